@@ -1,0 +1,47 @@
+# Two commands on a fresh machine with Python 3.11+, make and pip:
+#   make run [FOR=40s]   the daemon on policies/, with the embedded sandbox
+#   make test            the tests
+
+PYTHON ?= python3
+BIN := .venv/bin
+FOR ?=
+
+.PHONY: setup run test check fmt clean lock
+
+setup: .venv/.test
+
+run: setup
+	$(BIN)/runner up $(if $(FOR),--for $(FOR))
+
+test: setup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+check: .venv/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+fmt: .venv/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Brings constraints.txt to the newest releases that pyproject.toml admits.
+lock:
+	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/pip install -q -e '.[dev]'
+	.venv-lock/bin/pip freeze --exclude-editable > constraints.txt
+	rm -rf .venv-lock
+
+clean:
+	rm -rf .venv .runner .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.venv/.test: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[test]'
+	touch $@
+
+.venv/.dev: .venv/.test
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@

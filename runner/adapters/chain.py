@@ -1,0 +1,316 @@
+"""
+Evidence: one chain, read over `eth_*`.
+
+Every answer is held against the question: which block, which contract, which sender. An endpoint
+that answers about something else is an endpoint that did not answer.
+
+Source: Ethereum JSON-RPC specification; EntryPoint v0.7 `UserOperationEvent` and `getNonce`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+
+from runner.adapters.wallet_api.messages import Answer, accept, encode
+from runner.adapters.wallet_api.scalars import (
+    Bytes32,
+    HexBigInt,
+    HexBytes,
+    WireAddress,
+    hex_bytes,
+    hex_integer,
+    read_bytes,
+    read_integer,
+)
+from runner.adapters.wallet_api.transport import JsonRpcTransport
+from runner.errors import AnswerLost, WalletApiError
+from runner.ethereum.address import Address, address_from_bytes
+from runner.ethereum.contracts import GET_NONCE
+from runner.ethereum.erc20 import TRANSFER_TOPIC
+from runner.ethereum.user_operation import ENTRY_POINT_V07, USER_OPERATION_EVENT_TOPIC
+from runner.ethereum.words import address_word, uint_word
+from runner.ports import Block, OperationEvent, Transfer
+
+BALANCE_OF: Final = bytes.fromhex("70a08231")
+"""`balanceOf(address)` (ERC-20)"""
+
+BEFORE_EXECUTION_TOPIC: Final = bytes.fromhex(
+    "bb47ee3e183a558b1a2ff0874b079f3fc5478b7454eacf2bfc5af2ff5878f972"
+)
+"""Only topic of the EntryPoint's `BeforeExecution()`."""
+
+MAX_BLOCK_SPAN: Final = 2000
+"""Blocks that one `eth_getLogs` asks for; public endpoints refuse more than 2,000 to 10,000."""
+
+_MAX_SENDERS = 200
+_ADDRESS_PADDING = bytes(12)
+
+
+class BlockAnswer(Answer):
+    """`eth_getBlockByNumber`."""
+
+    number: HexBigInt
+    timestamp: HexBigInt
+    hash: Bytes32
+
+
+class ReceiptLog(Answer):
+    """A log as far as a receipt is read."""
+
+    address: WireAddress
+    topics: list[Bytes32]
+    data: HexBytes
+    log_index: HexBigInt
+
+
+class LogAnswer(ReceiptLog):
+    """An entry of `eth_getLogs`. `removed` means that its block was reorganised away."""
+
+    block_number: HexBigInt
+    block_hash: Bytes32
+    transaction_hash: Bytes32
+    removed: bool = False
+
+
+class ReceiptAnswer(Answer):
+    """`eth_getTransactionReceipt`."""
+
+    transaction_hash: Bytes32
+    logs: list[ReceiptLog]
+
+
+_BLOCK: Final = TypeAdapter(BlockAnswer)
+_LOGS: Final = TypeAdapter(list[LogAnswer])
+_RECEIPT: Final = TypeAdapter(ReceiptAnswer)
+
+
+class RpcChainReader:
+    """
+    `ports.ChainReader` over a JSON-RPC endpoint: the wallet's own or an independent one.
+
+    Args:
+        rpc: Who asks; not closed here.
+        chain_id: The chain that is meant. An endpoint of another chain knows none of our
+            operations and all our nonces as unused, which would look like proof that nothing was
+            paid; so it is asked once for its chain before anything else is believed.
+        max_block_span: Blocks in one `eth_getLogs`.
+    """
+
+    def __init__(
+        self, rpc: JsonRpcTransport, *, chain_id: int, max_block_span: int = MAX_BLOCK_SPAN
+    ) -> None:
+        self._rpc = rpc
+        self._chain_id = chain_id
+        self._max_block_span = max_block_span
+        self._chain_is_right = False
+
+    async def chain_id(self) -> int:
+        """Return the chain that the endpoint serves, right or wrong."""
+        return self._integer("eth_chainId", await self._call("eth_chainId"))
+
+    async def head(self) -> Block:
+        """Return the newest block."""
+        return await self._block("latest")
+
+    async def block(self, number: int) -> Block:
+        """Return one block by number; `AnswerLost` if the endpoint does not have it."""
+        block = await self._block(hex_integer(number))
+        if block.number != number:
+            raise self._unusable("eth_getBlockByNumber", f"block {block.number}, not {number}")
+        return block
+
+    async def operation_events(
+        self, senders: Sequence[Address], *, from_block: int, to_block: int
+    ) -> list[OperationEvent]:
+        """
+        Return all operations of these senders that the EntryPoint v0.7 included.
+
+        Args:
+            from_block: The first block looked at.
+            to_block: The last block looked at.
+
+        Returns:
+            In the order of the chain.
+        """
+        logs: list[LogAnswer] = []
+        unique = list(dict.fromkeys(senders))
+        for first, last in self._spans(from_block, to_block):
+            for start in range(0, len(unique), _MAX_SENDERS):
+                logs += await self._operation_logs(
+                    unique[start : start + _MAX_SENDERS], first, last
+                )
+        logs.sort(key=lambda log: (log.block_number, log.log_index))
+        return [self._operation_event(log) for log in logs]
+
+    async def transfers(self, transaction_hash: str, user_op_hash: str) -> list[Transfer]:
+        """
+        Return the ERC-20 transfers that one operation made, in order.
+
+        A transaction that has no receipt or did not include the operation is `AnswerLost`.
+        """
+        method = "eth_getTransactionReceipt"
+        result = await self._ask(method, transaction_hash)
+        if result is None:
+            raise self._unusable(method, "no receipt for this transaction")
+        receipt = accept(_RECEIPT, result, self._what(method))
+        if hex_bytes(receipt.transaction_hash) != transaction_hash.lower():
+            raise self._unusable(method, "the receipt of another transaction")
+        logs = _logs_of(receipt, user_op_hash.lower())
+        if logs is None:
+            raise self._unusable(method, "the transaction did not include this operation")
+        return [
+            Transfer(
+                token=log.address,
+                sender=address_from_bytes(log.topics[1][12:]),
+                receiver=address_from_bytes(log.topics[2][12:]),
+                amount=int.from_bytes(log.data, "big"),
+            )
+            for log in logs
+            if _is_transfer(log)
+        ]
+
+    async def nonce(self, sender: Address, key192: int, *, block: int) -> int:
+        """Return the EntryPoint's next sequence of this key after that block."""
+        data = GET_NONCE + address_word(sender) + uint_word(key192, 192, "nonce key")
+        nonce = await self._call_contract(ENTRY_POINT_V07, data, hex_integer(block))
+        if nonce >> 64 != key192:
+            raise self._unusable("eth_call", "the nonce of another key")
+        return nonce & (2**64 - 1)
+
+    async def balance(self, holder: Address, token: Address | None) -> int:
+        """Return a balance at the newest block, in base units or wei."""
+        if token is not None:
+            return await self._call_contract(token, BALANCE_OF + address_word(holder), "latest")
+        return self._integer("eth_getBalance", await self._ask("eth_getBalance", holder, "latest"))
+
+    async def _block(self, which: str) -> Block:
+        method = "eth_getBlockByNumber"
+        result = await self._ask(method, which, False)
+        if result is None:
+            raise self._unusable(method, f"no block {which}")
+        answer = accept(_BLOCK, result, self._what(method))
+        try:
+            timestamp = datetime.fromtimestamp(answer.timestamp, UTC)
+        except (ValueError, OverflowError, OSError):
+            raise self._unusable(method, "a time beyond all calendars") from None
+        return Block(answer.number, timestamp, hex_bytes(answer.hash))
+
+    def _spans(self, first: int, last: int) -> Iterator[tuple[int, int]]:
+        for start in range(first, last + 1, self._max_block_span):
+            yield start, min(start + self._max_block_span - 1, last)
+
+    async def _operation_logs(
+        self, senders: Sequence[Address], first: int, last: int
+    ) -> list[LogAnswer]:
+        method = "eth_getLogs"
+        topics = [
+            hex_bytes(USER_OPERATION_EVENT_TOPIC),
+            None,
+            [hex_bytes(address_word(sender)) for sender in senders],
+        ]
+        query = {
+            "address": ENTRY_POINT_V07,
+            "topics": topics,
+            "fromBlock": hex_integer(first),
+            "toBlock": hex_integer(last),
+        }
+        logs = accept(_LOGS, await self._ask(method, query), self._what(method))
+        asked = {address_word(sender) for sender in senders}
+        for log in logs:
+            if not (
+                log.address == ENTRY_POINT_V07
+                and len(log.topics) == 4
+                and log.topics[0] == USER_OPERATION_EVENT_TOPIC
+                and log.topics[2] in asked
+                and first <= log.block_number <= last
+            ):
+                raise self._unusable(method, "a log that was not asked for")
+        return [log for log in logs if not log.removed]
+
+    def _operation_event(self, log: LogAnswer) -> OperationEvent:
+        success = int.from_bytes(log.data[32:64], "big")
+        if len(log.data) != 4 * 32 or success > 1:
+            raise self._unusable("eth_getLogs", "a malformed UserOperationEvent")
+        return OperationEvent(
+            user_op_hash=log.topics[1],
+            sender=address_from_bytes(log.topics[2][12:]),
+            nonce=int.from_bytes(log.data[:32], "big"),
+            success=bool(success),
+            gas_cost=int.from_bytes(log.data[64:96], "big"),
+            block_number=log.block_number,
+            block_hash=hex_bytes(log.block_hash),
+            transaction_hash=hex_bytes(log.transaction_hash),
+        )
+
+    async def _call_contract(self, contract: Address, data: bytes, block: str) -> int:
+        """Return the one word that a view function answers."""
+        method = "eth_call"
+        call = {"to": contract, "data": hex_bytes(data)}
+        result = await self._ask(method, call, block)
+        try:
+            word = read_bytes(result)
+        except ValueError as error:
+            raise self._unusable(method, str(error)) from error
+        if len(word) != 32:
+            raise self._unusable(method, f"{len(word)} bytes: is {contract} such a contract?")
+        return int.from_bytes(word, "big")
+
+    async def _ask(self, method: str, *params: Any) -> Any:
+        if not self._chain_is_right:
+            served = await self.chain_id()
+            if served != self._chain_id:
+                raise WalletApiError(
+                    f"{self._rpc.origin} serves chain {served}, not {self._chain_id}",
+                    hint="check `rpc_url` of this chain",
+                )
+            self._chain_is_right = True
+        return await self._call(method, *params)
+
+    async def _call(self, method: str, *params: Any) -> Any:
+        return await self._rpc.call(method, encode(params), repeat=True)
+
+    def _integer(self, method: str, result: Any) -> int:
+        try:
+            return read_integer(result)
+        except ValueError as error:
+            raise self._unusable(method, str(error)) from error
+
+    def _unusable(self, method: str, why: str) -> AnswerLost:
+        return AnswerLost(f"{self._what(method)}: unusable answer: {why}")
+
+    def _what(self, method: str) -> str:
+        return f"{self._rpc.origin}: {method}"
+
+
+def _logs_of(receipt: ReceiptAnswer, user_op_hash: str) -> list[ReceiptLog] | None:
+    """
+    Return the logs that one operation of a bundle wrote, None if it is not in there.
+
+    Source: EntryPoint v0.7 `handleOps` validates all operations, emits `BeforeExecution`, then
+    executes one after the other, each ended by its `UserOperationEvent`.
+    """
+    logs: list[ReceiptLog] = []
+    for log in sorted(receipt.logs, key=lambda log: log.log_index):
+        name = log.topics[0] if log.address == ENTRY_POINT_V07 and log.topics else None
+        if name == USER_OPERATION_EVENT_TOPIC and hex_bytes(log.topics[1]) == user_op_hash:
+            return logs
+        if name in {USER_OPERATION_EVENT_TOPIC, BEFORE_EXECUTION_TOPIC}:
+            logs = []
+        else:
+            logs.append(log)
+    return None
+
+
+def _is_transfer(log: ReceiptLog) -> bool:
+    # A receipt holds the logs of strangers in the same bundle: what is odd is passed over, never
+    # an error. An NFT's Transfer has the same first topic, but four topics and no data.
+    return (
+        len(log.topics) == 3
+        and log.topics[0] == TRANSFER_TOPIC
+        and all(topic.startswith(_ADDRESS_PADDING) for topic in log.topics[1:])
+        and len(log.data) == 32
+    )

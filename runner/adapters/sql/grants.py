@@ -1,0 +1,257 @@
+"""Grants in the ledger: asking, signing, activating, draining, and the end of each."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from runner.adapters.sql import tables as t
+from runner.adapters.sql.queries import run_by_id
+from runner.adapters.sql.rows import format_permissions, grant_from
+from runner.adapters.sql.store import SqlStore, Transaction
+from runner.adapters.vault import Vault
+from runner.errors import Conflict, StoreError
+from runner.ethereum.address import Address
+from runner.records import Grant, GrantState, NewGrant, Run, RunKind
+from runner.scheduling.occurrence import State
+
+_DESTROYS_KEY = frozenset(
+    {GrantState.RETIRED, GrantState.EXPIRED, GrantState.REVOKED, GrantState.ABANDONED}
+)
+_CLOSED = frozenset({GrantState.EXPIRED, GrantState.REVOKED, GrantState.ABANDONED})
+
+
+class GrantRows:
+    """The ledger's half about grants."""
+
+    def __init__(self, store: SqlStore, vault: Vault) -> None:
+        self._store = store
+        self._vault = vault
+
+    async def grants(self, session: str | None = None) -> list[Grant]:
+        """Every generation, of one session or of all, oldest first."""
+        query = select(t.grants).order_by(t.grants.c.session, t.grants.c.generation)
+        if session is not None:
+            query = query.where(t.grants.c.session == session)
+        return await self._store.read(lambda c: [grant_from(row) for row in c.execute(query)])
+
+    async def grant(self, identity: int) -> Grant:
+        """One generation as it stands."""
+        return await self._store.read(lambda c: _grant(c, identity))
+
+    async def new_grant(self, new: NewGrant, key: bytes) -> Grant:
+        """Write a generation down as requested, its key sealed, before anyone is asked."""
+
+        def work(tx: Transaction) -> Grant:
+            c = tx.connection
+            newest = c.scalar(
+                select(func.max(t.grants.c.generation)).where(t.grants.c.session == new.session)
+            )
+            generation = (newest or 0) + 1
+            sealed = self._vault.seal(
+                key, table="grants", column="key", row=_row(new.session, generation)
+            )
+            identity = c.execute(
+                insert(t.grants)
+                .values(
+                    session=new.session,
+                    generation=generation,
+                    state=GrantState.REQUESTED.value,
+                    chain=new.chain,
+                    account=new.account,
+                    wallet=new.wallet,
+                    key_address=new.key_address,
+                    key_sealed=sealed,
+                    permissions=format_permissions(new.permissions),
+                    scope=new.scope,
+                    requested_at=new.requested_at,
+                    expires_at=new.expires_at,
+                    next_renewal_at=new.next_renewal_at,
+                )
+                .returning(t.grants.c.id)
+            ).scalar_one()
+            tx.event(
+                new.requested_at,
+                "grant.requested",
+                new.session,
+                generation=generation,
+                key=new.key_address,
+                expires_at=new.expires_at.isoformat(),
+            )
+            return _grant(c, identity)
+
+        return await self._store.write(work)
+
+    async def owner_signed(
+        self,
+        grant: Grant,
+        *,
+        session_id: bytes,
+        entity_id: int,
+        nonce: int,
+        context: bytes,
+        now: datetime,
+    ) -> Grant:
+        """The owner's signature is in: the context is written down before it is used (R21)."""
+        sealed = self._vault.seal(context, table="grants", column="context", row=_name(grant))
+        return await self._change(
+            grant,
+            GrantState.OWNER_SIGNED,
+            now=now,
+            session_id="0x" + session_id.hex(),
+            entity_id=entity_id,
+            nonce=nonce,
+            context_sealed=sealed,
+        )
+
+    async def activation(self, grant: Grant, *, now: datetime) -> Run:
+        """
+        The row of the operation that installs a grant (X2), made once.
+
+        A crash finds it again: the same grant always has the same activation.
+        """
+
+        def work(tx: Transaction) -> Run:
+            c = tx.connection
+            identity = f"activation:{grant.session}#{grant.generation}"
+            c.execute(
+                upsert(t.runs)
+                .values(
+                    id=identity,
+                    kind=RunKind.ACTIVATION.value,
+                    schedule=f"activation:{grant.session}",
+                    session=grant.session,
+                    attempt=1,
+                    state=State.PREPARED.value,
+                    running=True,
+                    exclusive=False,
+                    due_at=grant.requested_at,
+                    claimed_at=now,
+                    intent="[]",
+                    grant_id=grant.id,
+                    incarnation=tx.incarnation,
+                )
+                .on_conflict_do_nothing()
+            )
+            if grant.state is not GrantState.ACTIVATING:
+                _change(tx, grant, GrantState.ACTIVATING, now=now)
+            return run_by_id(c, identity)
+
+        return await self._store.write(work)
+
+    async def activate(self, grant: Grant, *, now: datetime) -> Grant:
+        """The new generation serves, the one before it drains: one moment for both (R12)."""
+
+        def work(tx: Transaction) -> Grant:
+            c = tx.connection
+            for row in c.execute(
+                select(t.grants).where(
+                    t.grants.c.session == grant.session,
+                    t.grants.c.state == GrantState.ACTIVE.value,
+                )
+            ).all():
+                _change(tx, grant_from(row), GrantState.DRAINING, now=now, draining_at=now)
+            return _change(tx, grant, GrantState.ACTIVE, now=now, activated_at=now)
+
+        return await self._store.write(work)
+
+    async def move_grant(
+        self, grant: Grant, state: GrantState, *, detail: str | None = None, now: datetime
+    ) -> Grant:
+        """Draining, retired, expired, abandoned…: the end destroys key and context."""
+        return await self._change(grant, state, now=now, detail=detail)
+
+    async def schedule_renewal(self, grant: Grant, at: datetime, *, now: datetime) -> Grant:
+        """Set when the next generation is to be asked for."""
+
+        def work(tx: Transaction) -> Grant:
+            return _change(tx, grant, grant.state, now=now, next_renewal_at=at)
+
+        return await self._store.write(work)
+
+    def open_key(self, grant: Grant) -> bytes:
+        """
+        The session key of a generation, 32 bytes.
+
+        Raises:
+            StoreError: it was destroyed, or the vault cannot open it.
+        """
+        if grant.key_sealed is None:
+            raise StoreError(f"the key of {_name(grant)} was destroyed")
+        return self._vault.open(grant.key_sealed, table="grants", column="key", row=_name(grant))
+
+    def open_context(self, grant: Grant) -> bytes:
+        """The context that goes with every request under this grant."""
+        if grant.context_sealed is None:
+            raise StoreError(f"{_name(grant)} has no context")
+        return self._vault.open(
+            grant.context_sealed, table="grants", column="context", row=_name(grant)
+        )
+
+    async def paymaster_pin(self, wallet: str, chain: int) -> Address | None:
+        """The paymaster that this profile has used on this chain (G4)."""
+        query = select(t.pins.c.paymaster).where(t.pins.c.wallet == wallet, t.pins.c.chain == chain)
+        found = await self._store.read(lambda c: c.scalar(query))
+        return None if found is None else Address(found)
+
+    async def pin_paymaster(
+        self, wallet: str, chain: int, paymaster: Address, *, now: datetime
+    ) -> None:
+        """Remember the first paymaster; a later one is refused by the guard (G4)."""
+
+        def work(tx: Transaction) -> None:
+            tx.connection.execute(
+                upsert(t.pins)
+                .values(wallet=wallet, chain=chain, paymaster=paymaster, pinned_at=now)
+                .on_conflict_do_nothing()
+            )
+            tx.event(now, "paymaster.pinned", wallet, chain=chain, paymaster=paymaster)
+
+        await self._store.write(work)
+
+    async def _change(
+        self, grant: Grant, state: GrantState, *, now: datetime, **values: Any
+    ) -> Grant:
+        return await self._store.write(lambda tx: _change(tx, grant, state, now=now, **values))
+
+
+def _change(
+    tx: Transaction, grant: Grant, state: GrantState, *, now: datetime, **values: Any
+) -> Grant:
+    ended: dict[str, Any] = {}
+    if state in _DESTROYS_KEY:
+        ended = {"key_sealed": None, "context_sealed": None}
+    if state in _CLOSED:
+        ended["closed_at"] = now
+    changed = tx.connection.execute(
+        update(t.grants)
+        .where(t.grants.c.id == grant.id, t.grants.c.version == grant.version)
+        .values(state=state.value, version=grant.version + 1, **values, **ended)
+    )
+    if changed.rowcount != 1:
+        raise Conflict(f"{_name(grant)} was changed by another")
+    if state is not grant.state:
+        tx.event(
+            now,
+            f"grant.{state}",
+            grant.session,
+            generation=grant.generation,
+            detail=values.get("detail"),
+            key_destroyed=state in _DESTROYS_KEY and grant.key_sealed is not None,
+        )
+    return _grant(tx.connection, grant.id)
+
+
+def _grant(c: Connection, identity: int) -> Grant:
+    return grant_from(c.execute(select(t.grants).where(t.grants.c.id == identity)).one())
+
+
+def _name(grant: Grant) -> str:
+    return _row(grant.session, grant.generation)
+
+
+def _row(session: str, generation: int) -> str:
+    return f"{session}#{generation}"

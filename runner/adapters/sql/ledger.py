@@ -1,0 +1,557 @@
+"""
+The Ledger on SQL: runs, operations and fences.
+
+Every change of a run is conditional on its version; a change that finds another version raises
+`Conflict` and writes nothing (H2). Final rows are never changed again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from runner.adapters.sql import claims
+from runner.adapters.sql import tables as t
+from runner.adapters.sql.grants import GrantRows
+from runner.adapters.sql.queries import run_by_id, runs
+from runner.adapters.sql.rows import format_calls, operation_from, run_from
+from runner.adapters.sql.store import SqlStore, Transaction
+from runner.adapters.vault import Vault
+from runner.errors import Conflict
+from runner.ethereum.calls import Call
+from runner.guard.budget import Reservation
+from runner.guard.intent import TransferLine
+from runner.records import (
+    LIVE_OPERATIONS,
+    Claim,
+    Grant,
+    Inclusion,
+    NewOperation,
+    Operation,
+    OperationKind,
+    OperationStatus,
+    Run,
+    RunKind,
+    ScheduleSeed,
+    ScheduleState,
+)
+from runner.scheduling.occurrence import CLOSED, Reason, State, may_move, run_id
+
+_FAILED = frozenset({State.REVERTED, State.NOT_INCLUDED, State.MISSED})
+
+
+class SqlLedger(GrantRows):
+    """`ports.Ledger` over a `SqlStore`; what is secret goes through the vault."""
+
+    def __init__(self, store: SqlStore, vault: Vault) -> None:
+        super().__init__(store, vault)
+
+    # ── schedules and claims ──────────────────────────────────────────────────────────────────
+
+    async def install_schedules(self, seeds: Sequence[ScheduleSeed], *, now: datetime) -> None:
+        """Bring the ledger's schedules to those of the policies in force."""
+        await self._store.write(lambda tx: claims.install_schedules(tx, seeds, now=now))
+
+    async def schedules(self) -> dict[str, ScheduleState]:
+        """All schedules that the ledger knows, by uid."""
+
+        def query(c: Connection) -> dict[str, ScheduleState]:
+            return {
+                row.uid: ScheduleState(
+                    uid=row.uid,
+                    session=row.session,
+                    trigger=row.trigger,
+                    anchor=row.anchor,
+                    decided_until=row.decided_until,
+                    state=row.state,
+                    runs=row.runs,
+                    failures_in_row=row.failures_in_row,
+                    paused_reason=row.paused_reason,
+                )
+                for row in c.execute(select(t.schedules))
+            }
+
+        return await self._store.read(query)
+
+    async def pause_schedule(self, uid: str, *, reason: str, now: datetime) -> None:
+        """Stop claiming for a schedule, and say why (M10)."""
+
+        def work(tx: Transaction) -> None:
+            changed = tx.connection.execute(
+                update(t.schedules)
+                .where(t.schedules.c.uid == uid, t.schedules.c.paused_reason.is_(None))
+                .values(paused_reason=reason, paused_at=now)
+            )
+            if changed.rowcount:
+                tx.event(now, "schedule.paused", uid, reason=reason)
+
+        await self._store.write(work)
+
+    async def claim(
+        self, decided: Sequence[Claim], *, decided_until: Mapping[str, datetime], now: datetime
+    ) -> list[Run]:
+        """One transaction a tick: a row for every decided slot, a run for every slot of ours."""
+
+        def work(tx: Transaction) -> list[Run]:
+            made = claims.claim(tx, decided, decided_until=decided_until, now=now)
+            return [run_by_id(tx.connection, identity) for identity in made]
+
+        return await self._store.write(work)
+
+    async def promote(
+        self, schedule: str, *, deadline_at: datetime | None, now: datetime
+    ) -> Run | None:
+        """The oldest slot that waits for its predecessor becomes claimed, if nothing runs (M7)."""
+
+        def work(tx: Transaction) -> Run | None:
+            c = tx.connection
+            if claims.running(tx, schedule):
+                return None
+            waiting = c.scalar(
+                select(t.runs.c.id)
+                .where(
+                    t.runs.c.schedule == schedule,
+                    t.runs.c.state == State.HELD.value,
+                    t.runs.c.reason == Reason.OVERLAP.value,
+                )
+                .order_by(t.runs.c.due_at)
+                .limit(1)
+            )
+            if waiting is None:
+                return None
+            run = run_by_id(c, waiting)
+            return _move(tx, run, State.CLAIMED, now=now, deadline_at=deadline_at)
+
+        return await self._store.write(work)
+
+    # ── runs ──────────────────────────────────────────────────────────────────────────────────
+
+    async def open_runs(self) -> list[Run]:
+        """Every run that is not closed, oldest first."""
+        query = runs().where(t.runs.c.closed_at.is_(None)).order_by(t.runs.c.due_at)
+        return await self._store.read(lambda c: [run_from(row) for row in c.execute(query)])
+
+    async def run(self, identity: str) -> Run:
+        """One run as it stands."""
+        return await self._store.read(lambda c: run_by_id(c, identity))
+
+    async def operations(self, run: str) -> list[Operation]:
+        """All operations signed for a run, oldest first."""
+        query = (
+            select(t.operations).where(t.operations.c.run == run).order_by(t.operations.c.signed_at)
+        )
+        return await self._store.read(lambda c: [operation_from(row) for row in c.execute(query)])
+
+    async def move(
+        self,
+        run: Run,
+        state: State,
+        *,
+        reason: Reason | None = None,
+        detail: str | None = None,
+        now: datetime,
+        deadline_at: datetime | None = None,
+    ) -> Run:
+        """One legal move. A closing one settles budgets and the breaker's count."""
+        return await self._store.write(
+            lambda tx: _move(
+                tx, run, state, reason=reason, detail=detail, now=now, deadline_at=deadline_at
+            )
+        )
+
+    def freeze(
+        self,
+        run: Run,
+        *,
+        intent: Sequence[Call],
+        transfers: Sequence[TransferLine],
+        grant: Grant,
+        revision: str,
+        now: datetime,
+    ) -> asyncio.Future[Run]:
+        """
+        The run becomes prepared: intent, revision and generation are pinned (X6).
+
+        Not waited for: it is durable with or before the commit of `signed` (S3).
+        """
+
+        def work(tx: Transaction) -> Run:
+            c = tx.connection
+            c.execute(t.transfers.delete().where(t.transfers.c.run == run.id))
+            _insert_lines(tx, run.id, transfers, start=0)
+            return _move(
+                tx,
+                run,
+                State.PREPARED,
+                now=now,
+                intent=format_calls(intent),
+                revision=revision,
+                grant_id=grant.id,
+            )
+
+        return self._store.enqueue(work)
+
+    async def sign(self, run: Run, operation: NewOperation, *, now: datetime) -> Run:
+        """
+        The point of no return: bytes, hash and fence are durable when this returns (X1, X5).
+
+        Raises:
+            Conflict: the run moved on, or the fence is taken by another run.
+        """
+
+        def work(tx: Transaction) -> Run:
+            c = tx.connection
+            held = c.execute(
+                select(t.fences.c.nonce, t.fences.c.chain, t.fences.c.sender).where(
+                    t.fences.c.run == run.id, t.fences.c.attempt == run.attempt
+                )
+            ).first()
+            fence = (operation.nonce, operation.chain, operation.sender)
+            if held is None:
+                try:
+                    c.execute(
+                        insert(t.fences).values(
+                            chain=operation.chain,
+                            sender=operation.sender,
+                            nonce=operation.nonce,
+                            run=run.id,
+                            part=run.part,
+                            attempt=run.attempt,
+                        )
+                    )
+                except IntegrityError:
+                    raise Conflict(f"the fence of run {run.id} is taken by another") from None
+            elif tuple(held) != fence:
+                raise Conflict(f"run {run.id} is pinned to another fence")
+            _insert_operation(tx, run, operation, self._vault, now)
+            tx.event(
+                now,
+                f"operation.signed.{operation.kind}",
+                run.id,
+                hash=operation.hash,
+                nonce=str(operation.nonce),
+                chain=operation.chain,
+            )
+            if run.state is State.PREPARED:
+                return _move(tx, run, State.SIGNED, now=now)
+            return _touch(tx, run)
+
+        return await self._store.write(work)
+
+    def note(
+        self, run: Run, operation: str, status: OperationStatus, *, detail: str | None, now: datetime
+    ) -> asyncio.Future[Run]:
+        """
+        What the service answered to a send: information, not permission. Rides along (S3).
+
+        The run follows, unless evidence has moved it on meanwhile.
+        """
+
+        def work(tx: Transaction) -> Run:
+            c = tx.connection
+            c.execute(
+                update(t.operations)
+                .where(
+                    t.operations.c.hash == operation,
+                    t.operations.c.status.in_(("signed", "sent", "unknown")),
+                )
+                .values(status=status.value, detail=detail)
+            )
+            current = run_by_id(c, run.id)
+            state = State(status.value)
+            if current.state is state or not may_move(current.state, state):
+                return current
+            return _move(tx, current, state, detail=detail, now=now)
+
+        return self._store.enqueue(work)
+
+    async def include(self, run: Run, inclusion: Inclusion, *, now: datetime) -> Run:
+        """An operation of this run is in a block: evidence seen, not yet final."""
+
+        def work(tx: Transaction) -> Run:
+            c = tx.connection
+            c.execute(
+                update(t.operations)
+                .where(t.operations.c.hash == inclusion.hash)
+                .values(
+                    status=OperationStatus.INCLUDED.value,
+                    block_number=inclusion.block_number,
+                    block_hash=inclusion.block_hash,
+                    block_at=inclusion.block_at,
+                    transaction_hash=inclusion.transaction_hash,
+                    gas_cost=inclusion.gas_cost,
+                )
+            )
+            current = run_by_id(c, run.id)
+            operation = c.execute(
+                select(t.operations.c.kind).where(t.operations.c.hash == inclusion.hash)
+            ).one()
+            if operation.kind == OperationKind.PAYMENT.value and inclusion.success:
+                claims.spend(tx, run.id)
+            tx.event(
+                now,
+                "operation.included",
+                run.id,
+                hash=inclusion.hash,
+                block=inclusion.block_number,
+                transaction=inclusion.transaction_hash,
+                success=inclusion.success,
+            )
+            return _move(tx, current, State.INCLUDED, now=now)
+
+        return await self._store.write(work)
+
+    async def exclude(self, run: Run, operation: str, *, now: datetime) -> Run:
+        """A reorganisation took the operation out of its block: back to `sent` (S6)."""
+
+        def work(tx: Transaction) -> Run:
+            c = tx.connection
+            c.execute(
+                update(t.operations)
+                .where(t.operations.c.hash == operation)
+                .values(status=OperationStatus.SENT.value, block_number=None, block_hash=None)
+            )
+            claims.unspend(tx, run.id)
+            tx.event(now, "operation.excluded", run.id, hash=operation)
+            return _move(tx, run_by_id(c, run.id), State.SENT, now=now)
+
+        return await self._store.write(work)
+
+    async def close(
+        self,
+        run: Run,
+        state: State,
+        *,
+        winner: str | None,
+        outcome: OperationStatus,
+        reason: Reason | None = None,
+        detail: str | None = None,
+        observed: Sequence[TransferLine] = (),
+        now: datetime,
+    ) -> Run:
+        """
+        The end of a signed run, on evidence: `winner` was included and is final, or none was.
+
+        All other operations of the run are dead with it: one fence, one inclusion. `observed`
+        are transfers of its receipt that the intent did not name.
+        """
+
+        def work(tx: Transaction) -> Run:
+            c = tx.connection
+            live = [status.value for status in LIVE_OPERATIONS]
+            if winner is not None:
+                c.execute(
+                    update(t.operations)
+                    .where(t.operations.c.hash == winner)
+                    .values(status=outcome.value)
+                )
+            c.execute(
+                update(t.operations)
+                .where(t.operations.c.run == run.id, t.operations.c.status.in_(live))
+                .values(status=OperationStatus.DEAD.value)
+            )
+            current = run_by_id(c, run.id)
+            if observed:
+                asked = select(func.count()).where(t.transfers.c.run == run.id)
+                _insert_lines(tx, run.id, observed, start=c.scalar(asked) or 0)
+            return _move(tx, current, state, reason=reason, detail=detail, now=now)
+
+        return await self._store.write(work)
+
+    async def next_attempt(
+        self, run: Run, *, deadline_at: datetime | None, now: datetime
+    ) -> Run:
+        """Attempt + 1 of a closed run, with a new id and so a new fence (S4)."""
+
+        def work(tx: Transaction) -> Run:
+            c = tx.connection
+            attempt = run.attempt + 1
+            made = "0x" + run_id(run.schedule, run.slot, part=run.part, attempt=attempt).hex()
+            row = c.execute(select(t.runs).where(t.runs.c.id == run.id)).one()
+            if row.closed_at is None:
+                raise Conflict(f"run {run.id} is still open")
+            c.execute(
+                insert(t.runs).values(
+                    id=made,
+                    kind=RunKind.PAYMENT.value,
+                    occurrence=run.occurrence,
+                    schedule=run.schedule,
+                    session=run.session,
+                    part=run.part,
+                    attempt=attempt,
+                    state=State.CLAIMED.value,
+                    running=True,
+                    exclusive=row.exclusive,
+                    due_at=run.due_at,
+                    claimed_at=now,
+                    deadline_at=deadline_at,
+                    expires_at=run.expires_at,
+                    incarnation=tx.incarnation,
+                )
+            )
+            kept = c.execute(select(t.reservations).where(t.reservations.c.run == run.id)).all()
+            claims.reserve(
+                tx,
+                made,
+                [Reservation(r.budget, r.period, r.token, r.amount, 0) for r in kept],
+            )
+            tx.event(now, "run.attempt", made, after=run.id, attempt=attempt)
+            return run_by_id(c, made)
+
+        return await self._store.write(work)
+
+    async def failures_in_row(self, schedule: str) -> int:
+        """Failed runs of a schedule since its last success (M10)."""
+        query = select(t.schedules.c.failures_in_row).where(t.schedules.c.uid == schedule)
+        return int(await self._store.read(lambda c: c.scalar(query) or 0))
+
+    def open_request(self, operation: Operation) -> bytes:
+        """The bytes that send this operation, as they were signed."""
+        return self._vault.open(
+            operation.request_sealed, table="operations", column="request", row=operation.hash
+        )
+
+    async def charged(self, grant: int) -> dict[str, dict[str, int]]:
+        """By run pinned to this grant and not closed without success: base units per token."""
+        spends = {State.SUCCESS.value, State.INCLUDED.value}
+        query = (
+            select(t.runs.c.id, t.transfers.c.token, t.transfers.c.amount)
+            .join_from(t.transfers, t.runs, t.transfers.c.run == t.runs.c.id)
+            .where(
+                t.runs.c.grant_id == grant,
+                t.transfers.c.kind != "observed",
+                t.runs.c.closed_at.is_(None) | t.runs.c.state.in_(spends),
+            )
+        )
+
+        def read(c: Connection) -> dict[str, dict[str, int]]:
+            sums: dict[str, dict[str, int]] = {}
+            for row in c.execute(query):
+                by_token = sums.setdefault(row.id, {})
+                by_token[row.token] = by_token.get(row.token, 0) + row.amount
+            return sums
+
+        return await self._store.read(read)
+
+    async def transfers(self, run: str) -> list[TransferLine]:
+        """What a frozen intent moves, in order."""
+        query = select(t.transfers).where(t.transfers.c.run == run).order_by(t.transfers.c.position)
+
+        def read(c: Connection) -> list[TransferLine]:
+            return [
+                TransferLine(
+                    token=row.token,
+                    symbol=row.symbol,
+                    decimals=row.decimals,
+                    receiver=row.receiver,
+                    receiver_name=row.receiver_name,
+                    amount=row.amount,
+                    kind=row.kind,
+                    memo=row.memo,
+                    ref=row.ref,
+                )
+                for row in c.execute(query)
+            ]
+
+        return await self._store.read(read)
+
+
+def _touch(tx: Transaction, run: Run) -> Run:
+    changed = tx.connection.execute(
+        update(t.runs)
+        .where(t.runs.c.id == run.id, t.runs.c.version == run.version)
+        .values(version=run.version + 1, incarnation=tx.incarnation)
+    )
+    if changed.rowcount != 1:
+        raise Conflict(f"run {run.id} was changed by another")
+    return run_by_id(tx.connection, run.id)
+
+
+def _move(
+    tx: Transaction,
+    run: Run,
+    state: State,
+    *,
+    reason: Reason | None = None,
+    detail: str | None = None,
+    now: datetime,
+    **values: Any,
+) -> Run:
+    if not may_move(run.state, state):
+        raise Conflict(f"run {run.id} cannot go from {run.state} to {state}")
+    c = tx.connection
+    closed = state in CLOSED
+    values = {key: value for key, value in values.items() if value is not None}
+    changed = c.execute(
+        update(t.runs)
+        .where(t.runs.c.id == run.id, t.runs.c.version == run.version)
+        .values(
+            state=state.value,
+            reason=reason.value if reason else None,
+            detail=detail,
+            running=not closed and not (state is State.HELD and reason is Reason.OVERLAP),
+            version=run.version + 1,
+            incarnation=tx.incarnation,
+            closed_at=now if closed else None,
+            **values,
+        )
+    )
+    if changed.rowcount != 1:
+        raise Conflict(f"run {run.id} was changed by another")
+    tx.event(now, f"run.{state}", run.id, reason=reason, detail=detail, attempt=run.attempt)
+    if closed:
+        _settle(tx, run, state, reason)
+    return run_by_id(c, run.id)
+
+
+def _settle(tx: Transaction, run: Run, state: State, reason: Reason | None) -> None:
+    c = tx.connection
+    if run.kind is RunKind.ACTIVATION:
+        return
+    if state is State.SUCCESS:
+        claims.spend(tx, run.id)
+    else:
+        claims.release(tx, run.id)
+    if state in {State.SKIPPED, State.MISSED, State.SUPERSEDED}:
+        c.execute(
+            update(t.occurrences)
+            .where(t.occurrences.c.id == run.occurrence)
+            .values(decision=state.value, reason=reason.value if reason else None)
+        )
+    failed = state in _FAILED and reason is not Reason.LATE
+    if failed or state is State.SUCCESS:
+        count = t.schedules.c.failures_in_row + 1 if failed else 0
+        c.execute(
+            update(t.schedules)
+            .where(t.schedules.c.uid == run.schedule)
+            .values(failures_in_row=count)
+        )
+
+
+def _insert_lines(tx: Transaction, run: str, lines: Sequence[TransferLine], *, start: int) -> None:
+    rows = [asdict(line) | {"run": run, "position": start + i} for i, line in enumerate(lines)]
+    if rows:
+        tx.connection.execute(insert(t.transfers), rows)
+
+
+def _insert_operation(
+    tx: Transaction, run: Run, operation: NewOperation, vault: Vault, now: datetime
+) -> None:
+    values = asdict(operation)
+    request, _ = values.pop("request"), values.pop("paymaster")
+    values |= {
+        "run": run.id,
+        "kind": operation.kind.value,
+        "status": OperationStatus.SIGNED.value,
+        "signed_at": now,
+        "request_sealed": vault.seal(
+            request, table="operations", column="request", row=operation.hash
+        ),
+    }
+    tx.connection.execute(insert(t.operations).values(values))

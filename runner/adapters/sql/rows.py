@@ -1,0 +1,126 @@
+"""Rows ↔ records: the only place that knows how each value is written in the ledger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+from sqlalchemy import Row
+
+from runner.ethereum.address import Address
+from runner.ethereum.calls import Call
+from runner.ethereum.permissions import (
+    AccountFunctions,
+    ContractAccess,
+    Erc20TokenTransfer,
+    FunctionsOnAllContracts,
+    FunctionsOnContract,
+    GasLimit,
+    NativeTokenTransfer,
+    Permission,
+    Root,
+)
+from runner.records import Grant, GrantState, Operation, OperationKind, OperationStatus, Run, RunKind
+from runner.scheduling.occurrence import Reason, State
+
+_PERMISSIONS: dict[str, type[Any]] = {
+    kind.kind: kind
+    for kind in (
+        AccountFunctions,
+        ContractAccess,
+        Erc20TokenTransfer,
+        FunctionsOnAllContracts,
+        FunctionsOnContract,
+        GasLimit,
+        NativeTokenTransfer,
+        Root,
+    )
+}
+
+
+def format_calls(calls: Sequence[Call]) -> str:
+    """Calls as JSON text, values in decimal: also what `runs list --json` shows."""
+    rows = [{"to": c.to, "value": str(c.value), "data": "0x" + c.data.hex()} for c in calls]
+    return json.dumps(rows, separators=(",", ":"))
+
+
+def parse_calls(text: str) -> tuple[Call, ...]:
+    """The inverse of `format_calls`."""
+    return tuple(
+        Call(Address(row["to"]), int(row["value"]), bytes.fromhex(row["data"][2:]))
+        for row in json.loads(text)
+    )
+
+
+def format_permissions(permissions: Sequence[Permission]) -> str:
+    """Permissions as JSON text: integers in decimal, selectors in hex."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return ["0x" + selector.hex() for selector in value]
+        return str(value)
+
+    rows = [
+        {"type": p.kind} | {f.name: plain(getattr(p, f.name)) for f in fields(p)}
+        for p in permissions
+    ]
+    return json.dumps(rows, separators=(",", ":"))
+
+
+def parse_permissions(text: str) -> tuple[Permission, ...]:
+    """The inverse of `format_permissions`."""
+
+    def value(name: str, written: Any) -> Any:
+        if name in {"allowance", "limit"}:
+            return int(written)
+        if name == "functions":
+            return tuple(bytes.fromhex(selector[2:]) for selector in written)
+        return Address(written)
+
+    return tuple(
+        _PERMISSIONS[row["type"]](**{k: value(k, v) for k, v in row.items() if k != "type"})
+        for row in json.loads(text)
+    )
+
+
+def run_from(row: Row[Any]) -> Run:
+    """A row of `runs` joined with its occurrence's `slot`."""
+    return Run(
+        id=row.id,
+        kind=RunKind(row.kind),
+        occurrence=row.occurrence,
+        schedule=row.schedule,
+        session=row.session,
+        slot=row.slot or "",
+        part=row.part,
+        attempt=row.attempt,
+        state=State(row.state),
+        reason=Reason(row.reason) if row.reason else None,
+        detail=row.detail,
+        due_at=row.due_at,
+        claimed_at=row.claimed_at,
+        deadline_at=row.deadline_at,
+        expires_at=row.expires_at,
+        intent=None if row.intent is None else parse_calls(row.intent),
+        grant_id=row.grant_id,
+        version=row.version,
+        closed_at=row.closed_at,
+    )
+
+
+def operation_from(row: Row[Any]) -> Operation:
+    """A row of `operations`."""
+    values = {f.name: getattr(row, f.name) for f in fields(Operation)}
+    values["kind"] = OperationKind(row.kind)
+    values["status"] = OperationStatus(row.status)
+    return Operation(**values)
+
+
+def grant_from(row: Row[Any]) -> Grant:
+    """A row of `grants`."""
+    values = {f.name: getattr(row, f.name) for f in fields(Grant)}
+    values["state"] = GrantState(row.state)
+    values["permissions"] = parse_permissions(row.permissions)
+    return Grant(**values)

@@ -1,0 +1,388 @@
+"""
+The ledger's database: opening it, one writer with group commit, readers beside it.
+
+All writes go through one thread in the order in which they were asked for; what has queued up
+meanwhile shares one transaction and one fsync. A write that was not awaited therefore reaches
+the disk with or before the next one that is (S3).
+
+SQLite: WAL, synchronous FULL, BEGIN IMMEDIATE, busy timeout 5 s (H7).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import queue
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from runner.adapters.sql.tables import REVISION, events, incarnations, meta, metadata
+from runner.adapters.vault import Vault
+from runner.errors import Conflict, LedgerHeld, StoreError
+from runner.version import __version__
+
+T = TypeVar("T")
+
+_MOST_IN_ONE_COMMIT = 512
+
+
+class Transaction:
+    """What one piece of writing sees: the connection, and a place to leave its events."""
+
+    def __init__(self, connection: Connection, incarnation: str) -> None:
+        self.connection = connection
+        self.incarnation = incarnation
+        self.events: list[tuple[datetime, str, str, str]] = []
+
+    def event(self, at: datetime, kind: str, subject: str, **data: Any) -> None:
+        """Record what happened, in the same transaction as its effect; no secrets."""
+        text = json.dumps(data, sort_keys=True, separators=(",", ":"), default=str)
+        self.events.append((at, kind, subject, text))
+
+
+@dataclass(slots=True)
+class _Work:
+    run: Callable[[Transaction], Any]
+    resolve: Callable[[Any, BaseException | None], None]
+    result: Any = None
+    error: BaseException | None = None
+    events: list[tuple[datetime, str, str, str]] = field(default_factory=list)
+
+
+class SqlStore:
+    """An open ledger database, held by this process alone until `close`."""
+
+    def __init__(self, engine: Engine, vault: Vault, incarnation: str, lock: int | None) -> None:
+        self._engine = engine
+        self._reader = engine.execution_options(reads=True)
+        self._vault = vault
+        self._lock = lock
+        self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        self._seq = 0
+        self._mac = b""
+        self.incarnation = incarnation
+        self.failed: StoreError | None = None
+        self._writer = threading.Thread(target=self._write_loop, name="ledger", daemon=True)
+
+    @classmethod
+    def open(cls, url: str, vault: Vault, *, now: datetime, create: bool) -> SqlStore:
+        """
+        Take hold of the ledger and write this process's incarnation row.
+
+        Args:
+            url: `sqlite:///path`.
+            create: Whether a missing ledger may be made (sandbox profiles, `db init`; X19).
+
+        Raises:
+            LedgerHeld: another process has it; names the holder.
+            StoreError: it is missing, of another revision, or sealed by another key.
+        """
+        path = sqlite_path(url)
+        if path is not None and not path.exists() and not create:
+            raise StoreError(f"there is no ledger at {path}", hint="make one: runner db init")
+        lock = _take_lock(path) if path is not None else None
+        try:
+            engine = make_engine(url)
+            incarnation = vault.random(8).hex()
+            store = cls(engine, vault, incarnation, lock)
+            with _translated("open the ledger"), engine.begin() as connection:
+                _prepare_schema(connection, vault, create=create)
+                row = {"pid": os.getpid(), "host": socket.gethostname(), "version": __version__}
+                connection.execute(
+                    insert(incarnations).values(id=incarnation, started_at=now, **row)
+                )
+                heads = _chain_heads(connection)
+                transaction = Transaction(connection, incarnation)
+                transaction.event(now, "daemon.started", incarnation, heads=heads, **row)
+                store._append_events(connection, transaction.events)
+        except BaseException:
+            if lock is not None:
+                os.close(lock)
+            raise
+        store._writer.start()
+        return store
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        """
+        Run `work` in the writer's next transaction; returns when that is durable.
+
+        Raises:
+            Conflict: a condition of `work` failed; nothing of it was written.
+            StoreError: the database could not take it; nothing of it was written.
+        """
+        return await self.enqueue(work)
+
+    def enqueue(self, work: Callable[[Transaction], T]) -> asyncio.Future[T]:
+        """As `write`, without waiting: durable with or before whatever is written after it."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+
+        def settle(value: Any, error: BaseException | None) -> None:
+            if future.done():
+                return
+            if error is None:
+                future.set_result(value)
+            else:
+                future.set_exception(error)
+
+        def resolve(value: Any, error: BaseException | None) -> None:
+            try:
+                loop.call_soon_threadsafe(settle, value, error)
+            except RuntimeError:  # the loop has closed: nobody waits for this any more
+                return
+
+        self._queue.put(_Work(work, resolve))
+        return future
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        """Run a query on a connection of its own, beside the writer."""
+
+        def run() -> T:
+            with _translated("read the ledger"), self._reader.connect() as connection:
+                return query(connection)
+
+        return await asyncio.to_thread(run)
+
+    async def close(self, *, now: datetime) -> None:
+        """Write what has queued up, end the incarnation, let go of the lock."""
+
+        def end(transaction: Transaction) -> None:
+            transaction.connection.execute(
+                incarnations.update()
+                .where(incarnations.c.id == self.incarnation)
+                .values(ended_at=now)
+            )
+            transaction.event(now, "daemon.stopped", self.incarnation)
+
+        try:
+            await self.write(end)
+        finally:
+            self._queue.put(None)
+            await asyncio.to_thread(self._writer.join)
+            self._engine.dispose()
+            if self._lock is not None:
+                os.close(self._lock)
+                self._lock = None
+
+    # ── the writer's thread ───────────────────────────────────────────────────────────────────
+
+    def _write_loop(self) -> None:
+        while (first := self._queue.get()) is not None:
+            batch = [first]
+            while len(batch) < _MOST_IN_ONE_COMMIT:
+                try:
+                    following = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                if following is None:
+                    self._queue.put(None)
+                    break
+                batch.append(following)
+            self._commit(batch)
+
+    def _commit(self, batch: Sequence[_Work]) -> None:
+        chain = (self._seq, self._mac)
+        try:
+            with self._engine.connect() as connection, connection.begin():
+                for work in batch:
+                    self._run_one(connection, work)
+        except Exception as error:  # the writer must outlive whatever the database does to it
+            self._seq, self._mac = chain
+            lost = StoreError(f"the ledger took no write: {_reason(error)}")
+            for work in batch:
+                work.resolve(None, work.error or lost)
+            return
+        for work in batch:
+            work.resolve(work.result, work.error)
+
+    def _run_one(self, connection: Connection, work: _Work) -> None:
+        transaction = Transaction(connection, self.incarnation)
+        chain = (self._seq, self._mac)
+        savepoint = connection.begin_nested()
+        try:
+            work.result = work.run(transaction)
+            self._append_events(connection, transaction.events)
+            savepoint.commit()
+        except Conflict as error:
+            savepoint.rollback()
+            self._seq, self._mac = chain
+            work.error = error
+        except SQLAlchemyError as error:
+            if not savepoint.is_active:
+                raise
+            savepoint.rollback()
+            self._seq, self._mac = chain
+            work.error = StoreError(f"the ledger refused a write: {_reason(error)}")
+        except Exception as error:  # a fault of this one piece: its neighbours are not to suffer
+            savepoint.rollback()
+            self._seq, self._mac = chain
+            work.error = error
+
+    def _append_events(
+        self, connection: Connection, new: Sequence[tuple[datetime, str, str, str]]
+    ) -> None:
+        rows = []
+        for at, kind, subject, data in new:
+            self._seq += 1
+            message = event_message(self.incarnation, self._seq, at, kind, subject, data)
+            self._mac = self._vault.authenticate(self._mac + message)
+            rows.append(
+                {
+                    "incarnation": self.incarnation,
+                    "seq": self._seq,
+                    "at": at,
+                    "kind": kind,
+                    "subject": subject,
+                    "data": data,
+                    "mac": self._mac,
+                }
+            )
+        if rows:
+            connection.execute(insert(events), rows)
+
+
+def event_message(
+    incarnation: str, seq: int, at: datetime, kind: str, subject: str, data: str
+) -> bytes:
+    """What an event's HMAC covers, after the one before it in the chain (H9)."""
+    return "\x00".join((incarnation, str(seq), at.isoformat(), kind, subject, data)).encode()
+
+
+def make_engine(url: str, *, read_only: bool = False) -> Engine:
+    """An engine that keeps the rules of H7. In memory, one connection serves all threads."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        raise StoreError(
+            f"store {parsed.get_backend_name()} is not supported yet",
+            hint="use sqlite:///path for now",
+        )
+    engine = create_engine(url, connect_args={"timeout": 5.0, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves
+        if read_only:
+            connection.execute("PRAGMA query_only = ON")
+            return
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        reads = read_only or connection.get_execution_options().get("reads", False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def open_for_reading(url: str) -> Engine:
+    """
+    The ledger for commands that only look, also while a daemon holds it.
+
+    Raises:
+        StoreError: there is no ledger, or it is of another revision.
+    """
+    path = sqlite_path(url)
+    if path is not None and not path.exists():
+        raise StoreError(
+            f"there is no ledger at {path}", hint="start the daemon once: runner up"
+        )
+    engine = make_engine(url, read_only=True)
+    with _translated("read the ledger"), engine.connect() as connection:
+        _check_revision(connection)
+    return engine
+
+
+def sqlite_path(url: str) -> Path | None:
+    """The file of a sqlite URL; None in memory."""
+    database = make_url(url).database
+    return None if database in (None, "", ":memory:") else Path(str(database))
+
+
+def _take_lock(path: Path) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(handle, 200).decode(errors="replace").strip() or "another process"
+        os.close(handle)
+        raise LedgerHeld(
+            f"the ledger {path} is held by {holder}",
+            hint="one daemon per ledger: stop the other one, or give this one a `store` of its own",
+        ) from None
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+    return handle
+
+
+def _prepare_schema(connection: Connection, vault: Vault, *, create: bool) -> None:
+    if inspect(connection).has_table("meta"):
+        _check_revision(connection)
+        held = connection.scalar(select(meta.c.value).where(meta.c.key == "key_id"))
+        if held != vault.key_id.hex():
+            raise StoreError(
+                f"this ledger was sealed by secret key {held}, we hold {vault.key_id.hex()}",
+                hint="point `secret_key` at the key that the ledger was made with",
+            )
+        return
+    if not create:
+        raise StoreError("the ledger is empty", hint="make one: runner db init")
+    metadata.create_all(connection)
+    connection.execute(
+        insert(meta),
+        [
+            {"key": "revision", "value": str(REVISION)},
+            {"key": "key_id", "value": vault.key_id.hex()},
+        ],
+    )
+
+
+def _check_revision(connection: Connection) -> None:
+    if not inspect(connection).has_table("meta"):
+        raise StoreError("the ledger is empty", hint="start the daemon once: runner up")
+    found = connection.scalar(select(meta.c.value).where(meta.c.key == "revision"))
+    if found != str(REVISION):
+        raise StoreError(
+            f"the ledger is of revision {found}, this program writes revision {REVISION}",
+            hint="use the version of runner that made it",
+        )
+
+
+def _chain_heads(connection: Connection) -> dict[str, str]:
+    newest = (
+        select(events.c.incarnation, events.c.mac)
+        .join(incarnations, incarnations.c.id == events.c.incarnation)
+        .order_by(incarnations.c.started_at.desc(), events.c.seq.desc())
+        .limit(1)
+    )
+    return {row.incarnation: row.mac.hex() for row in connection.execute(newest)}
+
+
+class _translated:  # noqa: N801  (reads as a phrase: `with _translated("read the ledger")`)
+    def __init__(self, doing: str) -> None:
+        self._doing = doing
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, SQLAlchemyError):
+            raise StoreError(f"cannot {self._doing}: {_reason(error)}") from None
+
+
+def _reason(error: BaseException) -> str:
+    # Only the driver's own words: SQLAlchemy's text would repeat the statement's parameters.
+    return str(getattr(error, "orig", None) or type(error).__name__)

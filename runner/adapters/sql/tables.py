@@ -1,0 +1,298 @@
+"""
+The ledger's tables (SQLAlchemy Core): the only truth about the past.
+
+Instants are integers, microseconds since the epoch; amounts, nonces and fees are decimal text,
+since they may need 256 bits; what ends in `_sealed` is encrypted by the vault. Nothing here is
+beyond PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+
+REVISION = 1
+"""Revision of this schema; a ledger of another one is refused until it is migrated."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Instant(TypeDecorator[datetime]):
+    """Aware UTC datetime ↔ integer microseconds since the epoch."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        del dialect
+        return None if value is None else (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        del dialect
+        return None if value is None else _EPOCH + value * _MICROSECOND
+
+
+class Whole(TypeDecorator[int]):
+    """Integer of up to 256 bits ↔ decimal text."""
+
+    impl = String(78)
+    cache_ok = True
+
+    def process_bind_param(self, value: int | None, dialect: Dialect) -> str | None:
+        del dialect
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> int | None:
+        del dialect
+        return None if value is None else int(value)
+
+
+metadata = MetaData()
+
+meta = Table("meta", metadata, Column("key", String, primary_key=True), Column("value", Text))
+
+incarnations = Table(
+    "incarnations",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("started_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Column("pid", Integer, nullable=False),
+    Column("host", String, nullable=False),
+    Column("version", String, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("incarnation", String, ForeignKey("incarnations.id"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("data", Text, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+    Index("events_subject", "subject"),
+)
+
+revisions = Table(
+    "revisions",
+    metadata,
+    Column("digest", String, primary_key=True),
+    Column("policy", String, nullable=False),
+    Column("installed_at", Instant, nullable=False),
+)
+
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("uid", String, primary_key=True),
+    Column("session", String, nullable=False),
+    Column("trigger", Text, nullable=False),
+    Column("anchor", Instant, nullable=False),
+    Column("decided_until", Instant, nullable=False),
+    Column("state", String, nullable=False),  # active | completed | removed
+    Column("runs", Integer, nullable=False, server_default="0"),
+    Column("failures_in_row", Integer, nullable=False, server_default="0"),
+    Column("paused_reason", Text),
+    Column("paused_at", Instant),
+    Column("revision", String, nullable=False),
+)
+
+occurrences = Table(
+    "occurrences",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("schedule", String, ForeignKey("schedules.uid"), nullable=False),
+    Column("slot", String, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("decision", String, nullable=False),
+    Column("reason", String),
+    Column("by_slot", String),
+    Column("decided_at", Instant, nullable=False),
+    Column("count", Integer, nullable=False, server_default="1"),
+    Column("last_slot", String),
+    Column("last_due_at", Instant),
+    UniqueConstraint("schedule", "slot"),
+    Index("occurrences_due", "due_at"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", String, primary_key=True),  # 0x, S1; activations: activation:SESSION#GENERATION
+    Column("kind", String, nullable=False),  # payment | activation
+    Column("occurrence", Integer, ForeignKey("occurrences.id")),
+    Column("schedule", String, nullable=False),
+    Column("session", String, nullable=False),
+    Column("part", Integer, nullable=False, server_default="0"),
+    Column("attempt", Integer, nullable=False),
+    Column("state", String, nullable=False),
+    Column("reason", String),
+    Column("detail", Text),
+    Column("running", Boolean, nullable=False),
+    Column("exclusive", Boolean, nullable=False, server_default=text("1")),  # overlap <> allow
+    Column("due_at", Instant, nullable=False),
+    Column("claimed_at", Instant, nullable=False),
+    Column("deadline_at", Instant),
+    Column("expires_at", Instant),  # end of the catch-up window
+    Column("intent", Text),
+    Column("revision", String),
+    Column("grant_id", Integer),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("incarnation", String, nullable=False),
+    Column("closed_at", Instant),
+    UniqueConstraint("occurrence", "part", "attempt"),
+    Index("runs_open", "closed_at", "state"),
+    Index("runs_schedule", "schedule", "due_at"),
+    # M7 and X14: the database, not the scheduler, lets one run of a schedule be open at a time.
+    Index(
+        "runs_one_running",
+        "schedule",
+        unique=True,
+        sqlite_where=text("running = 1 AND exclusive = 1"),
+        postgresql_where=text("running AND exclusive"),
+    ),
+)
+
+transfers = Table(
+    "transfers",
+    metadata,
+    Column("run", String, ForeignKey("runs.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("token", String, nullable=False),  # checksummed address, or `native`
+    Column("symbol", String, nullable=False),
+    Column("decimals", Integer, nullable=False),
+    Column("receiver", String, nullable=False),
+    Column("receiver_name", String, nullable=False),
+    Column("amount", Whole, nullable=False),
+    Column("kind", String, nullable=False),  # pay | value | approve
+    Column("memo", Text),
+    Column("ref", Text),
+)
+
+operations = Table(
+    "operations",
+    metadata,
+    Column("hash", String, primary_key=True),
+    Column("run", String, ForeignKey("runs.id"), nullable=False),
+    Column("kind", String, nullable=False),  # payment | activation | burn
+    Column("call_id", String, nullable=False),
+    Column("chain", BigInteger, nullable=False),
+    Column("sender", String, nullable=False),
+    Column("nonce", Whole, nullable=False),
+    Column("max_fee_per_gas", Whole, nullable=False),
+    Column("max_priority_fee_per_gas", Whole, nullable=False),
+    Column("max_cost", Whole, nullable=False),
+    Column("sponsored", Boolean, nullable=False),
+    Column("request_sealed", LargeBinary, nullable=False),
+    Column("status", String, nullable=False),  # signed, sent, unknown, included, success, reverted,
+    # and dead once its run is closed by another operation or by proof
+    Column("signed_at", Instant, nullable=False),
+    Column("from_block", BigInteger, nullable=False),
+    Column("block_number", BigInteger),
+    Column("block_hash", String),
+    Column("block_at", Instant),
+    Column("transaction_hash", String),
+    Column("gas_cost", Whole),
+    Column("detail", Text),
+    Index("operations_run", "run"),
+    Index("operations_status", "status"),
+)
+
+fences = Table(
+    "fences",
+    metadata,
+    Column("chain", BigInteger, primary_key=True),
+    Column("sender", String, primary_key=True),
+    Column("nonce", Whole, primary_key=True),
+    Column("run", String, nullable=False),
+    Column("part", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    UniqueConstraint("run", "part", "attempt"),
+)
+
+grants = Table(
+    "grants",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("session", String, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("state", String, nullable=False),
+    Column("chain", BigInteger, nullable=False),
+    Column("account", String, nullable=False),
+    Column("wallet", String, nullable=False),
+    Column("key_address", String, nullable=False),
+    Column("key_sealed", LargeBinary),
+    Column("permissions", Text, nullable=False),
+    Column("scope", String, nullable=False),
+    Column("requested_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("next_renewal_at", Instant),
+    Column("session_id", String),
+    Column("entity_id", Integer),
+    Column("nonce", Whole),
+    Column("context_sealed", LargeBinary),
+    Column("activated_at", Instant),
+    Column("draining_at", Instant),
+    Column("closed_at", Instant),
+    Column("detail", Text),
+    Column("version", Integer, nullable=False, server_default="1"),
+    UniqueConstraint("session", "generation"),
+    Index(
+        "grants_one_active",
+        "session",
+        unique=True,
+        sqlite_where=text("state = 'active'"),
+        postgresql_where=text("state = 'active'"),
+    ),
+)
+
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("budget", String, primary_key=True),
+    Column("period", String, primary_key=True),
+    Column("token", String, primary_key=True),
+    Column("reserved", Whole, nullable=False),
+    Column("spent", Whole, nullable=False),
+)
+
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("run", String, ForeignKey("runs.id"), primary_key=True),
+    Column("budget", String, primary_key=True),
+    Column("period", String, primary_key=True),
+    Column("token", String, primary_key=True),
+    Column("amount", Whole, nullable=False),
+    Column("state", String, nullable=False),  # reserved | spent | released
+)
+
+pins = Table(
+    "pins",
+    metadata,
+    Column("wallet", String, primary_key=True),
+    Column("chain", BigInteger, primary_key=True),
+    Column("paymaster", String, nullable=False),
+    Column("pinned_at", Instant, nullable=False),
+)

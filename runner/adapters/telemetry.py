@@ -1,0 +1,86 @@
+"""
+What people and machines see happening, by structlog.
+
+On a terminal: one calm line an event, in words. In a pipe: one JSON object a line, with run ids.
+Secrets are kept out at the source; as a second fence, anything that looks like a private key or
+an API key under a telling name is blanked before it is written.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import asdict, is_dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, TextIO
+
+import structlog
+
+from runner.adapters.wording import sentence
+
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+_TELLING = re.compile(r"(secret|private|password|passphrase|api_?key|token_value|mnemonic|context)")
+
+
+class StructlogTelemetry:
+    """Implements `ports.Telemetry`. `people` chooses words instead of JSON."""
+
+    def __init__(
+        self,
+        *,
+        people: bool,
+        level: str = "info",
+        stream: TextIO | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._now = now
+        out = stream or sys.stderr
+        colour = people and out.isatty()
+        self._log = structlog.wrap_logger(
+            structlog.PrintLogger(file=out),
+            processors=[_redact, _people(colour=colour) if people else _json],
+            wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+            cache_logger_on_first_use=False,
+        )
+
+    def emit(self, event: str, **fields: Any) -> None:
+        """One event a step; `level` among the fields is its severity, info if absent."""
+        level = fields.pop("level", "info")
+        fields["at"] = self._now()
+        fields["level"] = level
+        self._log.log(_LEVELS[level], event, **fields)
+
+
+def _redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for name in list(event):
+        if _TELLING.search(name):
+            event[name] = "(not shown)"
+    return event
+
+
+def _json(_: Any, __: str, event: MutableMapping[str, Any]) -> str:
+    ordered = {"at": event.pop("at"), "level": event.pop("level"), "event": event.pop("event")}
+    present = {key: value for key, value in event.items() if value not in (None, [], ())}
+    return json.dumps(ordered | present, default=plain, separators=(",", ":"))
+
+
+def _people(*, colour: bool) -> Callable[[Any, str, MutableMapping[str, Any]], str]:
+    def render(_: Any, __: str, event: MutableMapping[str, Any]) -> str:
+        return sentence(event, colour=colour)
+
+    return render
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON knows it: times in RFC 3339, amounts of records as decimal text."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if is_dataclass(value) and not isinstance(value, type):
+        return {k: str(v) if k == "amount" else v for k, v in asdict(value).items()}
+    if isinstance(value, Mapping):
+        return dict(value)
+    return str(value)

@@ -1,0 +1,326 @@
+"""
+JSON-RPC 2.0 over HTTP POST: one request, one answer, and a plain word for what became of it.
+
+URL and key live in `Endpoint` and enter a request below the HTTP client, in `_Addressing`. The
+client, its log lines and its errors know scheme and host, so nothing above can give a key away.
+
+Source: JSON-RPC 2.0; README §1 of the wire specification.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+import random as random_module
+import re
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Final, Self
+
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+from runner.adapters.wallet_api.envelope import HttpAnswer, read_answer
+from runner.errors import AnswerLost, UsageError, WalletApiError, WalletBusy
+from runner.ports import Clock
+from runner.version import __version__
+
+MAX_ANSWER_BYTES: Final = 5_000_000
+"""Longest answer that is read."""
+
+LONGEST_PAUSE_SECONDS: Final = 30.0
+"""A service that asks for a longer pause is not waited for: the caller hears of it at once."""
+
+_FIRST_PAUSE_SECONDS = 0.2
+_SHORTEST_SECRET = 8
+_DEEPEST = 50
+
+
+class Endpoint:
+    """
+    A URL with its key. Shows itself as `origin`: scheme, host and port.
+
+    Args:
+        url: Where to post; may hold a key in its path.
+        key: Sent as `Authorization: Bearer`.
+
+    A bad URL is told by `check`, so that the caller can first drop the text from its frame.
+    """
+
+    __slots__ = ("_fault", "_key", "_secrets", "_url", "origin")
+
+    def __init__(self, url: str, key: str | None) -> None:
+        self._key = key
+        self._url = httpx.URL("")
+        self._secrets: tuple[str, ...] = ()
+        self.origin = "(no URL)"
+        self._fault = self._read(url)
+
+    def __repr__(self) -> str:
+        return f"<Endpoint {self.origin}>"
+
+    def _read(self, text: str) -> str | None:
+        try:
+            url = httpx.URL(text)
+        except httpx.InvalidURL:
+            return "the URL cannot be read"
+        if url.scheme not in {"http", "https"} or not url.host:
+            return "a URL of a wallet or chain starts with https:// or http:// and names a host"
+        key = self._key
+        if key is not None and not (key and key.isascii() and key.isprintable() and " " not in key):
+            return "the API key is empty or holds characters that no HTTP header carries"
+        if key is not None and url.userinfo:
+            return "a URL with user and password takes no API key besides"
+        self._url = url
+        self.origin = f"{url.scheme}://{url.netloc.decode('ascii')}"
+        # A key is often a segment of the path or a value of the query.
+        parts = (*re.split(r"[/?&=]", url.raw_path.decode("ascii")), url.password, text)
+        self._secrets = tuple(part for part in parts if len(part) >= _SHORTEST_SECRET)
+        if key is not None:
+            self._secrets += (key,)
+        return None
+
+    def check(self) -> None:
+        """
+        Raises:
+            UsageError: The URL or the key cannot be used.
+        """
+        if self._fault is not None:
+            raise UsageError(self._fault)
+
+    def moved_to(self, url: str) -> Endpoint:
+        """Return another URL of the same service, with the same key."""
+        return Endpoint(url, self._key)
+
+    def addressed(self, request: httpx.Request) -> httpx.Request:
+        """Return the request as it really leaves."""
+        headers = request.headers.copy()
+        if self._key is not None:
+            headers["Authorization"] = f"Bearer {self._key}"
+        return httpx.Request(
+            request.method,
+            self._url,
+            headers=headers,
+            content=request.content,
+            extensions=request.extensions,
+        )
+
+    def redacted(self, value: Any, depth: int = 0) -> Any:
+        """Return a JSON value without the key, should the service repeat it."""
+        if depth > _DEEPEST:
+            return "[nested too deeply]"
+        if isinstance(value, str):
+            for secret in self._secrets:
+                value = value.replace(secret, "[redacted]")
+            return value
+        if isinstance(value, dict):
+            return {
+                self.redacted(name): self.redacted(each, depth + 1) for name, each in value.items()
+            }
+        if isinstance(value, list):
+            return [self.redacted(each, depth + 1) for each in value]
+        return value
+
+
+class _Addressing(httpx.AsyncBaseTransport):
+    """Puts URL and key into a request, below everything that logs or raises."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        endpoint: Endpoint = request.extensions["endpoint"]
+        return await self._inner.handle_async_request(endpoint.addressed(request))
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+class TokenBucket:
+    """
+    At most `rate` requests a second on average, a second's worth at once.
+
+    Takers are served in the order in which they come.
+    """
+
+    def __init__(self, rate: float, clock: Clock) -> None:
+        self._rate = rate
+        self._clock = clock
+        self._tokens = self._most = max(1.0, rate)
+        self._seen = clock.monotonic()
+
+    async def take(self) -> None:
+        """Wait for a token; a debt taken by one waiter makes the next wait longer."""
+        now = self._clock.monotonic()
+        self._tokens = min(self._most, self._tokens + (now - self._seen) * self._rate) - 1
+        self._seen = now
+        if self._tokens < 0:
+            await self._clock.sleep(-self._tokens / self._rate)
+
+
+class JsonRpcTransport:
+    """
+    Calls methods of one endpoint over a pool of connections; closed by `aclose` or `async with`.
+
+    Args:
+        endpoint: Where to post, and with which key.
+        clock: Time for time-outs, pauses and the rate limit.
+        rate_limit: Requests a second, None for no limit.
+        timeout_seconds: For one request and its whole answer; `timeouts` has exceptions by method.
+        retries: How often a call that may be repeated is repeated.
+        random: Uniform in [0, 1), for the jitter of pauses.
+
+    Raises:
+        UsageError: URL or key cannot be used.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        clock: Clock,
+        rate_limit: float | None = None,
+        timeout_seconds: float = 10.0,
+        timeouts: Mapping[str, float] | None = None,
+        retries: int = 3,
+        random: Callable[[], float] = random_module.random,
+        max_answer_bytes: int = MAX_ANSWER_BYTES,
+    ) -> None:
+        endpoint.check()
+        self._endpoint = endpoint
+        self._clock = clock
+        self._bucket = None if rate_limit is None else TokenBucket(rate_limit, clock)
+        self._timeout_seconds = timeout_seconds
+        self._timeouts = dict(timeouts or {})
+        self._retries = retries
+        self._random = random
+        self._max_answer_bytes = max_answer_bytes
+        self._ids = itertools.count(1)
+        self._http = httpx.AsyncClient(
+            transport=_Addressing(
+                AiohttpTransport(limits=httpx.Limits(max_connections=64, keepalive_expiry=15))
+            ),
+            headers={
+                "Accept": "application/json",
+                "Accept-Encoding": "identity",  # so that the size bound counts what is parsed
+                "Content-Type": "application/json",
+                "User-Agent": f"smart-wallet-runner/{__version__}",
+            },
+            # A second line behind the clock's, in real time.
+            timeout=max([timeout_seconds, *self._timeouts.values()]) + 1,
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the pool, also for all transports that `at` made."""
+        await self._http.aclose()
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port: all of the URL that may be shown."""
+        return self._endpoint.origin
+
+    def at(self, endpoint: Endpoint) -> JsonRpcTransport:
+        """
+        Return a transport to another endpoint of the same service; pool and rate are shared.
+
+        Raises:
+            UsageError: The URL cannot be used.
+        """
+        endpoint.check()
+        sibling = copy.copy(self)
+        sibling._endpoint = endpoint
+        return sibling
+
+    async def call(self, method: str, params: bytes, *, repeat: bool) -> Any:
+        """
+        Call a method and return its `result`.
+
+        Args:
+            params: The JSON text of the parameter array, sent byte for byte.
+            repeat: The call has no effect: try again when the answer is lost or the service busy.
+
+        Raises:
+            AnswerLost: No usable answer; the request may have been taken.
+            WalletBusy: Not taken this time.
+            WalletRefused: Not taken.
+        """
+        tries = 0
+        while True:
+            try:
+                return await self._once(method, params)
+            except (AnswerLost, WalletBusy) as error:
+                pause = self._pause_seconds(tries, error)
+                if not repeat or tries >= self._retries or pause is None:
+                    raise
+            tries += 1
+            await self._clock.sleep(pause)
+
+    def _pause_seconds(self, tries: int, error: WalletApiError) -> float | None:
+        """The pause before the next try: doubled each time, with jitter; None = do not wait."""
+        pause = _FIRST_PAUSE_SECONDS * 2.0**tries * (1 + self._random())
+        asked = error.retry_after_seconds if isinstance(error, WalletBusy) else None
+        if asked is None:
+            return pause
+        return None if asked > LONGEST_PAUSE_SECONDS else asked + pause
+
+    async def _once(self, method: str, params: bytes) -> Any:
+        if self._bucket is not None:
+            await self._bucket.take()
+        request_id = next(self._ids)
+        body = b'{"jsonrpc":"2.0","id":%d,"method":%s,"params":%s}' % (
+            request_id,
+            json.dumps(method).encode(),
+            params,
+        )
+        what = f"{self.origin}: {method}"
+        answer = await self._post(body, what, self._timeouts.get(method, self._timeout_seconds))
+        return read_answer(answer, request_id, what, self._endpoint.redacted)
+
+    async def _post(self, body: bytes, what: str, seconds: float) -> HttpAnswer:
+        try:
+            async with (
+                self._clock.timeout(seconds),
+                self._http.stream(
+                    "POST",
+                    self.origin,
+                    content=body,
+                    extensions={"endpoint": self._endpoint},
+                ) as response,
+            ):
+                answer = await self._read(response)
+        except TimeoutError:
+            reason = f"no answer within {seconds:g} s"
+        except _TooLong:
+            reason = f"the answer is longer than {self._max_answer_bytes} bytes"
+        except Exception as error:  # whatever broke below, the request may have left
+            reason = f"no answer: {type(error.__cause__ or error).__name__}"
+        else:
+            return answer
+        # Raised out here, the error carries no frames in which URL and key could be seen.
+        raise AnswerLost(f"{what}: {reason}")
+
+    async def _read(self, response: httpx.Response) -> HttpAnswer:
+        body = bytearray()
+        async for chunk in response.aiter_raw():
+            body += chunk
+            if len(body) > self._max_answer_bytes:
+                raise _TooLong
+        return HttpAnswer(response.status_code, bytes(body), response.headers.get("retry-after"))
+
+
+class _TooLong(Exception):  # noqa: N818 - a signal inside this module, not an error of its own
+    """The answer is longer than the bound."""

@@ -1,0 +1,20 @@
+"""
+A call as a wallet is asked to make it.
+
+Source: EIP-5792, `wallet_sendCalls`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runner.ethereum.address import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """`value` is in wei; empty `data` sends the native coin alone."""
+
+    to: Address
+    value: int = 0
+    data: bytes = b""

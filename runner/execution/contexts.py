@@ -1,0 +1,142 @@
+"""
+The policies, ready to run: each account, session and schedule with what it needs at hand.
+
+Made once by `bootstrap.py` for the policies in force; nothing in here changes afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from runner.ethereum.address import Address
+from runner.ethereum.calls import Call
+from runner.ethereum.permissions import Erc20TokenTransfer, NativeTokenTransfer, Permission
+from runner.execution.lane import Lane
+from runner.guard.budget import Reservation, reservations
+from runner.guard.intent import NATIVE, TransferLine
+from runner.planning.renewal import Margins
+from runner.policy.model import Schedule, Session, SmartAccount, SponsoredGas
+from runner.ports import ChainReader, Clock, Signer, WalletApi
+from runner.scheduling.triggers import Timetable
+
+
+@dataclass(frozen=True, slots=True)
+class Finality:
+    """When an inclusion counts as certain (X13): blocks on top and itself, and their age."""
+
+    blocks: int
+    age: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Venue:
+    """
+    One chain through one wallet profile: where operations go, and where evidence comes from.
+
+    `independent` says that `chain` does not ask the wallet service itself (X12).
+    """
+
+    wallet: str
+    chain_id: int
+    api: WalletApi
+    chain: ChainReader
+    clock: Clock
+    margins: Margins
+    finality: Finality
+    poll_seconds: float
+    sandbox: bool
+    independent: bool
+    gas_policies: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        return f"{self.wallet}/{self.chain_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountContext:
+    """An account with its address, its owner's signer and its lane."""
+
+    spec: SmartAccount
+    address: Address
+    owner: Signer
+    venue: Venue
+    lane: Lane
+    max_fee: int
+
+    @property
+    def gas_policy(self) -> str | None:
+        """The id of the gas policy that sponsors this account; None: it pays itself."""
+        if isinstance(self.spec.gas, SponsoredGas):
+            return self.venue.gas_policies[self.spec.gas.policy]
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionContext:
+    """
+    A session with the permissions it asks for.
+
+    `scope` is a digest of the permissions: a grant of another scope is out of date. `room` is
+    the longest that any of its runs needs before a grant's end.
+    """
+
+    spec: Session
+    account: AccountContext
+    permissions: tuple[Permission, ...]
+    scope: str
+    room: timedelta
+
+    @property
+    def uid(self) -> str:
+        return self.spec.uid
+
+    @property
+    def venue(self) -> Venue:
+        return self.account.venue
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleContext:
+    """A schedule with its intent encoded and its timetable at hand."""
+
+    spec: Schedule
+    session: SessionContext
+    timetable: Timetable
+    intent: tuple[Call, ...]
+    lines: tuple[TransferLine, ...]
+    revision: str
+    run_deadline: timedelta
+    room: timedelta
+
+    @property
+    def uid(self) -> str:
+        return self.spec.uid
+
+    @property
+    def receivers(self) -> tuple[Address, ...]:
+        """Whom the intent sends value or tokens to, approvals included."""
+        return tuple(dict.fromkeys(line.receiver for line in self.lines))
+
+    def reservations(self, *, due_at: datetime, slot: str) -> tuple[Reservation, ...]:
+        """What a run of this slot charges to the session's and to its own budgets."""
+        session = self.session.spec
+        own, shared = f"schedule:{self.uid}", f"session:{session.uid}"
+        name = f"{self.uid}@{slot}"
+        return (
+            *reservations(shared, session.limits, self.lines, due_at=due_at, run=name),
+            *reservations(own, self.spec.limits, self.lines, due_at=due_at, run=name),
+        )
+
+
+def allowances(permissions: tuple[Permission, ...]) -> dict[str, int]:
+    """What a grant may spend per token address (or `native`); tokens without a limit are absent."""
+    found: dict[str, int] = {}
+    for permission in permissions:
+        if isinstance(permission, Erc20TokenTransfer):
+            found[permission.address] = permission.allowance
+        elif isinstance(permission, NativeTokenTransfer):
+            found[NATIVE] = permission.allowance
+    return found

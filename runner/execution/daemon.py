@@ -1,0 +1,359 @@
+"""
+The daemon: decides what is due, and keeps every run and every session looked after.
+
+A tick is one look at the calendar: take what is due from the heap, decide each slot (claimed,
+late, superseded), write all decisions in one transaction, start the runs. Ticks come from the
+alarm and from the heartbeat; one too many does nothing, since a decided slot has its row.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from runner.errors import StoreError
+from runner.execution.contexts import ScheduleContext, SessionContext, Venue
+from runner.execution.due import DueSlots
+from runner.execution.executor import Executor
+from runner.execution.pursuit import Pursuit
+from runner.execution.sessions import SessionKeeper, can_burn
+from runner.execution.steps import Operator
+from runner.execution.watch import Watcher
+from runner.ports import Alarm, KeyRing, Ledger, Telemetry
+from runner.records import Claim, Grant, Run, RunKind, ScheduleSeed
+from runner.scheduling.heap import Heap
+from runner.scheduling.occurrence import Reason, State
+
+_HEAD_STALE_SECONDS = 600.0
+"""X10: without a head block this young, nothing is decided."""
+
+_AHEAD_OF_HEAD = timedelta(seconds=120)
+_LAST_WAIT_SECONDS = 60.0
+_LONGEST_SLEEP_SECONDS = 3600.0
+
+
+@dataclass(slots=True)
+class _Task:
+    task: asyncio.Task[None]
+    signing: bool = False
+
+
+class Daemon:
+    """The engine over one set of policies."""
+
+    def __init__(
+        self,
+        *,
+        schedules: Mapping[str, ScheduleContext],
+        sessions: Mapping[str, SessionContext],
+        ledger: Ledger,
+        keys: KeyRing,
+        telemetry: Telemetry,
+        alarm: Alarm,
+        chance: Callable[[], float],
+    ) -> None:
+        self._schedules = schedules
+        self._sessions = sessions
+        self._ledger = ledger
+        self._telemetry = telemetry
+        self._alarm = alarm
+        self._chance = chance
+        self._stopping = asyncio.Event()
+        self._runs: dict[str, _Task] = {}
+        venues = {s.venue.name: s.venue for s in sessions.values()}
+        self._venues = venues
+        self._watchers = {name: Watcher(venue, telemetry) for name, venue in venues.items()}
+        self._heaps = {name: Heap() for name in venues}
+        self._due: dict[str, DueSlots] = {}
+        self._operators = {
+            uid: Operator(s.account, ledger=ledger, keys=keys, telemetry=telemetry)
+            for uid, s in sessions.items()
+        }
+        self._keepers = {
+            uid: SessionKeeper(
+                s,
+                ledger=ledger,
+                keys=keys,
+                telemetry=telemetry,
+                watcher=self._watchers[s.venue.name],
+                operator=self._operators[uid],
+                chance=chance,
+            )
+            for uid, s in sessions.items()
+        }
+        self._executors = {uid: self._executor(s) for uid, s in schedules.items()}
+
+    def stop(self) -> None:
+        """Claim nothing more; `run` returns once signed runs are closed, after 60 s at most."""
+        self._stopping.set()
+
+    async def run(self, seeds: Sequence[ScheduleSeed]) -> None:
+        """Until `stop`. Raises what the ledger raises; nothing else ends it."""
+        background: list[asyncio.Task[None]] = []
+        try:
+            for watcher in self._watchers.values():
+                background.append(asyncio.create_task(watcher.run()))
+            await self._first_look()
+            if self._stopping.is_set():
+                return
+            await self._install(seeds)
+            for keeper in self._keepers.values():
+                await keeper.load()
+            await self._recover()
+            for keeper in self._keepers.values():
+                background.append(asyncio.create_task(keeper.run()))
+            await self._tick_until_stopped(background)
+            await self._drain()
+        finally:
+            for entry in self._runs.values():
+                entry.task.cancel()
+            for task in background:
+                task.cancel()
+            await asyncio.gather(
+                *background, *(e.task for e in self._runs.values()), return_exceptions=True
+            )
+
+    # ── starting ──────────────────────────────────────────────────────────────────────────────
+
+    async def _first_look(self) -> None:
+        """Nothing can be decided before the chain's time is known (X10)."""
+        while any(w.head is None for w in self._watchers.values()) and not self._stopping.is_set():
+            await asyncio.sleep(0.02)
+
+    async def _install(self, seeds: Sequence[ScheduleSeed]) -> None:
+        now = min((v.clock.now() for v in self._venues.values()), default=None)
+        if now is None:
+            return
+        await self._ledger.install_schedules(seeds, now=now)
+        known = await self._ledger.schedules()
+        for uid, schedule in self._schedules.items():
+            state = known[uid]
+            slots = DueSlots(schedule, anchor=state.anchor, decided_until=state.decided_until)
+            self._due[uid] = slots
+            if state.state == "active" and not schedule.spec.suspend:
+                self._rearm(uid)
+
+    async def _recover(self) -> None:
+        """Take over every open run of earlier incarnations (H3); the chain is asked first."""
+        runs = await self._ledger.open_runs()
+        mine = [run for run in runs if run.kind is RunKind.PAYMENT]
+        if mine:
+            self._telemetry.emit("daemon.recovered", runs=len(mine))
+        for run in mine:
+            if run.state is State.HELD and run.reason is Reason.OVERLAP:
+                continue  # promoted when the run before it closes
+            if run.schedule in self._executors:
+                self._start(run)
+            elif run.state in {State.CLAIMED, State.HELD, State.PREPARED}:
+                await self._ledger.move(
+                    run,
+                    State.SKIPPED,
+                    reason=Reason.REMOVED,
+                    detail="its schedule is no longer in the policies",
+                    now=run.claimed_at,
+                )
+            else:
+                self._pursue_orphan(run)
+        for uid in self._executors:
+            await self._promote(uid)
+
+    def _pursue_orphan(self, run: Run) -> None:
+        """A signed run whose schedule is gone is finished as it was pinned (X6)."""
+        session = self._sessions.get(run.session)
+        if session is None:
+            self._telemetry.emit(
+                "run.orphaned",
+                level="critical",
+                run=run.id,
+                schedule=run.schedule,
+                detail=f"signed under session {run.session}, which no policy names any more",
+                hint="put the session back until this run is closed",
+            )
+            return
+        keeper, watcher = self._keepers[run.session], self._watchers[session.venue.name]
+        grant = keeper.by_id(run.grant_id or 0)
+        self._spawn(run.id, self._finish_orphan(run, session, grant, watcher), signing=True)
+
+    async def _finish_orphan(
+        self, run: Run, session: SessionContext, grant: Grant, watcher: Watcher
+    ) -> None:
+        async with session.account.lane.payment():
+            pursuit = Pursuit(
+                venue=session.venue,
+                watcher=watcher,
+                operator=self._operators[session.uid],
+                ledger=self._ledger,
+                telemetry=self._telemetry,
+                grant=grant,
+                lines=tuple(await self._ledger.transfers(run.id)),
+                deadline_at=run.deadline_at or session.venue.clock.now(),
+                may_burn=can_burn(session),
+            )
+            await pursuit.run(run)
+
+    # ── ticking ───────────────────────────────────────────────────────────────────────────────
+
+    async def _tick_until_stopped(self, background: Sequence[asyncio.Task[None]]) -> None:
+        stopped = asyncio.create_task(self._stopping.wait())
+        try:
+            while not self._stopping.is_set():
+                await self.tick()
+                self._set_alarm()
+                ring = asyncio.create_task(self._alarm.wait())
+                await asyncio.wait(
+                    {ring, stopped, *background}, return_when=asyncio.FIRST_COMPLETED
+                )
+                ring.cancel()
+                for task in background:
+                    if task.done():
+                        task.result()  # a keeper or watcher ends by a fault alone: let it be seen
+        finally:
+            stopped.cancel()
+
+    async def tick(self) -> None:
+        """Decide and claim everything that is due."""
+        for name, venue in self._venues.items():
+            decide_at = self._decide_now(venue, self._watchers[name])
+            if decide_at is None:
+                continue
+            due = self._heaps[name].pop_due(decide_at)
+            if due:
+                await self._claim(venue, due, decide_at)
+
+    def _decide_now(self, venue: Venue, watcher: Watcher) -> datetime | None:
+        """X10: the earlier of now and head + 120 s; None while no head is young enough."""
+        age = watcher.head_age
+        if watcher.head is None or age is None or age > _HEAD_STALE_SECONDS:
+            return None
+        return min(venue.clock.now(), watcher.head.timestamp + _AHEAD_OF_HEAD)
+
+    async def _claim(self, venue: Venue, due: Sequence[str], decide_at: datetime) -> None:
+        claims: list[Claim] = []
+        until: dict[str, datetime] = {}
+        for uid in due:
+            decided, watermark = self._due[uid].decide(decide_at)
+            claims += decided
+            until[uid] = watermark
+        try:
+            made = await self._ledger.claim(claims, decided_until=until, now=venue.clock.now())
+        except StoreError as error:
+            self._telemetry.emit(
+                "ledger.unwritable",
+                level="critical",
+                detail=error.what,
+                hint="nothing is claimed or sent until the ledger can be written again",
+            )
+            for uid in due:
+                self._heaps[venue.name].push(uid, decide_at + timedelta(seconds=1))
+            return
+        for uid in due:
+            self._due[uid].decided(until[uid])
+            self._rearm(uid)
+        started = {run.schedule + "@" + run.slot for run in made}
+        for claim in claims:
+            if claim.schedule + "@" + claim.slot not in started and claim.reason is not None:
+                self._telemetry.emit(
+                    "occurrence.decided",
+                    level="warning",
+                    schedule=claim.schedule,
+                    slot=claim.slot,
+                    decision=claim.decision.value,
+                    reason=claim.reason.value,
+                    count=claim.count,
+                )
+        for run in made:
+            if not (run.state is State.HELD and run.reason is Reason.OVERLAP):
+                self._start(run)
+
+    def _rearm(self, uid: str) -> None:
+        venue = self._schedules[uid].session.venue
+        upcoming = self._due[uid].next_at()
+        if upcoming is not None:
+            self._heaps[venue.name].push(uid, upcoming)
+
+    def _set_alarm(self) -> None:
+        waits = []
+        for name, heap in self._heaps.items():
+            first = heap.peek()
+            if first is not None:
+                left = (first[0] - self._venues[name].clock.now()).total_seconds()
+                # A little late rather than early: a ring before the second decides nothing.
+                waits.append(min(max(left, 0.0) + 0.005, _LONGEST_SLEEP_SECONDS))
+        self._alarm.ring_in(min(waits, default=None))
+
+    # ── runs ──────────────────────────────────────────────────────────────────────────────────
+
+    def _executor(self, schedule: ScheduleContext) -> Executor:
+        session = schedule.session
+        return Executor(
+            schedule,
+            ledger=self._ledger,
+            telemetry=self._telemetry,
+            watcher=self._watchers[session.venue.name],
+            keeper=self._keepers[session.uid],
+            operator=self._operators[session.uid],
+            chance=self._chance,
+        )
+
+    def _start(self, run: Run) -> None:
+        self._spawn(run.id, self._drive(run))
+
+    def _spawn(self, key: str, work: Coroutine[None, None, None], *, signing: bool = False) -> None:
+        entry = _Task(asyncio.create_task(work), signing)
+        self._runs[key] = entry
+        entry.task.add_done_callback(lambda task: self._ended(key, task))
+
+    def _ended(self, key: str, task: asyncio.Task[None]) -> None:
+        self._runs.pop(key, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._telemetry.emit(
+                "run.fault",
+                level="critical",
+                run=key,
+                detail=f"{type(error).__name__}: {error}",
+                hint="the run stays open and is taken up at the next start; please report this",
+            )
+
+    async def _drive(self, run: Run) -> None:
+        executor = self._executors[run.schedule]
+        current: Run | None = run
+        while current is not None:
+            current = await executor.drive(current, signing=lambda: self._mark_signing(run.id))
+        await self._promote(run.schedule)
+
+    def _mark_signing(self, key: str) -> None:
+        if key in self._runs:
+            self._runs[key].signing = True
+
+    async def _promote(self, uid: str) -> None:
+        """M7: what waited behind the run that closed takes its turn."""
+        if self._stopping.is_set():
+            return
+        schedule = self._schedules[uid]
+        now = schedule.session.venue.clock.now()
+        following = await self._ledger.promote(
+            uid, deadline_at=now + schedule.run_deadline, now=now
+        )
+        if following is not None:
+            self._start(following)
+
+    # ── stopping ──────────────────────────────────────────────────────────────────────────────
+
+    async def _drain(self) -> None:
+        """What is signed is awaited; what is not stays open in the ledger for the next start."""
+        for entry in list(self._runs.values()):
+            if not entry.signing:
+                entry.task.cancel()
+        await asyncio.sleep(0)
+        signed = [entry.task for entry in self._runs.values() if entry.signing]
+        if signed:
+            self._telemetry.emit("daemon.stopping", signed=len(signed))
+        patience = asyncio.get_running_loop().time() + _LAST_WAIT_SECONDS
+        while asyncio.get_running_loop().time() < patience:
+            busy = [e.task for e in self._runs.values() if e.signing]
+            activating = any(keeper.signing for keeper in self._keepers.values())
+            if not busy and not activating:
+                return
+            await asyncio.sleep(0.05)

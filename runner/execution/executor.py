@@ -1,0 +1,378 @@
+"""
+Carries one run from its claim to its end.
+
+Until `signed` everything may be given up or begun again; from there on the run belongs to its
+fence and is pursued (pursuit.py). A run found in the ledger after a crash enters at the state
+that it has, through the same code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from datetime import datetime, timedelta
+
+from runner.errors import (
+    AnswerLost,
+    Conflict,
+    GuardError,
+    RunnerError,
+    WalletBusy,
+    WalletRefused,
+)
+from runner.ethereum.modular_account import is_global
+from runner.ethereum.nonce import OPTION_GLOBAL, Nonce
+from runner.execution.contexts import ScheduleContext
+from runner.execution.pursuit import Pursuit
+from runner.execution.sessions import SessionKeeper, can_burn
+from runner.execution.steps import Operator, Order, TooLate
+from runner.execution.watch import Watcher
+from runner.guard.budget import spent_by_token
+from runner.ports import Ledger, OperationEvent, Telemetry
+from runner.records import Grant, OperationKind, Run
+from runner.scheduling.occurrence import CLOSED, Reason, State, nonce_key
+
+_UNSIGNED = frozenset({State.CLAIMED, State.HELD, State.PREPARED})
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 10.0
+_PREFLIGHT_PAUSE = 5.0
+"""Seconds between tries at something that the service refuses to prepare (B6)."""
+
+_MOST_ATTEMPTS = 3
+
+
+class _GrantMissing(RunnerError):
+    """No generation can carry this run now."""
+
+
+class Executor:
+    """Runs of one schedule."""
+
+    def __init__(
+        self,
+        schedule: ScheduleContext,
+        *,
+        ledger: Ledger,
+        telemetry: Telemetry,
+        watcher: Watcher,
+        keeper: SessionKeeper,
+        operator: Operator,
+        chance: Callable[[], float],
+    ) -> None:
+        self._schedule = schedule
+        self._venue = schedule.session.venue
+        self._ledger = ledger
+        self._telemetry = telemetry
+        self._watcher = watcher
+        self._keeper = keeper
+        self._operator = operator
+        self._chance = chance
+
+    async def drive(self, run: Run, *, signing: Callable[[], None]) -> Run | None:
+        """
+        Until the run is closed.
+
+        Args:
+            signing: Called once nothing may interrupt any more.
+
+        Returns:
+            The next attempt, if one is due by itself (S4), else None.
+        """
+        event: OperationEvent | None = None
+        # M9: who takes a run over, takes its deadline anew, inside the catch-up window.
+        deadline = self._now() + self._schedule.run_deadline
+        while run.state not in CLOSED:
+            try:
+                if _is_unsigned(run):
+                    run, event = await self._begin(run, deadline, signing)
+                else:
+                    signing()
+                    run, event = await self._resume(run, deadline)
+            except Conflict:
+                run = await self._ledger.run(run.id)
+        return await self._finish(run, event)
+
+    # ── before the signature ──────────────────────────────────────────────────────────────────
+
+    async def _begin(
+        self, run: Run, deadline: datetime, signing: Callable[[], None]
+    ) -> tuple[Run, OperationEvent | None]:
+        pause = _FIRST_PAUSE
+        while _is_unsigned(run):
+            run = await self._end_if_late(run, deadline)
+            if run.state in CLOSED:
+                break
+            try:
+                return await self._try_once(run, deadline, signing)
+            except _GrantMissing as missing:
+                run, deadline = await self._without_grant(run, missing.what, deadline)
+            except GuardError as error:
+                run = await self._guarded(run, error)
+            except WalletRefused as error:
+                run, deadline = await self._refused(run, error, deadline)
+            except (AnswerLost, WalletBusy) as error:
+                run = await self._ledger.run(run.id)
+                wait = getattr(error, "retry_after_seconds", None) or pause * (1 - self._chance() / 2)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+                self._say("run.delayed", run, level="warning", detail=error.what)
+                await self._sleep(wait, until=deadline)
+            except TooLate:
+                run = await self._ledger.run(run.id)
+        return run, None
+
+    async def _try_once(
+        self, run: Run, deadline: datetime, signing: Callable[[], None]
+    ) -> tuple[Run, OperationEvent | None]:
+        """One pass: a grant, a place on the lane, an operation, and its pursuit to the end."""
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._schedule.session.account.lane.payment())
+            grant = self._keeper.usable(self._schedule.room)
+            if grant is None:
+                raise _GrantMissing("no grant lasts long enough for this run")
+            if not self._keeper.charge(grant, run.id, spent_by_token(self._schedule.lines)):
+                raise _GrantMissing("the allowance left of the grant does not hold this run")
+            if self._now() >= deadline:
+                raise TooLate("the lane was busy until the run's deadline")
+            run = await self._ledger.freeze(
+                run,
+                intent=self._schedule.intent,
+                transfers=self._schedule.lines,
+                grant=grant,
+                revision=self._schedule.revision,
+                now=self._now(),
+            )
+            try:
+                signed = await self._sign_and_send(run, grant, deadline, signing)
+            except BaseException:
+                self._keeper.discharge(grant.id, run.id)
+                raise
+            return await self._pursue(signed, grant, deadline, stack)
+
+    async def _sign_and_send(
+        self, run: Run, grant: Grant, deadline: datetime, signing: Callable[[], None]
+    ) -> Run:
+        account = self._schedule.session.account
+        if grant.entity_id is None:
+            raise AssertionError("an active grant has its entity")
+        parallel = nonce_key(self._venue.chain_id, account.address, bytes.fromhex(run.id[2:]))
+        options = OPTION_GLOBAL if is_global(grant.permissions) else 0
+        fence = Nonce(parallel, grant.entity_id, options, 0)
+        head = self._watcher.head
+        order = Order(
+            run=run,
+            kind=OperationKind.PAYMENT,
+            intent=self._schedule.intent,
+            nonce=fence.value,
+            grant=grant,
+            receivers=self._schedule.session.spec.receivers,
+            moved_to=self._schedule.receivers,
+            sign_before=min(deadline, grant.expires_at - self._schedule.room),
+        )
+        run, operation = await self._operator.make(
+            order, head_block=head.number if head else 0, committing=signing
+        )
+        return await self._operator.send(run, operation)
+
+    async def _end_if_late(self, run: Run, deadline: datetime) -> Run:
+        now = self._now()
+        if run.state is State.HELD:
+            if run.expires_at is not None and now >= run.expires_at:
+                return await self._ledger.move(run, State.MISSED, reason=run.reason, now=now)
+            return run
+        if now >= deadline:
+            detail = run.detail or "its deadline came before it could be signed"
+            return await self._ledger.move(
+                run, State.MISSED, reason=Reason.DEADLINE, detail=detail, now=now
+            )
+        return run
+
+    async def _without_grant(
+        self, run: Run, why: str, deadline: datetime
+    ) -> tuple[Run, datetime]:
+        """R20: wait inside the catch-up window (default), skip, or fail."""
+        choice, now = self._schedule.session.spec.on_no_grant, self._now()
+        run = await self._ledger.run(run.id)
+        if choice != "hold":
+            state = State.SKIPPED if choice == "skip" else State.MISSED
+            run = await self._ledger.move(run, state, reason=Reason.GRANT, detail=why, now=now)
+            return run, deadline
+        run = await self._hold(run, Reason.GRANT, why)
+        while self._keeper.usable(self._schedule.room) is None or why.startswith("the allowance"):
+            await self._keeper.await_change(1.0)
+            run = await self._end_if_late(run, deadline)
+            if run.state in CLOSED:
+                return run, deadline
+            if self._keeper.usable(self._schedule.room) is not None:
+                break
+        return await self._release(run)
+
+    async def _guarded(self, run: Run, error: GuardError) -> Run:
+        """A mismatch: nothing is signed, the schedule pauses, a person is told (DESIGN §8)."""
+        run = await self._hold(run, Reason.GUARD, error.what, findings=error.findings)
+        await self._ledger.pause_schedule(
+            self._schedule.uid, reason=f"guard: {error.what}", now=self._now()
+        )
+        while run.state not in CLOSED:
+            await self._venue.clock.sleep(1.0)
+            run = await self._end_if_late(run, self._now() + timedelta(days=1))
+        return run
+
+    async def _refused(
+        self, run: Run, error: WalletRefused, deadline: datetime
+    ) -> tuple[Run, datetime]:
+        """B6: the service cannot prepare it now (balance, sponsorship, simulation)."""
+        run = await self._hold(run, Reason.PREFLIGHT, f"{error.what} (code {error.code})")
+        until = run.expires_at or deadline
+        await self._sleep(_PREFLIGHT_PAUSE, until=until)
+        run = await self._end_if_late(run, deadline)
+        if run.state in CLOSED:
+            return run, deadline
+        return await self._release(run)
+
+    async def _hold(
+        self, run: Run, reason: Reason, detail: str, *, findings: tuple[object, ...] = ()
+    ) -> Run:
+        run = await self._ledger.run(run.id)
+        known = run.state is State.HELD and run.reason is reason
+        if not known:
+            run = await self._ledger.move(
+                run, State.HELD, reason=reason, detail=detail, now=self._now()
+            )
+        level = "critical" if reason is Reason.GUARD else "warning"
+        self._say(
+            "run.held",
+            run,
+            level="debug" if known else level,
+            reason=reason.value,
+            detail=detail,
+            findings=[str(finding) for finding in findings],
+            waits_until=run.expires_at,
+        )
+        return run
+
+    async def _release(self, run: Run) -> tuple[Run, datetime]:
+        deadline = self._now() + self._schedule.run_deadline
+        run = await self._ledger.move(
+            run, State.CLAIMED, now=self._now(), deadline_at=deadline
+        )
+        return run, deadline
+
+    # ── after the signature ───────────────────────────────────────────────────────────────────
+
+    async def _resume(self, run: Run, deadline: datetime) -> tuple[Run, OperationEvent | None]:
+        """A signed run found in the ledger: pursue it under the generation it is pinned to."""
+        if run.grant_id is None:
+            raise AssertionError("a signed run is pinned to a grant")
+        grant = self._keeper.by_id(run.grant_id)
+        self._keeper.charge(grant, run.id, spent_by_token(await self._ledger.transfers(run.id)))
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._schedule.session.account.lane.payment())
+            return await self._pursue(run, grant, deadline, stack)
+
+    async def _pursue(
+        self, run: Run, grant: Grant, deadline: datetime, lane: AsyncExitStack
+    ) -> tuple[Run, OperationEvent | None]:
+        included = asyncio.Event()
+        pursuit = Pursuit(
+            venue=self._venue,
+            watcher=self._watcher,
+            operator=self._operator,
+            ledger=self._ledger,
+            telemetry=self._telemetry,
+            grant=grant,
+            lines=tuple(await self._ledger.transfers(run.id)),
+            deadline_at=deadline,
+            may_burn=can_burn(self._schedule.session),
+            on_included=included.set,
+        )
+        task = asyncio.create_task(pursuit.run(run))
+        waiter = asyncio.create_task(included.wait())
+        try:
+            # The lane counts operations that a bundler still holds: in a block, it is free again.
+            await asyncio.wait({task, waiter}, return_when=asyncio.FIRST_COMPLETED)
+            await lane.aclose()
+            ending = await task
+        finally:
+            waiter.cancel()
+            task.cancel()
+        return ending.run, ending.event
+
+    # ── the end ───────────────────────────────────────────────────────────────────────────────
+
+    async def _finish(self, run: Run, event: OperationEvent | None) -> Run | None:
+        if run.grant_id is not None and run.state is not State.SUCCESS:
+            self._keeper.discharge(run.grant_id, run.id)
+        self._keeper.wake()
+        lines = await self._ledger.transfers(run.id)
+        level = "info" if run.state in {State.SUCCESS, State.SKIPPED} else "error"
+        if run.reason is Reason.PAID_DIFFERENTLY:
+            level = "critical"
+        self._say(
+            f"run.{run.state}",
+            run,
+            level=level,
+            reason=run.reason.value if run.reason else None,
+            detail=run.detail,
+            transfers=lines if run.state is State.SUCCESS else self._schedule.lines,
+            block=event.block_number if event else None,
+            transaction=event.transaction_hash if event else None,
+            took_seconds=(self._now() - run.claimed_at).total_seconds(),
+        )
+        following = await self._next_attempt(run)
+        if following is None:
+            await self._break_if_failing(run)
+        return following
+
+    async def _next_attempt(self, run: Run) -> Run | None:
+        """S4: only after proof, only inside the catch-up window, and never after a burn."""
+        now = self._now()
+        dead = run.state is State.NOT_INCLUDED and run.reason is not Reason.BURNED
+        retried = (
+            run.state is State.REVERTED
+            and run.attempt <= min(self._schedule.spec.retry_on_revert, _MOST_ATTEMPTS)
+            and (self._venue.independent or self._venue.sandbox)
+        )
+        inside = run.expires_at is None or now < run.expires_at
+        if not (inside and (retried or dead)):
+            return None
+        deadline = now + self._schedule.run_deadline
+        return await self._ledger.next_attempt(run, deadline_at=deadline, now=now)
+
+    async def _break_if_failing(self, run: Run) -> None:
+        """M10: failures in a row, or a payment that was not what we asked, pause the schedule."""
+        most = self._schedule.spec.pause_after_failures
+        failures = await self._ledger.failures_in_row(self._schedule.uid)
+        reason = None
+        if run.reason is Reason.PAID_DIFFERENTLY:
+            reason = f"run {run.id} paid differently from what was asked"
+        elif most and failures >= most:
+            reason = f"{failures} failed runs in a row"
+        if reason is None:
+            return
+        await self._ledger.pause_schedule(self._schedule.uid, reason=reason, now=self._now())
+        self._say("schedule.paused", run, level="critical", detail=reason)
+
+    def _now(self) -> datetime:
+        return self._venue.clock.now()
+
+    async def _sleep(self, seconds: float, *, until: datetime) -> None:
+        left = (until - self._now()).total_seconds()
+        await self._venue.clock.sleep(max(min(seconds, left), 0.01))
+
+    def _say(self, event: str, run: Run, **fields: object) -> None:
+        self._telemetry.emit(
+            event,
+            run=run.id,
+            schedule=run.schedule,
+            slot=run.slot,
+            due_at=run.due_at,
+            attempt=run.attempt,
+            **fields,
+        )
+
+
+def _is_unsigned(run: Run) -> bool:
+    """Evidence aside, a held run has nothing signed."""
+    return run.state in _UNSIGNED and run.reason is not Reason.EVIDENCE
+

@@ -1,0 +1,362 @@
+"""
+From the point of no return to the end: a signed run is pursued until the chain has decided it.
+
+Each round waits for one look at the chain, asks `recovery.next_step` what is safe, and does that
+one thing. A payment, an activation and a run found after a crash all go this way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from runner.errors import Conflict, GuardError, RunnerError, WalletApiError
+from runner.ethereum.calls import Call
+from runner.ethereum.nonce import decode_nonce
+from runner.execution.contexts import Venue
+from runner.execution.recovery import Sighting, Situation, Step, next_step
+from runner.execution.steps import Operator, Order
+from runner.execution.watch import Follower, Watcher
+from runner.guard.intent import TransferLine
+from runner.ports import Block, Ledger, OperationEvent, Telemetry
+from runner.records import (
+    Grant,
+    Inclusion,
+    Operation,
+    OperationKind,
+    OperationStatus,
+    Run,
+)
+from runner.scheduling.occurrence import CLOSED, Reason, State
+
+_QUIET = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a pursuit ended: the closed run, and what proved it (None when it is proved dead)."""
+
+    run: Run
+    event: OperationEvent | None
+
+
+class Pursuit:
+    """Pursues one signed run."""
+
+    def __init__(
+        self,
+        *,
+        venue: Venue,
+        watcher: Watcher,
+        operator: Operator,
+        ledger: Ledger,
+        telemetry: Telemetry,
+        grant: Grant,
+        lines: tuple[TransferLine, ...],
+        deadline_at: datetime,
+        may_burn: bool,
+        on_included: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._venue = venue
+        self._watcher = watcher
+        self._operator = operator
+        self._ledger = ledger
+        self._telemetry = telemetry
+        self._grant = grant
+        self._lines = lines
+        self._deadline_at = deadline_at
+        self._may_burn = may_burn
+        self._on_included = on_included
+        self._last_sent_at = venue.clock.now()
+        self._quiet_until = venue.clock.now()
+
+    async def run(self, run: Run) -> Ending:
+        """
+        Until the run is closed by evidence.
+
+        A cancelled pursuit loses nothing: the next start takes the run up from the ledger.
+        """
+        operations = await self._ledger.operations(run.id)
+        first = operations[0]
+        with self._watcher.follow(
+            first.sender, first.nonce, min(one.from_block for one in operations)
+        ) as follower:
+            while run.state not in CLOSED:
+                await follower.look(self._venue.poll_seconds * 4)
+                if follower.looks == 0 or self._watcher.head is None:
+                    continue
+                operations = await self._ledger.operations(run.id)
+                step = next_step(self._situation(run, operations, follower))
+                if step is Step.WAIT:
+                    continue
+                try:
+                    run = await self._take(step, run, operations, follower)
+                except Conflict:
+                    run = await self._ledger.run(run.id)
+                except (WalletApiError, GuardError) as error:
+                    self._rest(step, run, error)
+            return Ending(run, follower.event)
+
+    def _situation(
+        self, run: Run, operations: list[Operation], follower: Follower
+    ) -> Situation:
+        head = self._watcher.head
+        if head is None:
+            raise AssertionError("a situation needs a look at the chain")
+        now = max(self._venue.clock.now(), head.timestamp)
+        return Situation(
+            state=run.state,
+            operations=tuple(operations),
+            sighting=self._sighting(operations, follower.event),
+            now=now,
+            head_block=head.number,
+            final_at=self._watcher.final_at,
+            deadline_at=self._deadline_at,
+            grant_expires_at=self._grant.expires_at,
+            last_sent_at=self._last_sent_at,
+            resend_after=self._venue.margins.inclusion,
+            quiet_until=self._quiet_until,
+            skew=self._venue.margins.skew,
+            may_burn=self._may_burn,
+        )
+
+    def _sighting(
+        self, operations: list[Operation], event: OperationEvent | None
+    ) -> Sighting | None:
+        if event is None:
+            return None
+        identity = "0x" + event.user_op_hash.hex()
+        mine = next((one for one in operations if one.hash == identity), None)
+        final = (
+            mine is not None
+            and mine.block_at is not None
+            and mine.block_hash == event.block_hash
+            and self._watcher.is_final(event.block_number, mine.block_at)
+        )
+        return Sighting(identity, ours=mine is not None, final=final)
+
+    def _rest(self, step: Step, run: Run, error: RunnerError) -> None:
+        self._quiet_until = self._venue.clock.now() + _QUIET
+        self._telemetry.emit(
+            "run.delayed",
+            level="warning",
+            run=run.id,
+            schedule=run.schedule,
+            step=step.value,
+            detail=str(error),
+            findings=[str(finding) for finding in getattr(error, "findings", ())],
+        )
+
+    async def _take(
+        self, step: Step, run: Run, operations: list[Operation], follower: Follower
+    ) -> Run:
+        now = self._venue.clock.now()
+        if step is Step.INCLUDE and follower.event is not None:
+            return await self._include(run, follower.event, now)
+        if step is Step.EXCLUDE:
+            return await self._exclude(run, operations, now)
+        if step is Step.CLOSE and follower.event is not None:
+            return await self._close(run, operations, follower.event, now)
+        if step is Step.EVIDENCE and follower.event is not None:
+            return await self._foreign(run, follower.event, now)
+        if step is Step.EXPIRED:
+            return await self._prove_expired(run, operations, now)
+        if step is Step.ASK:
+            return await self._ask(run, operations, now)
+        if step is Step.RESEND:
+            self._last_sent_at = now
+            for operation in operations[-2:]:  # a burn and what it outbids: one of them will win
+                run = await self._operator.send(run, operation)
+            if run.state is State.UNKNOWN:
+                self._quiet_until = now + _QUIET
+            return run
+        return await self._outbid(step, run, operations, now)
+
+    async def _include(self, run: Run, event: OperationEvent, now: datetime) -> Run:
+        block = await self._venue.chain.block(event.block_number)
+        included = await self._ledger.include(
+            run,
+            Inclusion(
+                hash="0x" + event.user_op_hash.hex(),
+                success=event.success,
+                gas_cost=event.gas_cost,
+                block_number=event.block_number,
+                block_hash=event.block_hash,
+                block_at=block.timestamp,
+                transaction_hash=event.transaction_hash,
+            ),
+            now=now,
+        )
+        self._on_included()
+        return included
+
+    async def _exclude(self, run: Run, operations: list[Operation], now: datetime) -> Run:
+        gone = next(one for one in operations if one.status is OperationStatus.INCLUDED)
+        self._telemetry.emit(
+            "operation.excluded",
+            level="warning",
+            run=run.id,
+            schedule=run.schedule,
+            hash=gone.hash,
+            block=gone.block_number,
+        )
+        return await self._ledger.exclude(run, gone.hash, now=now)
+
+    async def _close(
+        self, run: Run, operations: list[Operation], event: OperationEvent, now: datetime
+    ) -> Run:
+        winner = next(o for o in operations if o.hash == "0x" + event.user_op_hash.hex())
+        outcome = OperationStatus.SUCCESS if event.success else OperationStatus.REVERTED
+        if winner.kind is OperationKind.BURN:
+            return await self._ledger.close(
+                run,
+                State.NOT_INCLUDED,
+                winner=winner.hash,
+                outcome=outcome,
+                reason=Reason.BURNED,
+                now=now,
+            )
+        if not event.success:
+            return await self._ledger.close(
+                run, State.REVERTED, winner=winner.hash, outcome=outcome, now=now
+            )
+        observed, differs = await self._compare(event)
+        return await self._ledger.close(
+            run,
+            State.SUCCESS,
+            winner=winner.hash,
+            outcome=outcome,
+            reason=Reason.PAID_DIFFERENTLY if differs else None,
+            observed=observed,
+            now=now,
+        )
+
+    async def _compare(self, event: OperationEvent) -> tuple[tuple[TransferLine, ...], bool]:
+        """X22: each token payment has its exact Transfer log; what else left is written down."""
+        if not self._lines:
+            return (), False
+        seen = [
+            transfer
+            for transfer in await self._venue.chain.transfers(
+                event.transaction_hash, "0x" + event.user_op_hash.hex()
+            )
+            if transfer.sender == event.sender
+        ]
+        missing = False
+        for line in self._lines:
+            if line.kind not in {"pay", "transfer"} or line.token == "native":
+                continue
+            exact = (line.token, line.receiver, line.amount)
+            match = next((t for t in seen if (t.token, t.receiver, t.amount) == exact), None)
+            if match is None:
+                missing = True
+            else:
+                seen.remove(match)
+        observed = tuple(
+            TransferLine(
+                token=transfer.token,
+                symbol=transfer.token,
+                decimals=0,
+                receiver=transfer.receiver,
+                receiver_name=transfer.receiver,
+                amount=transfer.amount,
+                kind="observed",
+            )
+            for transfer in seen
+        )
+        return observed, missing
+
+    async def _foreign(self, run: Run, event: OperationEvent, now: datetime) -> Run:
+        """X3: an operation that we did not sign stands on our fence: the key is suspected."""
+        detail = f"operation 0x{event.user_op_hash.hex()} on our fence is not ours"
+        self._telemetry.emit(
+            "run.evidence",
+            level="critical",
+            run=run.id,
+            schedule=run.schedule,
+            detail=detail,
+            hint="treat the session key as stolen: revoke the grant, then find out who signed this",
+        )
+        return await self._ledger.move(
+            run, State.HELD, reason=Reason.EVIDENCE, detail=detail, now=now
+        )
+
+    async def _prove_expired(
+        self, run: Run, operations: list[Operation], now: datetime
+    ) -> Run:
+        """X3a: a final block later than the end, where the fence's sequence is still unused."""
+        block = await self._final_block()
+        if block is None or block.timestamp <= self._grant.expires_at:
+            self._quiet_until = now + _QUIET
+            return run
+        fence = decode_nonce(operations[0].nonce)
+        used = await self._venue.chain.nonce(
+            operations[0].sender, fence.key192, block=block.number
+        )
+        if used != fence.sequence:
+            # Something was included on this fence; its event is what we have to find.
+            self._quiet_until = now + _QUIET
+            return run
+        return await self._ledger.close(
+            run,
+            State.NOT_INCLUDED,
+            winner=None,
+            outcome=OperationStatus.DEAD,
+            reason=Reason.EXPIRED,
+            detail=f"block {block.number} is later than the grant's end and the nonce is unused",
+            now=now,
+        )
+
+    async def _final_block(self) -> Block | None:
+        """The newest block that is final by depth and by age."""
+        head = self._watcher.head
+        number = self._watcher.final_block
+        back = 1
+        while head is not None and number >= 0:
+            block = await self._venue.chain.block(number)
+            if block.timestamp <= self._watcher.final_at:
+                return block
+            number -= back
+            back *= 2
+        return None
+
+    async def _ask(self, run: Run, operations: list[Operation], now: datetime) -> Run:
+        """No inclusion for a while: a service that forgot the operation gets the bytes again."""
+        self._last_sent_at = now
+        newest = operations[-1]
+        status = await self._venue.api.get_calls_status(newest.call_id)
+        if status.pending or 200 <= status.code < 300:
+            return run
+        detail = f"the service answers {status.code}" if status.known else "the service forgot it"
+        return await self._ledger.note(
+            run, newest.hash, OperationStatus.UNKNOWN, detail=detail, now=now
+        )
+
+    async def _outbid(
+        self, step: Step, run: Run, operations: list[Operation], now: datetime
+    ) -> Run:
+        """Replace or burn: same fence, higher fees, the frozen calls or none (X4, X21)."""
+        burn = step is Step.BURN
+        self._quiet_until = now + _QUIET
+        self._last_sent_at = now
+        kind = OperationKind.BURN if burn else operations[-1].kind
+        intent: tuple[Call, ...] = () if kind is OperationKind.BURN else run.intent or ()
+        self._telemetry.emit(
+            "run.burning" if burn else "run.replacing",
+            level="warning",
+            run=run.id,
+            schedule=run.schedule,
+            detail="not included in time",
+        )
+        head = self._watcher.head
+        order = Order(
+            run=run,
+            kind=kind,
+            intent=intent,
+            nonce=operations[0].nonce,
+            grant=self._grant,
+            outbids=tuple(operations),
+        )
+        run, operation = await self._operator.make(order, head_block=head.number if head else 0)
+        return await self._operator.send(run, operation)

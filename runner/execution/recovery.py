@@ -1,0 +1,111 @@
+"""
+A signed part whose end is not known: what is safe to do next, as one pure function.
+
+It is the same after a crash, a lost reply, or simply a second later: the chain is asked first,
+and what to do follows from what it shows, from the clock, and from nothing that was remembered.
+Whatever is chosen here stays on the run's own fence, so it can never pay twice (X1, X4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from runner.records import Operation, OperationKind, OperationStatus
+from runner.scheduling.occurrence import State
+
+
+class Step(StrEnum):
+    """What to do with a signed part now."""
+
+    WAIT = "wait"
+    INCLUDE = "include"  # the chain shows one of ours in a block
+    EXCLUDE = "exclude"  # it showed it, and no longer does (S6)
+    CLOSE = "close"  # it is final (X12, X13)
+    EVIDENCE = "evidence"  # someone else's operation stands on our fence (X3)
+    EXPIRED = "expired"  # a final block is later than the grant's end: prove it dead (X3a)
+    ASK = "ask"  # no inclusion for a while: does the service still know it?
+    RESEND = "resend"  # the very same bytes again
+    REPLACE = "replace"  # the same calls on the same fence with higher fees (S5, X21)
+    BURN = "burn"  # no calls on the same fence (X4)
+
+
+STUCK_SECONDS = 20.0
+STUCK_BLOCKS = 3
+MOST_REPLACEMENTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What the newest look at the chain showed for a part's fence."""
+
+    hash: str
+    ours: bool
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All that the decision depends on."""
+
+    state: State
+    operations: tuple[Operation, ...]
+    sighting: Sighting | None
+    now: datetime
+    head_block: int
+    final_at: datetime  # time of the newest block that counts as final
+    deadline_at: datetime
+    grant_expires_at: datetime
+    last_sent_at: datetime
+    resend_after: timedelta
+    quiet_until: datetime  # after something failed: look, but do not act before this
+    skew: timedelta
+    may_burn: bool
+
+
+def next_step(at: Situation) -> Step:
+    """
+    The table: what the chain shows comes first, then the end of the grant, then the clock.
+
+    A status code or an age closes nothing; only CLOSE and EXPIRED lead to an end, and both rest
+    on final blocks.
+    """
+    if at.sighting is not None:
+        return _seen(at, at.sighting)
+    if at.state is State.INCLUDED:
+        return Step.EXCLUDE
+    if at.final_at > at.grant_expires_at:
+        return Step.EXPIRED
+    if at.now + at.skew >= at.grant_expires_at:
+        return Step.WAIT  # no bundler takes it any more: the proof of death is what remains
+    if at.now < at.quiet_until:
+        return Step.WAIT
+    if at.may_burn and at.now >= at.deadline_at and not _burning(at.operations):
+        return Step.BURN
+    newest = at.operations[-1]
+    if newest.status is OperationStatus.SENT and at.now - at.last_sent_at < at.resend_after:
+        return Step.WAIT
+    if newest.status in {OperationStatus.SIGNED, OperationStatus.UNKNOWN}:
+        return Step.RESEND
+    if _stuck(at, newest) and len(at.operations) <= MOST_REPLACEMENTS:
+        return Step.REPLACE
+    return Step.ASK
+
+
+def _seen(at: Situation, sighting: Sighting) -> Step:
+    if not sighting.ours:
+        return Step.WAIT if at.state is State.HELD else Step.EVIDENCE
+    if at.state is not State.INCLUDED:
+        return Step.INCLUDE
+    return Step.CLOSE if sighting.final else Step.WAIT
+
+
+def _burning(operations: Sequence[Operation]) -> bool:
+    return any(operation.kind is OperationKind.BURN for operation in operations)
+
+
+def _stuck(at: Situation, newest: Operation) -> bool:
+    long_enough = at.now - newest.signed_at >= timedelta(seconds=STUCK_SECONDS)
+    return long_enough and at.head_block - newest.from_block >= STUCK_BLOCKS

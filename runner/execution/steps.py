@@ -1,0 +1,219 @@
+"""
+The steps of an operation: prepare, verify, sign, commit, send. One function each.
+
+The order is the safety: what the guard has not approved is not signed; what is not durable is
+not sent (X5). Every operation of a run is made here, be it a payment, an activation or a burn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from datetime import datetime
+
+from runner.errors import GuardError, RunnerError, WalletApiError
+from runner.ethereum.address import Address
+from runner.ethereum.calls import Call
+from runner.ethereum.nonce import decode_nonce
+from runner.ethereum.user_operation import call_id
+from runner.execution.contexts import AccountContext
+from runner.guard.checks import ApprovedOperation, OperationTerms, check_operation
+from runner.guard.verdict import Refused
+from runner.ports import FeeOverride, KeyRing, Ledger, Telemetry
+from runner.records import (
+    Grant,
+    NewOperation,
+    Operation,
+    OperationKind,
+    OperationStatus,
+    Run,
+    RunKind,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One operation to be made: what kind, which calls, on which fence, under which grant."""
+
+    run: Run
+    kind: OperationKind
+    intent: tuple[Call, ...]
+    nonce: int
+    grant: Grant
+    receivers: tuple[Address, ...] | None = None
+    moved_to: tuple[Address, ...] = ()
+    outbids: tuple[Operation, ...] = ()
+    sign_before: datetime | None = None
+
+
+class TooLate(RunnerError):
+    """The moment up to which something might have been signed has passed; nothing was."""
+
+
+class Operator:
+    """Makes operations for one account and sends them."""
+
+    def __init__(
+        self, account: AccountContext, *, ledger: Ledger, keys: KeyRing, telemetry: Telemetry
+    ) -> None:
+        self._account = account
+        self._venue = account.venue
+        self._ledger = ledger
+        self._keys = keys
+        self._telemetry = telemetry
+
+    async def make(
+        self, order: Order, *, head_block: int, committing: Callable[[], None] = lambda: None
+    ) -> tuple[Run, Operation]:
+        """
+        Prepare, check, sign and commit one operation. Nothing has been sent when this returns.
+
+        Args:
+            committing: Called before the signature: from here on nothing may interrupt.
+
+        Raises:
+            WalletApiError: the service did not prepare it.
+            GuardError: what it prepared may not be signed; nothing was.
+            TooLate: preparing took longer than the grant or the deadline allows (R6).
+            Conflict: the run moved on, or its fence is taken.
+        """
+        fees = _outbid(order.outbids)
+        context = self._ledger.open_context(order.grant)
+        offer = await self._venue.api.prepare_calls(
+            account=self._account.address,
+            chain_id=self._venue.chain_id,
+            calls=order.intent,
+            context=context,
+            gas_policy=self._account.gas_policy,
+            # A grant's first use carries the nonce that the owner signed; it cannot be chosen (F3).
+            nonce_key=None
+            if order.run.kind is RunKind.ACTIVATION
+            else decode_nonce(order.nonce).parallel,
+            fees=fees,
+        )
+        pinned = await self._paymaster()
+        verdict = check_operation(self._terms(order, pinned, fees), offer)
+        if isinstance(verdict, Refused):
+            raise GuardError(
+                f"refused to sign the {order.kind} of {order.run.id}",
+                findings=verdict.findings,
+                hint="nothing was signed; compare what was asked with what the service offered",
+            )
+        if order.sign_before is not None and self._venue.clock.now() > order.sign_before:
+            raise TooLate(f"preparing the {order.kind} of {order.run.id} took too long")
+        committing()
+        signer = self._keys.session_signer(order.grant)
+        signature = await signer.sign(verdict.approved)
+        request = self._venue.api.seal(
+            offer, signature, context=context, gas_policy=self._account.gas_policy
+        )
+        now = self._venue.clock.now()
+        if pinned is None and verdict.operation.paymaster is not None:
+            await self._ledger.pin_paymaster(
+                self._venue.wallet, self._venue.chain_id, verdict.operation.paymaster, now=now
+            )
+        new = self._new_operation(order, verdict, request, head_block)
+        run = await self._ledger.sign(order.run, new, now=now)
+        operations = await self._ledger.operations(run.id)
+        return run, next(one for one in operations if one.hash == new.hash)
+
+    async def send(self, run: Run, operation: Operation) -> Run:
+        """
+        Send the committed bytes, for the first time or again. Whatever comes back is noted.
+
+        An error proves nothing about the operation's fate: it becomes unknown, and evidence
+        decides (X3).
+        """
+        request = self._ledger.open_request(operation)
+        now = self._venue.clock.now
+        try:
+            answered = await self._venue.api.send_prepared_calls(request)
+        except WalletApiError as error:
+            self._telemetry.emit(
+                "operation.unknown",
+                level="warning",
+                run=run.id,
+                schedule=run.schedule,
+                hash=operation.hash,
+                detail=error.what,
+            )
+            return await self._ledger.note(
+                run, operation.hash, OperationStatus.UNKNOWN, detail=error.what, now=now()
+            )
+        self._telemetry.emit(
+            "operation.sent",
+            level="debug",
+            run=run.id,
+            schedule=run.schedule,
+            hash=operation.hash,
+            call_id=answered,
+        )
+        return await self._ledger.note(
+            run, operation.hash, OperationStatus.SENT, detail=None, now=now()
+        )
+
+    async def _paymaster(self) -> Address | None:
+        if self._account.gas_policy is None:
+            return None
+        return await self._ledger.paymaster_pin(self._venue.wallet, self._venue.chain_id)
+
+    def _terms(
+        self, order: Order, pinned: Address | None, fees: FeeOverride | None
+    ) -> OperationTerms:
+        account = self._account
+        least = None if fees is None else (fees.max_fee_per_gas, fees.max_priority_fee_per_gas)
+        deploys = order.kind is OperationKind.ACTIVATION or order.run.kind is RunKind.ACTIVATION
+        return OperationTerms(
+            chain_id=self._venue.chain_id,
+            account=account.address,
+            intent=order.intent,
+            permissions=order.grant.permissions,
+            expiry=int(order.grant.expires_at.timestamp()),
+            nonce=order.nonce,
+            session_key=order.grant.key_address,
+            sponsored=account.gas_policy is not None,
+            paymaster=pinned,
+            max_fee=account.max_fee,
+            sandbox=self._venue.sandbox,
+            now=int(self._venue.clock.now().timestamp()),
+            least_fees=least,
+            deploys_for=(account.owner.address, account.spec.salt) if deploys else None,
+            receivers=order.receivers,
+            moved_to=order.moved_to,
+        )
+
+    def _new_operation(
+        self, order: Order, verdict: ApprovedOperation, request: bytes, head_block: int
+    ) -> NewOperation:
+        operation = verdict.operation
+        return NewOperation(
+            hash="0x" + verdict.hash.hex(),
+            kind=order.kind,
+            call_id="0x" + call_id(self._venue.chain_id, verdict.hash).hex(),
+            chain=self._venue.chain_id,
+            sender=operation.sender,
+            nonce=operation.nonce,
+            max_fee_per_gas=operation.max_fee_per_gas,
+            max_priority_fee_per_gas=operation.max_priority_fee_per_gas,
+            max_cost=operation.max_cost,
+            sponsored=operation.paymaster is not None,
+            request=request,
+            from_block=head_block,
+        )
+
+
+def _outbid(signed: tuple[Operation, ...]) -> FeeOverride | None:
+    """X21: each fee at least 110 % of the highest ever signed on this fence, rounded up."""
+    if not signed:
+        return None
+    return FeeOverride(
+        max_fee_per_gas=_raised(max(one.max_fee_per_gas for one in signed)),
+        max_priority_fee_per_gas=_raised(max(one.max_priority_fee_per_gas for one in signed)),
+    )
+
+
+def _raised(fee: int) -> int:
+    return -(-fee * 11 // 10)
+
+

@@ -1,0 +1,135 @@
+"""
+Evidence: one look at a chain for all operations that are open on it.
+
+The newest block is read at every look, the EntryPoint's events once for all fences that are
+watched (X12). Followers are woken after each look and decide for themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from runner.errors import WalletApiError
+from runner.ethereum.address import Address
+from runner.execution.contexts import Venue
+from runner.ports import Block, OperationEvent, Telemetry
+
+_REORG_MARGIN = 5
+"""Blocks below the oldest watched operation that are read again: its block may have moved."""
+
+_IDLE_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class Follower:
+    """One fence under watch: what the last look showed of it, and a bell that each look rings."""
+
+    sender: Address
+    nonce: int
+    from_block: int
+    event: OperationEvent | None = None
+    looks: int = 0
+    bell: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def look(self, seconds: float) -> None:
+        """Wait for the next look, at most this long."""
+        self.bell.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                await self.bell.wait()
+        except TimeoutError:
+            return
+
+
+class Watcher:
+    """The eyes on one venue; `run` looks until it is cancelled."""
+
+    def __init__(self, venue: Venue, telemetry: Telemetry) -> None:
+        self._venue = venue
+        self._telemetry = telemetry
+        self._followers: dict[int, Follower] = {}
+        self._failing = False
+        self._read_at: float | None = None
+        self.head: Block | None = None
+        self.changed = asyncio.Event()
+
+    @property
+    def head_age(self) -> float | None:
+        """Seconds since a head block was last read (X10); None before the first."""
+        if self._read_at is None:
+            return None
+        return self._venue.clock.monotonic() - self._read_at
+
+    @property
+    def final_block(self) -> int:
+        """The newest block that counts as final by number (X13)."""
+        return -1 if self.head is None else self.head.number - self._venue.finality.blocks + 1
+
+    @property
+    def final_at(self) -> datetime:
+        """Blocks up to this time are old enough to be final; their depth is asked for besides."""
+        if self.head is None:
+            raise AssertionError("asked before the first look")
+        return self.head.timestamp - self._venue.finality.age
+
+    def is_final(self, block_number: int, block_at: datetime) -> bool:
+        """Whether a block is deep and old enough."""
+        return block_number <= self.final_block and block_at <= self.final_at
+
+    @contextmanager
+    def follow(self, sender: Address, nonce: int, from_block: int) -> Iterator[Follower]:
+        """Watch a fence for as long as the block lasts."""
+        follower = Follower(sender, nonce, from_block)
+        self._followers[id(follower)] = follower
+        self.changed.set()
+        try:
+            yield follower
+        finally:
+            del self._followers[id(follower)]
+
+    async def run(self) -> None:
+        """Look for ever; a failing endpoint is told once and asked again."""
+        while True:
+            try:
+                await self.look()
+            except WalletApiError as error:
+                if not self._failing:
+                    self._telemetry.emit(
+                        "chain.unreachable",
+                        level="warning",
+                        venue=self._venue.name,
+                        detail=error.what,
+                        hint="payments already sent are watched again as soon as it answers",
+                    )
+                self._failing = True
+            else:
+                if self._failing:
+                    self._telemetry.emit("chain.reachable", venue=self._venue.name)
+                self._failing = False
+            busy = self._followers
+            await self._venue.clock.sleep(self._venue.poll_seconds if busy else _IDLE_SECONDS)
+
+    async def look(self) -> None:
+        """Read the head and the events of all watched fences; ring every follower's bell."""
+        head = await self._venue.chain.head()
+        followers = list(self._followers.values())
+        events: list[OperationEvent] = []
+        if followers:
+            lowest = min(follower.from_block for follower in followers) - _REORG_MARGIN
+            events = await self._venue.chain.operation_events(
+                sorted({follower.sender for follower in followers}),
+                from_block=max(lowest, 0),
+                to_block=head.number,
+            )
+        self.head = head
+        self._read_at = self._venue.clock.monotonic()
+        self._venue.clock.observe(head.timestamp)
+        by_fence = {(event.sender, event.nonce): event for event in events}
+        for follower in followers:
+            follower.event = by_fence.get((follower.sender, follower.nonce))
+            follower.looks += 1
+            follower.bell.set()

@@ -1,0 +1,151 @@
+"""
+What the policy asked for, as the bytes that the chain will see, and as movements of value.
+
+The intent of a run is encoded once, frozen when the run is prepared (X6), and never resolved
+again within an attempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from runner.ethereum.abi import encode_call, parse_function
+from runner.ethereum.address import Address
+from runner.ethereum.calls import Call
+from runner.ethereum.erc20 import decode_approve, decode_transfer, encode_approve, encode_transfer
+from runner.policy.model import Approve, Asset, Invoke, Pay, PolicyCall
+
+NATIVE = "native"
+"""The coin's name where a token's address would stand."""
+
+_UNLIMITED = 1 << 255
+
+
+@dataclass(frozen=True, slots=True)
+class TransferLine:
+    """
+    One movement of value that a frozen intent wants, or that its receipt showed.
+
+    `token` is a checksummed address or `native`. `kind`: `pay` (asked for by name), `value` (coin
+    sent along with a call), `transfer` (a token transfer inside a call or raw data), `approve`
+    (counts as spend, moves nothing), `observed` (seen in the receipt only).
+    """
+
+    token: str
+    symbol: str
+    decimals: int
+    receiver: Address
+    receiver_name: str
+    amount: int
+    kind: str = "pay"
+    memo: str | None = None
+    ref: str | None = None
+
+
+def encode(call: PolicyCall) -> Call:
+    """
+    A policy's call as target, value and data.
+
+    Raises:
+        EncodingError: the arguments do not fit the function's signature.
+    """
+    if isinstance(call, Pay):
+        if call.asset.address is None:
+            return Call(call.to, call.amount)
+        return Call(call.asset.address, 0, encode_transfer(call.to, call.amount))
+    if isinstance(call, Approve):
+        if call.asset.address is None:
+            raise AssertionError("the native coin knows no approve; the policy's parser refuses it")
+        return Call(call.asset.address, 0, encode_approve(call.spender, call.amount))
+    if isinstance(call, Invoke):
+        return Call(call.contract, call.value, encode_call(parse_function(call.function), call.args))
+    return Call(call.to, call.value, call.data)
+
+
+def encode_all(calls: Sequence[PolicyCall]) -> tuple[Call, ...]:
+    """The intent of a batch."""
+    return tuple(encode(call) for call in calls)
+
+
+def transfer_lines(
+    calls: Sequence[PolicyCall], intent: Sequence[Call], assets: Mapping[str, Asset]
+) -> tuple[TransferLine, ...]:
+    """
+    What a batch moves, read from its bytes, named as the policy names it.
+
+    Args:
+        assets: By token address or `native`; a token that no policy declares shows base units.
+    """
+    lines: list[TransferLine] = []
+    for call, encoded in zip(calls, intent, strict=True):
+        name = _receiver_name(call)
+        lines += _lines_of(encoded, name, call, assets)
+    return tuple(lines)
+
+
+def _lines_of(
+    encoded: Call, name: str, call: PolicyCall, assets: Mapping[str, Asset]
+) -> list[TransferLine]:
+    notes = {"memo": call.memo, "ref": call.ref}
+    asked = "pay" if isinstance(call, Pay) else ""
+    lines = []
+    if encoded.value:
+        kind = asked or "value"
+        lines.append(
+            _line(NATIVE, assets, encoded.to, name, encoded.value, kind=kind, notes=notes)
+        )
+    if (moved := decode_transfer(encoded.data)) is not None:
+        receiver, amount = moved
+        label = name if asked else str(receiver)
+        kind = asked or "transfer"
+        lines.append(_line(encoded.to, assets, receiver, label, amount, kind=kind, notes=notes))
+    elif (allowed := decode_approve(encoded.data)) is not None:
+        spender, amount = allowed
+        lines.append(
+            _line(encoded.to, assets, spender, name, amount, kind="approve", notes=notes)
+        )
+    return lines
+
+
+def _line(
+    token: str,
+    assets: Mapping[str, Asset],
+    receiver: Address,
+    name: str,
+    amount: int,
+    *,
+    kind: str,
+    notes: Mapping[str, str | None],
+) -> TransferLine:
+    asset = assets.get(token)
+    return TransferLine(
+        token=token,
+        symbol=asset.name if asset else token,
+        decimals=asset.decimals if asset else 0,
+        receiver=receiver,
+        receiver_name=name,
+        amount=amount,
+        kind=kind,
+        memo=notes["memo"],
+        ref=notes["ref"],
+    )
+
+
+def _receiver_name(call: PolicyCall) -> str:
+    if isinstance(call, Pay):
+        return call.to_name
+    if isinstance(call, Approve):
+        return call.spender_name
+    if isinstance(call, Invoke):
+        return call.contract_name
+    return call.to_name
+
+
+def unlimited_approval(intent: Sequence[Call]) -> Call | None:
+    """The first call that approves half of all there can be, or more (B7); None if there is none."""
+    for call in intent:
+        allowed = decode_approve(call.data)
+        if allowed is not None and allowed[1] >= _UNLIMITED:
+            return call
+    return None

@@ -1,0 +1,63 @@
+"""
+What a wallet service asks us to sign, as values: nothing here has been believed yet.
+
+The client makes these from the wire, `checks.py` compares them with what was asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runner.ethereum.typed_data import TypedData
+from runner.ethereum.user_operation import UserOperation
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalSign:
+    """`personal_sign` over bytes (EIP-191). For an operation `raw` should be its hash."""
+
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SignTypedData:
+    """`eth_signTypedData_v4`; `raw_payload` is the service's own idea of the digest."""
+
+    typed_data: TypedData
+    raw_payload: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class OtherRequest:
+    """A request that a session run or a grant never signs (text, authorization, permit, none)."""
+
+    kind: str
+
+
+SignatureRequest = PersonalSign | SignTypedData | OtherRequest
+
+
+@dataclass(frozen=True, slots=True)
+class OperationOffer:
+    """
+    The answer of `wallet_prepareCalls`.
+
+    `kind` is the wire's `type`; `operation` is None for kinds that a run does not accept (arrays,
+    authorizations, v0.6, permits). `wire` is the JSON object as it came, less its signature
+    request: what is sent back beside the signature.
+    """
+
+    kind: str
+    chain_id: int | None
+    operation: UserOperation | None
+    request: SignatureRequest
+    wire: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOffer:
+    """The answer of `wallet_createSession`: 16 bytes of id, and what the owner should sign."""
+
+    session_id: bytes
+    chain_id: int
+    request: SignatureRequest

@@ -1,0 +1,107 @@
+"""
+Collecting faults: reading goes on after each, so that all of a file's faults come out at once.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from runner.errors import Mark, PolicyError
+from runner.policy.codes import Code
+from runner.policy.nodes import Node, Source
+from runner.policy.secrets import masked
+
+_SHOWN = 60  # characters of a value that a message repeats
+
+
+class Refusal(Exception):
+    """What a reader of plain values raises; whoever holds the node turns it into a fault."""
+
+    def __init__(self, code: Code, what: str, hint: str | None = None) -> None:
+        super().__init__(what)
+        self.code = code
+        self.what = what
+        self.hint = hint
+
+
+class Faults:
+    """The faults and warnings of one file, in the order found; the same one is kept once."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.errors: list[PolicyError] = []
+        self.warnings: list[PolicyError] = []
+        self._seen: set[tuple[str, Mark, str]] = set()
+
+    def add(self, code: Code, what: str, at: Node | Mark, hint: str | None = None) -> None:
+        """Keep an error that points at a node or a place."""
+        self._keep(code, what, at, hint, severity="error")
+
+    def warn(self, code: Code, what: str, at: Node | Mark, hint: str | None = None) -> None:
+        """Keep a warning: allowed, but hardly meant."""
+        self._keep(code, what, at, hint, severity="warning")
+
+    def refuse(self, refusal: Refusal, at: Node) -> None:
+        """Keep what a reader of plain values refused."""
+        self.add(refusal.code, refusal.what, at, refusal.hint)
+
+    def _keep(
+        self,
+        code: Code,
+        what: str,
+        at: Node | Mark,
+        hint: str | None,
+        *,
+        severity: str,
+    ) -> None:
+        if isinstance(at, Node):
+            if at.broken:  # already reported: what follows from it would only distract
+                return
+            where, source = at.mark, at.source
+        else:
+            where, source = at, self.source
+        if (code, where, what) in self._seen:
+            return
+        self._seen.add((code, where, what))
+        kept = self.errors if severity == "error" else self.warnings
+        kept.append(
+            PolicyError(
+                masked(what),
+                code=code.value,
+                where=where,
+                hint=hint and masked(hint),
+                source=source.line(where.line),
+                severity=severity,
+            )
+        )
+
+
+def shown(text: str) -> str:
+    """Return a value as a message repeats it: short, printable, between backticks."""
+    flat = "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in text[: _SHOWN + 1])
+    return f"`{flat}`" if len(flat) <= _SHOWN else f"`{flat[:_SHOWN]}…`"
+
+
+def listed(names: Iterable[str], most: int = 8) -> str:
+    """Return names as a sentence lists them."""
+    names = list(names)
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest
+
+
+def meant(text: str, names: Iterable[str]) -> str | None:
+    """Return the name that was probably meant: the closest in spelling, whatever its case."""
+    by_folded = {name.casefold().replace("_", "-"): name for name in names}
+    folded = text.casefold().replace("_", "-")
+    close = difflib.get_close_matches(folded, by_folded, n=1, cutoff=0.6)
+    return by_folded[close[0]] if close else None
+
+
+def did_you_mean(text: str, names: Iterable[str], kind: str) -> str:
+    """Return the hint for an unknown name: the closest one, else what there is."""
+    names = list(names)
+    close = meant(text, names)
+    if close is not None:
+        return f"did you mean `{close}`?"
+    return f"{kind}: {listed(sorted(names))}" if names else f"no {kind} here"

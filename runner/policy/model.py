@@ -1,0 +1,334 @@
+"""
+The policy as the rest of the program knows it: frozen values, every name resolved.
+
+`parse.py` makes these from YAML. Amounts are integers in base units, durations are `timedelta`,
+instants are aware UTC, addresses are checksummed. Every value that a message may have to point
+at carries the `Mark` of the place where it was written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Literal
+
+from runner.errors import Mark
+from runner.ethereum.address import Address
+from runner.ethereum.permissions import Permission
+
+
+class AccountType(StrEnum):
+    """`smart`: an ERC-4337 account made by the factory; `eip7702`: a delegated EOA."""
+
+    SMART = "smart"
+    EIP7702 = "eip7702"
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """
+    What an amount is counted in, on one chain: an ERC-20 token, or the native coin.
+
+    `address` is None for the native coin; `decimals` turns base units into what people read.
+    """
+
+    name: str
+    address: Address | None
+    decimals: int
+
+
+@dataclass(frozen=True, slots=True)
+class NativeGas:
+    """The account pays its gas from its own balance."""
+
+
+@dataclass(frozen=True, slots=True)
+class SponsoredGas:
+    """A paymaster pays. `policy` names one of the wallet profile's gas policies."""
+
+    policy: str = "default"
+
+
+Gas = NativeGas | SponsoredGas
+
+
+@dataclass(frozen=True, slots=True)
+class SmartAccount:
+    """
+    An account that pays.
+
+    `owner` names a signer, `wallet` a profile of runner.yaml, `chain` is the EIP-155 id.
+    `max_fee` bounds one operation with all its gas fields, in wei (G2); None means the chain
+    has no default and none was written, which `validate` refuses outside a sandbox.
+    """
+
+    name: str
+    owner: str
+    chain: int
+    wallet: str
+    type: AccountType
+    gas: Gas
+    max_fee: int | None
+    max_fee_per_day: int | None
+    address: Address | None
+    salt: int
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount of one asset, in base units."""
+
+    asset: Asset
+    amount: int
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class RollingLimit:
+    """No more than these amounts in any window of this length."""
+
+    window: timedelta
+    amounts: tuple[Money, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Budgets kept by the runner, by calendar period in `timezone` (B2)."""
+
+    per_run: tuple[Money, ...] = ()
+    per_day: tuple[Money, ...] = ()
+    per_week: tuple[Money, ...] = ()
+    per_month: tuple[Money, ...] = ()
+    per_lifetime: tuple[Money, ...] = ()
+    rolling: tuple[RollingLimit, ...] = ()
+    timezone: str = "UTC"
+
+
+class Derive(StrEnum):
+    """The least set of permissions that the session's schedules need."""
+
+    DERIVE = "derive"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """
+    A standing wish for a session key on an account.
+
+    `renew_before` is a duration, a fraction of the granted life, or None for the rule R1.
+    `receivers` None means any receiver. `uid` is `policy/name`.
+    """
+
+    name: str
+    policy: str
+    account: str
+    lifetime: timedelta
+    renew_before: timedelta | Decimal | None
+    permissions: tuple[Permission, ...] | Derive
+    margin: Decimal
+    receivers: tuple[Address, ...] | None
+    limits: Limits
+    max_exposure: tuple[Money, ...] | None
+    accept_risk: str | None
+    on_no_grant: Literal["hold", "skip", "fail"]
+    owner_lead: timedelta | None
+    renew: Literal["auto", "off"]
+    previous_names: tuple[str, ...]
+    mark: Mark
+    permission_marks: tuple[Mark, ...] = ()
+
+    @property
+    def uid(self) -> str:
+        return f"{self.policy}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pay:
+    """Send `amount` base units of an asset. `to_name` is the receiver as it was written."""
+
+    to: Address
+    to_name: str
+    asset: Asset
+    amount: int
+    mark: Mark
+    memo: str | None = None
+    ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Invoke:
+    """
+    Call a function. `function` is its human-readable ABI signature; `args` stand by position,
+    already of the ABI's Python types (int, bool, str, bytes, checksummed address, tuple).
+    """
+
+    contract: Address
+    contract_name: str
+    function: str
+    args: tuple[Any, ...]
+    value: int
+    mark: Mark
+    memo: str | None = None
+    ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Approve:
+    """ERC-20 `approve`; counts as spend of the full amount (B7)."""
+
+    asset: Asset
+    spender: Address
+    spender_name: str
+    amount: int
+    mark: Mark
+    memo: str | None = None
+    ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """Calldata as given."""
+
+    to: Address
+    to_name: str
+    value: int
+    data: bytes
+    mark: Mark
+    memo: str | None = None
+    ref: str | None = None
+
+
+PolicyCall = Pay | Invoke | Approve | Raw
+
+
+class Gap(StrEnum):
+    """What becomes of a wall-clock slot that spring leaves out (T2)."""
+
+    SHIFT = "shift"
+    SKIP = "skip"
+    FAIL = "fail"
+
+
+class Fold(StrEnum):
+    """Which instant fires when autumn shows a slot twice (T3)."""
+
+    FIRST = "first"
+    LAST = "last"
+    BOTH = "both"
+
+
+class DayMatch(StrEnum):
+    """How both day fields of a cron expression combine when both are restricted (T1)."""
+
+    AND = "and"
+    OR = "or"
+
+
+@dataclass(frozen=True, slots=True)
+class Cron:
+    """Five fields, or six with leading seconds; weekdays 0 and 7 are Sunday (T1)."""
+
+    expression: str
+    timezone: str
+    day_match: DayMatch | None
+    gap: Gap
+    fold: Fold
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """Anchor + n × period; `anchor` None means the moment the schedule is first applied (T5)."""
+
+    period: timedelta
+    anchor: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """One instant (T6)."""
+
+    instant: datetime
+
+
+Trigger = Cron | Every | At
+
+
+class CatchUp(StrEnum):
+    """What becomes of slots that nobody served in time (M2)."""
+
+    LATEST = "latest"
+    NONE = "none"
+    ALL = "all"
+
+
+class OverlapKind(StrEnum):
+    """What becomes of a slot whose predecessor is still running (M7)."""
+
+    SKIP = "skip"
+    BUFFER_ONE = "buffer_one"
+    BUFFER_ALL = "buffer_all"
+    ALLOW = "allow"
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """`most` bounds the waiting slots of `buffer_all`."""
+
+    kind: OverlapKind
+    most: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """
+    When to make which calls with which session. `uid` is `policy/name`.
+
+    Durations that are None take their default by rule (`catch_up_window` M2, `run_deadline` M9).
+    """
+
+    name: str
+    policy: str
+    session: str
+    trigger: Trigger
+    calls: tuple[PolicyCall, ...]
+    start_at: datetime | None
+    end_at: datetime | None
+    max_runs: int | None
+    jitter: timedelta
+    catch_up: CatchUp
+    catch_up_window: timedelta | None
+    catch_up_rate: timedelta
+    start_grace: timedelta
+    overlap: Overlap
+    run_deadline: timedelta | None
+    retry_on_revert: int
+    pause_after_failures: int
+    on_budget: Literal["skip", "hold"]
+    limits: Limits
+    suspend: bool
+    previous_names: tuple[str, ...]
+    mark: Mark
+    trigger_mark: Mark
+
+    @property
+    def uid(self) -> str:
+        return f"{self.policy}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One file: accounts, the sessions on them, and the schedules that use them."""
+
+    name: str
+    description: str | None
+    file: str
+    accounts: dict[str, SmartAccount]
+    sessions: dict[str, Session]
+    schedules: dict[str, Schedule]
+    assets: tuple[Asset, ...]
+    contacts: dict[str, Address]
+    mark: Mark
+    warnings: tuple[Any, ...] = field(default=())

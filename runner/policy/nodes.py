@@ -1,0 +1,122 @@
+"""
+What a YAML file is made of: text, sequences and maps that know where they stand.
+
+A scalar keeps the text between its quotes. Whether `010`, `no` or `0x0b` is a number, a word or
+an address is decided by the field that reads it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+
+from runner.errors import Mark
+from runner.policy.secrets import masked
+
+
+class Source:
+    """The text of one file. Lines end at `\\n` alone, as editors and libyaml's rivals count."""
+
+    __slots__ = ("_starts", "file", "text")
+
+    def __init__(self, file: str, text: str) -> None:
+        self.file = file
+        self.text = text
+        self._starts: list[int] = []
+
+    def mark(self, index: int) -> Mark:
+        """Return line and column, from 1, of the character at `index`."""
+        starts = self._line_starts()
+        line = bisect_right(starts, index)
+        return Mark(self.file, line, index - starts[line - 1] + 1)
+
+    def line(self, number: int) -> str:
+        """Return a line, from 1, without its end; what looks like a secret is blotted out."""
+        starts = self._line_starts()
+        if not 1 <= number <= len(starts):
+            return ""
+        start = starts[number - 1]
+        end = starts[number] - 1 if number < len(starts) else len(self.text)
+        return masked(self.text[start:end].rstrip("\r"))
+
+    def _line_starts(self) -> list[int]:
+        if not self._starts:
+            starts = [0]
+            place = self.text.find("\n")
+            while place >= 0:
+                starts.append(place + 1)
+                place = self.text.find("\n", place + 1)
+            self._starts = starts
+        return self._starts
+
+
+class Node:
+    """
+    A part of a file.
+
+    Attributes:
+        index: Of its first character in the source's text.
+        key: The key it is the value of, if it is one.
+        broken: A fault has been reported here; nothing more is to be said about it.
+    """
+
+    __slots__ = ("broken", "index", "key", "source")
+
+    def __init__(self, source: Source, index: int) -> None:
+        self.source = source
+        self.index = index
+        self.key: Scalar | None = None
+        self.broken = False
+
+    @property
+    def mark(self) -> Mark:
+        """Where it stands."""
+        return self.source.mark(self.index)
+
+
+class Scalar(Node):
+    """Text. `style` is None for plain text, else the character that opens it: `'"|>`."""
+
+    __slots__ = ("style", "text")
+
+    def __init__(self, source: Source, index: int, text: str, style: str | None = None) -> None:
+        super().__init__(source, index)
+        self.text = text
+        self.style = style
+
+    @property
+    def empty(self) -> bool:
+        """Nothing was written (an empty pair of quotes is something)."""
+        return not self.text and self.style is None
+
+
+class Sequence(Node):
+    """A list. `flow` when it is written between brackets."""
+
+    __slots__ = ("flow", "items")
+
+    def __init__(self, source: Source, index: int, flow: bool) -> None:
+        super().__init__(source, index)
+        self.flow = flow
+        self.items: list[Node] = []
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.items)
+
+
+class Mapping(Node):
+    """A map. `entries` go from the text of a key to the key as it stands, and the value."""
+
+    __slots__ = ("entries", "flow")
+
+    def __init__(self, source: Source, index: int, flow: bool) -> None:
+        super().__init__(source, index)
+        self.flow = flow
+        self.entries: dict[str, tuple[Scalar, Node]] = {}
+
+
+def kind_of(node: Node) -> str:
+    """Return what a node is, as messages say it."""
+    if isinstance(node, Mapping):
+        return "a map"
+    return "a list" if isinstance(node, Sequence) else "plain text"

@@ -1,0 +1,283 @@
+"""
+Plain values: the text of one scalar → duration, number, instant, zone, name.
+
+Each reader takes text and raises `Refusal` with the code, what is wrong, and how to mend it.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from functools import lru_cache
+from typing import NoReturn
+from zoneinfo import ZoneInfo, available_timezones
+
+from runner.errors import EncodingError
+from runner.ethereum.units import parse_units
+from runner.policy.codes import Code
+from runner.policy.faults import Refusal, did_you_mean, listed, meant, shown
+from runner.policy.model import Fold, Gap
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_DURATION = re.compile(r"([0-9]+(?:_[0-9]+)*)([smhdw])")
+_LONGEST = timedelta(days=36_500)
+_LONG_UNITS = {
+    "s": ("s", "sec", "secs", "second", "seconds"),
+    "m": ("min", "mins", "minute", "minutes"),
+    "h": ("hr", "hrs", "hour", "hours"),
+    "d": ("day", "days"),
+    "w": ("week", "weeks"),
+}
+_PERCENTAGE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s?%")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_INSTANT = re.compile(
+    r"(?P<local>[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2})?)"
+    r"\s?(?P<offset>[Zz]|[+-][0-9]{2}:?[0-9]{2})?"
+)
+_YEARS = range(2000, 2200)
+_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*")
+_NOT_ZONES = frozenset({"localtime", "posixrules", "Factory", "leapseconds"})
+
+
+def parse_text(text: str) -> str:
+    """Free text: taken as it is."""
+    return text
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read an integer and one of `s m h d w`, above 0; a day is 24 hours."""
+    match = _DURATION.fullmatch(text)
+    if match is None or len(text) > 20:
+        _refuse_duration(text)
+    seconds = int(match[1].replace("_", "")) * _UNITS[match[2]]
+    if seconds == 0:
+        raise Refusal(Code.OUT_OF_RANGE, f"{shown(text)} is no time at all", "write 1s or more")
+    if seconds > _LONGEST.total_seconds():
+        raise Refusal(Code.OUT_OF_RANGE, f"{shown(text)} is longer than a hundred years")
+    return timedelta(seconds=seconds)
+
+
+def parse_duration_or_zero(text: str) -> timedelta:
+    """Read a duration that may be `0` or `0s`."""
+    return timedelta(0) if re.fullmatch(r"0[smhdw]?", text) else parse_duration(text)
+
+
+def _refuse_duration(text: str) -> NoReturn:
+    what = f"{shown(text)} is not a duration"
+    hint = "write an integer and one of s m h d w: 90s, 15m, 12h, 45d, 2w"
+    if re.fullmatch(r"[0-9_]+", text):
+        what = f"{shown(text)} has no unit of time"
+        hint = f"write {text}s, {text}m, {text}h, {text}d or {text}w"
+    elif match := re.fullmatch(r"([0-9]+)\s*([A-Za-z]+)", text):
+        word = match[2].lower()
+        for unit, words in _LONG_UNITS.items():
+            if word in words or (word == unit and unit != "m"):
+                hint = f"write {match[1]}{unit}"
+        if word in ("m", "mo", "mon", "month", "months", "y", "year", "years") and match[2] != "m":
+            hint = "months and years differ in length: write days, as 30d or 365d"
+        elif match[2] == "m":
+            hint = f"write {match[1]}m"
+    elif re.fullmatch(r"(?:[0-9]+[smhdw]\s*){2,}", text):
+        parts = re.findall(r"([0-9]+)([smhdw])", text)
+        total = sum(int(number[:9]) * _UNITS[unit] for number, unit in parts)
+        hint = f"write it in one unit: {_in_one_unit(total)}"
+    elif match := re.fullmatch(r"([0-9]{1,6})\.([0-9]{1,6})([smhdw])", text):
+        seconds = Decimal(f"{match[1]}.{match[2]}") * _UNITS[match[3]]
+        if seconds == seconds.to_integral_value():
+            hint = f"write it as an integer: {_in_one_unit(int(seconds))}"
+    raise Refusal(Code.NOT_A_DURATION, what, hint)
+
+
+def _in_one_unit(seconds: int) -> str:
+    unit = next(u for u in "wdhms" if seconds % _UNITS[u] == 0)
+    return f"{seconds // _UNITS[unit]}{unit}"
+
+
+def parse_percentage(text: str) -> Decimal:
+    """Read `10%` as 0.1."""
+    match = _PERCENTAGE.fullmatch(text)
+    if match is None or len(text) > 20:
+        raise Refusal(Code.NOT_A_PERCENTAGE, f"{shown(text)} is not a percentage", "write 10%")
+    fraction = Decimal(match[1]) / 100
+    if fraction > 10:
+        raise Refusal(Code.OUT_OF_RANGE, f"{shown(text)} is more than 1000%")
+    return fraction
+
+
+def parse_count(text: str) -> int:
+    """Read an integer from 0 on: `3`, `1_000`, `1e3`."""
+    try:
+        return parse_units(text, 0)
+    except EncodingError:
+        hint = "write it with digits, as 3"
+        raise Refusal(Code.NOT_A_NUMBER, f"{shown(text)} is not an integer", hint) from None
+
+
+def parse_boolean(text: str) -> bool:
+    """Read `true` or `false`, `yes` or `no`, `on` or `off`, in any case of letters."""
+    lower = text.lower()
+    if lower in ("true", "yes", "on"):
+        return True
+    if lower in ("false", "no", "off"):
+        return False
+    raise Refusal(Code.NOT_A_BOOLEAN, f"{shown(text)} is neither true nor false", "write true")
+
+
+def parse_name(text: str) -> str:
+    """Read a name: letters, digits, `-`, `_` and `.`, at most 63, a letter or digit first."""
+    if _NAME.fullmatch(text):
+        return text
+    better = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:63]
+    raise Refusal(
+        Code.BAD_NAME,
+        f"{shown(text)} is not a name",
+        "letters, digits, `-`, `_` and `.`, at most 63, a letter or digit first"
+        + (f": {better}" if better else ""),
+    )
+
+
+def choice(text: str, choices: tuple[str, ...]) -> str:
+    """Read one of a few words."""
+    if text in choices:
+        return text
+    close = meant(text, choices)
+    hint = f"write one of {listed(choices)}" + (f"; did you mean `{close}`?" if close else "")
+    raise Refusal(Code.NOT_A_CHOICE, f"{shown(text)} is not one of {listed(choices)}", hint)
+
+
+@lru_cache(maxsize=1024)
+def parse_zone(text: str) -> str:
+    """Read the IANA name of a time zone. Offsets are none: they know no summer."""
+    hint = "write a name such as Europe/Berlin, or UTC"
+    if not _ZONE.fullmatch(text) or text in _NOT_ZONES or re.search(r"(?:UTC|GMT)[+-]", text):
+        if re.search(r"[0-9]", text):
+            what = f"{shown(text)} is an offset, not a time zone"
+            raise Refusal(Code.UNKNOWN_TIMEZONE, what, hint)
+    else:
+        try:
+            ZoneInfo(text)
+        except (KeyError, OSError, ValueError):  # what zoneinfo raises for a name or a folder
+            pass
+        else:
+            return text
+    names = available_timezones()
+    close = meant(text, names) or meant(text, (name.rpartition("/")[2] for name in names))
+    full = next((name for name in sorted(names) if close and name.endswith(close)), None)
+    what = f"there is no time zone {shown(text)}"
+    raise Refusal(Code.UNKNOWN_TIMEZONE, what, f"did you mean `{full}`?" if full else hint)
+
+
+def parse_instant(text: str, zone: str | None, gap: Gap, fold: Fold) -> datetime:
+    """
+    Read a date and a time, whole seconds, with an offset or in a zone.
+
+    Args:
+        text: `2026-12-01T09:00Z`, `2026-12-01T09:00:00+01:00`, or without offset.
+        zone: The IANA name that completes a time without offset, if there is one.
+        gap: What becomes of a time that spring leaves out.
+        fold: Which instant is meant when autumn shows the time twice.
+
+    Returns:
+        The instant, aware, in UTC.
+    """
+    hint = "write it like 2026-12-01T09:00Z or 2026-12-01T09:00:00+01:00"
+    match = _INSTANT.fullmatch(text)
+    if match is None:
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+            hint = f"a date has no instant; write {text}T00:00Z, or the time that is meant"
+        elif re.search(r":[0-9]{2}\.[0-9]", text):
+            hint = "instants are whole seconds"
+        raise Refusal(Code.NOT_AN_INSTANT, f"{shown(text)} is not a date with a time", hint)
+    try:
+        local = datetime.fromisoformat(match["local"].upper())
+        offset = _offset(match["offset"])
+    except ValueError as error:
+        raise Refusal(Code.NOT_AN_INSTANT, f"{shown(text)}: {error}", hint) from None
+    if local.year not in _YEARS:
+        raise Refusal(Code.OUT_OF_RANGE, f"{shown(text)} is not between 2000 and 2199")
+    if offset is not None:
+        return local.replace(tzinfo=offset).astimezone(UTC)
+    if zone is None:
+        what = f"{shown(text)} has neither offset nor time zone"
+        raise Refusal(Code.NO_TIMEZONE, what, f"write {text}Z, an offset, or a `timezone`")
+    return _in_zone(text, local, ZoneInfo(zone), gap, fold)
+
+
+def _offset(text: str | None) -> timezone | None:
+    if text is None:
+        return None
+    if text in "Zz":
+        return UTC
+    delta = timedelta(hours=int(text[1:3]), minutes=int(text[-2:]))
+    if int(text[-2:]) > 59:
+        raise ValueError("an offset has at most 59 minutes")
+    return timezone(-delta if text[0] == "-" else delta)
+
+
+def _in_zone(text: str, local: datetime, zone: ZoneInfo, gap: Gap, fold: Fold) -> datetime:
+    """Apply rules T2 and T3 to one wall-clock time. Source: PEP 495."""
+    first, second = (local.replace(tzinfo=zone, fold=n).astimezone(UTC) for n in (0, 1))
+    if first > second and gap is not Gap.SHIFT:
+        what = f"the clocks of {zone.key} leave out {shown(text)}"
+        raise Refusal(Code.NOT_ONE_INSTANT, what, "write a time that exists, or dst_gap: shift")
+    if first < second and fold is Fold.BOTH:
+        what = f"the clocks of {zone.key} show {shown(text)} twice"
+        raise Refusal(Code.NOT_ONE_INSTANT, what, "write it with an offset, or dst_fold: first")
+    return second if first < second and fold is Fold.LAST else first
+
+
+def parse_rate(text: str) -> tuple[int, timedelta]:
+    """Read `25/s` or `1/m`: how many, in which time."""
+    match = re.fullmatch(r"([0-9]{1,9})\s?/\s?([smhd])", text)
+    if match is None or int(match[1]) == 0:
+        raise Refusal(Code.BAD_RATE, f"{shown(text)} is not a rate", "write it like 25/s or 1/m")
+    return int(match[1]), timedelta(seconds=_UNITS[match[2]])
+
+
+def parse_hex(text: str) -> bytes:
+    """Read bytes: `0x` and an even number of hex digits, perhaps none."""
+    if not re.fullmatch(r"0x(?:[0-9a-fA-F]{2})*", text):
+        hint = "write 0x and an even number of hex digits"
+        raise Refusal(Code.NOT_HEX, f"{shown(text)} is not hex data", hint)
+    return bytes.fromhex(text[2:])
+
+
+CHAINS = {
+    "mainnet": 1,
+    "sepolia": 11155111,
+    "base": 8453,
+    "base-sepolia": 84532,
+    "arbitrum": 42161,
+    "arbitrum-sepolia": 421614,
+    "optimism": 10,
+    "optimism-sepolia": 11155420,
+    "polygon": 137,
+    "polygon-amoy": 80002,
+}
+"""Chains that have a name, by EIP-155 id."""
+
+CHAIN_NAMES = {number: name for name, number in CHAINS.items()}
+"""The names, by id."""
+
+ETHER_CHAINS = frozenset(set(CHAINS.values()) - {137, 80002})
+"""Chains known to have ether as their coin; on others it is called `native`."""
+
+
+def parse_chain(text: str) -> int:
+    """Read the name of a chain, or an EIP-155 id."""
+    if text in CHAINS:
+        return CHAINS[text]
+    if re.fullmatch(r"[0-9]+(?:_[0-9]+)*", text) and len(text) <= 24:
+        number = int(text.replace("_", ""))
+        if 0 < number < 2**64:
+            return number
+    hint = did_you_mean(text, CHAINS, "chains") + " A chain id is taken as well."
+    raise Refusal(Code.UNKNOWN_CHAIN, f"there is no chain {shown(text)}", hint)
+
+
+def default_max_fee(chain: int) -> int | None:
+    """Return the default bound on one operation's fee, in wei; None where it must be written."""
+    if chain in (1, 11155111):
+        return 2 * 10**16
+    return 2 * 10**15 if chain in ETHER_CHAINS else None

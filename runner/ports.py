@@ -1,0 +1,436 @@
+"""
+What the core needs from the world, as Protocols. Adapters keep them, `bootstrap.py` wires them.
+
+Amounts are base units, times aware UTC, durations seconds (float) where they are waited for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from runner.ethereum.address import Address
+from runner.ethereum.calls import Call
+from runner.ethereum.permissions import Permission
+from runner.guard.intent import TransferLine
+from runner.guard.offer import OperationOffer, SessionOffer
+from runner.guard.verdict import Approved
+from runner.records import (
+    Claim,
+    Grant,
+    GrantState,
+    Inclusion,
+    NewGrant,
+    NewOperation,
+    Operation,
+    OperationStatus,
+    Run,
+    ScheduleSeed,
+    ScheduleState,
+)
+from runner.scheduling.occurrence import Reason, State
+
+
+@dataclass(frozen=True, slots=True)
+class FeeOverride:
+    """Absolute fees for a replacement, in wei per gas (X21)."""
+
+    max_fee_per_gas: int
+    max_priority_fee_per_gas: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallsStatus:
+    """
+    What the service says of a call id (EIP-5792). A hint when to look, never evidence (X12).
+
+    `code` is the number as sent; `known` is False when the service never heard of the id.
+    """
+
+    code: int
+    known: bool = True
+
+    @property
+    def pending(self) -> bool:
+        return self.known and 100 <= self.code < 200
+
+
+class WalletApi(Protocol):
+    """
+    The Wallet API of one profile. All methods raise `AnswerLost`, `WalletBusy`, `WalletRefused`.
+    """
+
+    async def request_account(self, owner: Address, *, salt: int) -> Address:
+        """The account of this owner as the service names it; sends no transaction."""
+        ...
+
+    async def create_session(
+        self,
+        *,
+        account: Address,
+        chain_id: int,
+        expiry: int,
+        key: Address,
+        permissions: Sequence[Permission],
+    ) -> SessionOffer:
+        """Ask for a session; `expiry` in unix seconds. Nothing can be spent before it is signed."""
+        ...
+
+    async def prepare_calls(
+        self,
+        *,
+        account: Address,
+        chain_id: int,
+        calls: Sequence[Call],
+        context: bytes | None,
+        gas_policy: str | None,
+        nonce_key: int | None = None,
+        fees: FeeOverride | None = None,
+    ) -> OperationOffer:
+        """Ask for an operation. `nonce_key` is the 152-bit parallel part, None = the service's."""
+        ...
+
+    def seal(
+        self, offer: OperationOffer, signature: bytes, *, context: bytes | None, gas_policy: str | None
+    ) -> bytes:
+        """The exact request that sends a signed operation: stored before it goes out (X5)."""
+        ...
+
+    async def send_prepared_calls(self, sealed: bytes) -> str:
+        """Send what `seal` made, byte for byte; the answer is the call id (0x hex)."""
+        ...
+
+    async def get_calls_status(self, call_id: str) -> CallsStatus:
+        """What the service says about a call id."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block's number, time and hash (0x hex)."""
+
+    number: int
+    timestamp: datetime
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class OperationEvent:
+    """
+    One `UserOperationEvent` of the EntryPoint: the only thing that proves an inclusion (X12).
+
+    `gas_cost` is what was charged, in wei.
+    """
+
+    user_op_hash: bytes
+    sender: Address
+    nonce: int
+    success: bool
+    gas_cost: int
+    block_number: int
+    block_hash: str
+    transaction_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """An ERC-20 `Transfer` event in a receipt."""
+
+    token: Address
+    sender: Address
+    receiver: Address
+    amount: int
+
+
+class ChainReader(Protocol):
+    """Evidence: reads of one chain. All methods raise `WalletApiError` and its leaves."""
+
+    async def chain_id(self) -> int:
+        """The chain that the endpoint serves."""
+        ...
+
+    async def head(self) -> Block:
+        """The newest block."""
+        ...
+
+    async def block(self, number: int) -> Block:
+        """One block by number."""
+        ...
+
+    async def operation_events(
+        self, senders: Sequence[Address], *, from_block: int, to_block: int
+    ) -> list[OperationEvent]:
+        """All operations of these senders that the EntryPoint v0.7 included in these blocks."""
+        ...
+
+    async def transfers(self, transaction_hash: str, user_op_hash: str) -> list[Transfer]:
+        """
+        The ERC-20 transfers that one operation made.
+
+        A bundle holds many: those of one operation stand between the `UserOperationEvent` before
+        its own and its own.
+        """
+        ...
+
+    async def nonce(self, sender: Address, key192: int, *, block: int) -> int:
+        """The EntryPoint's next sequence of this key after that block."""
+        ...
+
+    async def balance(self, holder: Address, token: Address | None) -> int:
+        """Balance of a token, or of the native coin (None), at the newest block."""
+        ...
+
+
+class Signer(Protocol):
+    """A key. It signs what the guard approved and nothing else."""
+
+    @property
+    def address(self) -> Address:
+        """Whose signatures these are."""
+        ...
+
+    async def sign(self, approved: Approved) -> bytes:
+        """
+        65 bytes r ‖ s ‖ v over `approved.digest`, v 27 or 28, low s.
+
+        Raises:
+            SignerError: the key is missing, locked, another's, or not for this kind of chain.
+        """
+        ...
+
+
+class Clock(Protocol):
+    """Time (M12): nothing else in the program reads or awaits it."""
+
+    def now(self) -> datetime:
+        """The wall clock, aware UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds since some moment, never backwards."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+    def timeout(self, seconds: float | None) -> AbstractAsyncContextManager[Any]:
+        """Bound the body's time; raises TimeoutError from the block."""
+        ...
+
+    def observe(self, head: datetime) -> None:
+        """Told the newest block's time at every look: what a `wallet` clock lives on (R17)."""
+        ...
+
+
+class Telemetry(Protocol):
+    """What people and machines see happening: one event a step, no secrets."""
+
+    def emit(self, event: str, **fields: Any) -> None:
+        """`event` is dotted (`run.sent`); a field `level` may be info, warning, error, critical."""
+        ...
+
+
+class Alarm(Protocol):
+    """Wakes the daemon: at a moment, and every second besides (M1)."""
+
+    def ring_in(self, seconds: float | None) -> None:
+        """Move the alarm; None leaves the heartbeat alone."""
+        ...
+
+    async def wait(self) -> None:
+        """Until the alarm or the heartbeat rings; several rings count once."""
+        ...
+
+
+class KeyRing(Protocol):
+    """Session keys: made from the system's entropy, opened from the vault to sign."""
+
+    def new_session_key(self) -> tuple[bytes, Address]:
+        """A fresh private key (32 bytes, on its way into the vault) and its address."""
+        ...
+
+    def session_signer(self, grant: Grant) -> Signer:
+        """
+        The signer of one generation.
+
+        Raises:
+            StoreError: its key was destroyed.
+        """
+        ...
+
+
+class Ledger(Protocol):
+    """
+    The only truth about the past. Every method is one transaction, durable when it returns.
+
+    `freeze` and `note` are written in order but need not be waited for (S3). All raise
+    `Conflict` when the row moved on, `StoreError` when nothing could be written.
+    """
+
+    async def install_schedules(self, seeds: Sequence[ScheduleSeed], *, now: datetime) -> None:
+        """Bring the ledger's schedules to those of the policies in force (T5, T10)."""
+        ...
+
+    async def schedules(self) -> dict[str, ScheduleState]:
+        """All schedules ever applied, by uid."""
+        ...
+
+    async def pause_schedule(self, uid: str, *, reason: str, now: datetime) -> None:
+        """Stop claiming for a schedule (M10)."""
+        ...
+
+    async def claim(
+        self, decided: Sequence[Claim], *, decided_until: Mapping[str, datetime], now: datetime
+    ) -> list[Run]:
+        """One row for every decided slot, one run for every slot of ours (S1, X14)."""
+        ...
+
+    async def promote(
+        self, schedule: str, *, deadline_at: datetime | None, now: datetime
+    ) -> Run | None:
+        """The oldest slot that waits behind a running one becomes claimed (M7)."""
+        ...
+
+    async def open_runs(self) -> list[Run]:
+        """Every run that is not closed, oldest first."""
+        ...
+
+    async def run(self, identity: str) -> Run:
+        """One run as it stands."""
+        ...
+
+    async def operations(self, run: str) -> list[Operation]:
+        """All operations signed for a run, oldest first."""
+        ...
+
+    async def move(
+        self,
+        run: Run,
+        state: State,
+        *,
+        reason: Reason | None = None,
+        detail: str | None = None,
+        now: datetime,
+        deadline_at: datetime | None = None,
+    ) -> Run:
+        """One legal move of a run."""
+        ...
+
+    def freeze(
+        self,
+        run: Run,
+        *,
+        intent: Sequence[Call],
+        transfers: Sequence[TransferLine],
+        grant: Grant,
+        revision: str,
+        now: datetime,
+    ) -> Awaitable[Run]:
+        """The run becomes prepared: intent, revision and generation are pinned (X6)."""
+        ...
+
+    async def sign(self, run: Run, operation: NewOperation, *, now: datetime) -> Run:
+        """The point of no return: bytes, hash and fence (X1, X5)."""
+        ...
+
+    def note(
+        self, run: Run, operation: str, status: OperationStatus, *, detail: str | None, now: datetime
+    ) -> Awaitable[Run]:
+        """What the service answered to a send."""
+        ...
+
+    async def include(self, run: Run, inclusion: Inclusion, *, now: datetime) -> Run:
+        """An operation of this run is in a block."""
+        ...
+
+    async def exclude(self, run: Run, operation: str, *, now: datetime) -> Run:
+        """A reorganisation took it out again (S6)."""
+        ...
+
+    async def close(
+        self,
+        run: Run,
+        state: State,
+        *,
+        winner: str | None,
+        outcome: OperationStatus,
+        reason: Reason | None = None,
+        detail: str | None = None,
+        observed: Sequence[TransferLine] = (),
+        now: datetime,
+    ) -> Run:
+        """The end of a signed run, on evidence alone."""
+        ...
+
+    async def next_attempt(self, run: Run, *, deadline_at: datetime | None, now: datetime) -> Run:
+        """Attempt + 1 of a closed run: a new id, and so a new fence (S4)."""
+        ...
+
+    async def failures_in_row(self, schedule: str) -> int:
+        """Failed runs of a schedule since its last success (M10)."""
+        ...
+
+    async def transfers(self, run: str) -> list[TransferLine]:
+        """What a frozen intent moves."""
+        ...
+
+    async def charged(self, grant: int) -> dict[str, dict[str, int]]:
+        """By run pinned to this grant and not closed without success: base units per token."""
+        ...
+
+    def open_request(self, operation: Operation) -> bytes:
+        """The bytes that send an operation, as they were signed."""
+        ...
+
+    async def grants(self, session: str | None = None) -> list[Grant]:
+        """Every generation, oldest first."""
+        ...
+
+    async def new_grant(self, new: NewGrant, key: bytes) -> Grant:
+        """Write a generation down before anyone is asked."""
+        ...
+
+    async def owner_signed(
+        self,
+        grant: Grant,
+        *,
+        session_id: bytes,
+        entity_id: int,
+        nonce: int,
+        context: bytes,
+        now: datetime,
+    ) -> Grant:
+        """The owner's signature is in, and its context kept (R21)."""
+        ...
+
+    async def activation(self, grant: Grant, *, now: datetime) -> Run:
+        """The one run that installs this grant (X2)."""
+        ...
+
+    async def activate(self, grant: Grant, *, now: datetime) -> Grant:
+        """The generation serves, and the one before it drains (R12)."""
+        ...
+
+    async def move_grant(
+        self, grant: Grant, state: GrantState, *, detail: str | None = None, now: datetime
+    ) -> Grant:
+        """One step of a grant's life; its end destroys key and context."""
+        ...
+
+    def open_context(self, grant: Grant) -> bytes:
+        """The context that goes with every request under this grant."""
+        ...
+
+    async def paymaster_pin(self, wallet: str, chain: int) -> Address | None:
+        """The paymaster seen first (G4)."""
+        ...
+
+    async def pin_paymaster(
+        self, wallet: str, chain: int, paymaster: Address, *, now: datetime
+    ) -> None:
+        """Remember it."""
+        ...

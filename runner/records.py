@@ -1,0 +1,272 @@
+"""
+What the ledger holds, as values: schedules as first applied, runs, operations, grants.
+
+`Ledger` (ports.py) speaks in these; they say nothing about SQL.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from runner.ethereum.address import Address
+from runner.ethereum.calls import Call
+from runner.ethereum.permissions import Permission
+from runner.guard.budget import Reservation
+from runner.scheduling.occurrence import Reason, State
+
+
+class RunKind(StrEnum):
+    """A payment belongs to an occurrence; an activation installs a grant (X2)."""
+
+    PAYMENT = "payment"
+    ACTIVATION = "activation"
+
+
+class OperationKind(StrEnum):
+    """What an operation on a fence does: what was frozen, nothing (X4), or the install (X2)."""
+
+    PAYMENT = "payment"
+    ACTIVATION = "activation"
+    BURN = "burn"
+
+
+class OperationStatus(StrEnum):
+    """How far one signed operation has come. `dead` is proved by X3, never guessed."""
+
+    SIGNED = "signed"
+    SENT = "sent"
+    UNKNOWN = "unknown"
+    INCLUDED = "included"
+    SUCCESS = "success"
+    REVERTED = "reverted"
+    DEAD = "dead"
+
+
+LIVE_OPERATIONS = frozenset(
+    {
+        OperationStatus.SIGNED,
+        OperationStatus.SENT,
+        OperationStatus.UNKNOWN,
+        OperationStatus.INCLUDED,
+    }
+)
+
+
+class GrantState(StrEnum):
+    """R11, word for word."""
+
+    REQUESTED = "requested"
+    OWNER_SIGNED = "owner_signed"
+    ACTIVATING = "activating"
+    ACTIVE = "active"
+    DRAINING = "draining"
+    RETIRED = "retired"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    ABANDONED = "abandoned"
+    FOREIGN = "foreign"
+    STOPPING = "stopping"
+
+
+LIVING_GRANTS = frozenset(
+    {
+        GrantState.REQUESTED,
+        GrantState.OWNER_SIGNED,
+        GrantState.ACTIVATING,
+        GrantState.ACTIVE,
+        GrantState.DRAINING,
+        GrantState.RETIRED,
+        GrantState.STOPPING,
+    }
+)
+"""Generations whose key may still be able to sign: they count for exposure (R14) and entities."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleSeed:
+    """A schedule of the policies in force, as it is to stand in the ledger."""
+
+    uid: str
+    session: str
+    trigger: str
+    revision: str
+    previous_uids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleState:
+    """What the ledger knows of a schedule. Slots up to `decided_until` have their rows."""
+
+    uid: str
+    session: str
+    trigger: str
+    anchor: datetime
+    decided_until: datetime
+    state: str
+    runs: int
+    failures_in_row: int
+    paused_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """
+    One decided slot, on its way into the ledger.
+
+    Only `claimed` decisions carry the times of a run. `buffer` is how many slots may wait behind
+    a running one (M7: None skips, 0 means `buffer_one`, where the newest slot takes the place);
+    `max_runs` ends the schedule (T9). `count` and `last_*` are set for range rows (M4).
+    """
+
+    schedule: str
+    slot: str
+    due_at: datetime
+    decision: State
+    reason: Reason | None = None
+    by_slot: str | None = None
+    session: str = ""
+    exclusive: bool = True
+    deadline_at: datetime | None = None
+    expires_at: datetime | None = None
+    buffer: int | None = None
+    max_runs: int | None = None
+    reservations: tuple[Reservation, ...] = ()
+    on_budget: str = "skip"
+    count: int = 1
+    last_slot: str | None = None
+    last_due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One attempt at an occurrence, or the activation of a grant."""
+
+    id: str
+    kind: RunKind
+    occurrence: int | None
+    schedule: str
+    session: str
+    slot: str
+    part: int
+    attempt: int
+    state: State
+    reason: Reason | None
+    detail: str | None
+    due_at: datetime
+    claimed_at: datetime
+    deadline_at: datetime | None
+    expires_at: datetime | None
+    intent: tuple[Call, ...] | None
+    grant_id: int | None
+    version: int
+    closed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One signed operation. `request_sealed` opens to the bytes that send it."""
+
+    hash: str
+    run: str
+    kind: OperationKind
+    call_id: str
+    chain: int
+    sender: Address
+    nonce: int
+    max_fee_per_gas: int
+    max_priority_fee_per_gas: int
+    max_cost: int
+    sponsored: bool
+    request_sealed: bytes = field(repr=False)
+    status: OperationStatus
+    signed_at: datetime
+    from_block: int
+    block_number: int | None = None
+    block_hash: str | None = None
+    block_at: datetime | None = None
+    transaction_hash: str | None = None
+    gas_cost: int | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One permission obtained for a session: key, scope and times, and how far it has come."""
+
+    id: int
+    session: str
+    generation: int
+    state: GrantState
+    chain: int
+    account: Address
+    wallet: str
+    key_address: Address
+    key_sealed: bytes | None = field(repr=False)
+    permissions: tuple[Permission, ...]
+    scope: str
+    requested_at: datetime
+    expires_at: datetime
+    next_renewal_at: datetime | None
+    session_id: str | None
+    entity_id: int | None
+    nonce: int | None
+    context_sealed: bytes | None = field(repr=False)
+    activated_at: datetime | None
+    draining_at: datetime | None
+    closed_at: datetime | None
+    detail: str | None
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewOperation:
+    """
+    A signed operation about to become durable: `request` is what will be sent, in clear.
+
+    `hash` is 0x hex, `call_id` what the service will name it if it keeps to the convention.
+    """
+
+    hash: str
+    kind: OperationKind
+    call_id: str
+    chain: int
+    sender: Address
+    nonce: int
+    max_fee_per_gas: int
+    max_priority_fee_per_gas: int
+    max_cost: int
+    sponsored: bool
+    request: bytes = field(repr=False)
+    from_block: int
+    paymaster: Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inclusion:
+    """Evidence that an operation is in a block: its event, and the block's time."""
+
+    hash: str
+    success: bool
+    gas_cost: int
+    block_number: int
+    block_hash: str
+    block_at: datetime
+    transaction_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewGrant:
+    """A grant about to be requested: written down, with its key sealed, before anyone is asked."""
+
+    session: str
+    chain: int
+    account: Address
+    wallet: str
+    key_address: Address
+    permissions: tuple[Permission, ...]
+    scope: str
+    requested_at: datetime
+    expires_at: datetime
+    next_renewal_at: datetime

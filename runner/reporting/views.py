@@ -1,0 +1,221 @@
+"""
+What the ledger tells those who only look: rows without anything that is sealed.
+
+`cli` and `dashboard` fill these from the database; everything else in this package turns them
+into JSON for scripts and text for people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from runner.ethereum.calls import Call
+from runner.guard.intent import TransferLine
+
+RUN_CLOSED = frozenset({"success", "reverted", "not_included", "skipped", "missed", "superseded"})
+"""States in which a run or an occurrence stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class OccurrenceView:
+    """The row of a slot, or of a range of slots (`count` above 1, M4)."""
+
+    id: int
+    schedule: str
+    slot: str
+    due_at: datetime
+    decision: str
+    reason: str | None
+    by_slot: str | None
+    decided_at: datetime
+    count: int = 1
+    last_slot: str | None = None
+    last_due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OperationView:
+    """One signed operation: what it is, how far it came, what it cost (wei)."""
+
+    hash: str
+    run: str
+    kind: str
+    call_id: str
+    chain: int
+    sender: str
+    nonce: int
+    max_cost: int
+    sponsored: bool
+    status: str
+    signed_at: datetime
+    block_number: int | None = None
+    block_at: datetime | None = None
+    transaction_hash: str | None = None
+    gas_cost: int | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """One attempt with its operations (oldest first) and what its intent moves."""
+
+    id: str
+    kind: str
+    occurrence: int | None
+    schedule: str
+    session: str
+    attempt: int
+    state: str
+    reason: str | None
+    detail: str | None
+    due_at: datetime
+    claimed_at: datetime
+    deadline_at: datetime | None
+    expires_at: datetime | None
+    intent: tuple[Call, ...] | None
+    generation: int | None
+    revision: str | None
+    closed_at: datetime | None
+    operations: tuple[OperationView, ...] = ()
+    lines: tuple[TransferLine, ...] = ()
+
+    @property
+    def open(self) -> bool:
+        """Whether it may still change by itself."""
+        return self.closed_at is None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """
+    One occurrence with all its attempts, newest first; or an activation, which has none.
+
+    `runs` is empty where nothing was ever claimed: skipped, missed, superseded.
+    """
+
+    occurrence: OccurrenceView | None
+    runs: tuple[RunView, ...] = ()
+
+    @property
+    def newest(self) -> RunView | None:
+        """The attempt that counts."""
+        return self.runs[0] if self.runs else None
+
+    @property
+    def state(self) -> str:
+        """The newest attempt's state, else the decision."""
+        return self.runs[0].state if self.runs else self._occurrence.decision
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is in this state."""
+        return self.runs[0].reason if self.runs else self._occurrence.reason
+
+    @property
+    def due_at(self) -> datetime:
+        """The nominal time; of a range, its first."""
+        return self.runs[0].due_at if self.occurrence is None else self.occurrence.due_at
+
+    @property
+    def schedule(self) -> str | None:
+        """`policy/name`; None for the activation of a grant."""
+        return None if self.occurrence is None else self.occurrence.schedule
+
+    @property
+    def id(self) -> str:
+        """The run's id, or `schedule@slot` where there is no run."""
+        if self.runs:
+            return self.runs[0].id
+        return f"{self._occurrence.schedule}@{self._occurrence.slot}"
+
+    @property
+    def operations(self) -> tuple[tuple[RunView, OperationView], ...]:
+        """Every operation of every attempt, oldest first."""
+        return tuple((run, one) for run in reversed(self.runs) for one in run.operations)
+
+    @property
+    def _occurrence(self) -> OccurrenceView:
+        if self.occurrence is None:
+            raise AssertionError("an entry is an occurrence, a run, or both")
+        return self.occurrence
+
+
+@dataclass(frozen=True, slots=True)
+class GrantView:
+    """One generation of a session. `permissions` are the ledger's JSON rows."""
+
+    session: str
+    generation: int
+    state: str
+    chain: int
+    account: str
+    wallet: str
+    key_address: str
+    permissions: tuple[Mapping[str, Any], ...]
+    requested_at: datetime
+    expires_at: datetime
+    next_renewal_at: datetime | None
+    session_id: str | None
+    entity_id: int | None
+    activated_at: datetime | None
+    draining_at: datetime | None
+    closed_at: datetime | None
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleView:
+    """A schedule as the ledger knows it; `last` is its newest run that is not superseded."""
+
+    uid: str
+    session: str
+    trigger: str
+    anchor: datetime
+    decided_until: datetime
+    state: str
+    runs: int
+    failures_in_row: int
+    paused_reason: str | None
+    paused_at: datetime | None
+    last: Entry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventView:
+    """Something that happened, as it was recorded in the same transaction."""
+
+    at: datetime
+    kind: str
+    subject: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonView:
+    """The newest process that held the ledger. `running` is asked of the ledger's lock."""
+
+    running: bool
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    pid: int | None = None
+    host: str | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerView:
+    """The ledger at one moment, for `status`."""
+
+    daemon: DaemonView
+    schedules: Sequence[ScheduleView]
+    grants: Sequence[GrantView]
+    open_runs: Sequence[Entry]
+    today: Mapping[tuple[str, str | None], int] = field(default_factory=dict)
+
+
+def policy_of(uid: str) -> str:
+    """The policy's name in `policy/name`."""
+    return uid.partition("/")[0]

@@ -1,0 +1,149 @@
+"""
+A thin wrapper of revm: typed calls, typed failures, logs as bytes.
+
+The journal of pyrevm is never cleared: `commit` only leaves a checkpoint. So state grows by about
+half a kilobyte a call, slots once touched stay warm, and a simulation that is reverted leaves no
+trace at all, gas prices included.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pyrevm import EVM, AccountInfo, BlockEnv, CfgEnv, Env
+
+from runner.ethereum.address import Address
+
+_REVERT = re.compile(r"Revert \{ gas_used: (\d+), output: 0x([0-9a-fA-F]*) \}")
+_HALT = re.compile(r"Halt \{ reason: (.*), gas_used: (\d+) \}")
+
+BLOCK_GAS_LIMIT: Final = 60_000_000
+"""Gas of one block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """An event of a contract; `address` in lower case."""
+
+    address: str
+    topics: tuple[bytes, ...]
+    data: bytes
+
+
+class Reverted(Exception):
+    """A call did not stand. `output` is its revert data, `halt` the reason when it has none."""
+
+    def __init__(self, output: bytes, halt: str | None = None) -> None:
+        super().__init__(halt or "execution reverted")
+        self.output = output
+        self.halt = halt
+
+
+class Evm:
+    """The state of one chain."""
+
+    def __init__(self, chain_id: int) -> None:
+        self._evm = EVM(
+            env=Env(cfg=CfgEnv(chain_id=chain_id), block=BlockEnv(number=0, timestamp=0)),
+            spec_id="PRAGUE",
+        )
+
+    def enter_block(self, number: int, timestamp: int, base_fee: int) -> None:
+        """Say which block the following calls are in (`timestamp` in seconds, fee in wei)."""
+        self._evm.set_block_env(
+            BlockEnv(
+                number=number, timestamp=timestamp, basefee=base_fee, gas_limit=BLOCK_GAS_LIMIT
+            )
+        )
+
+    def call(
+        self, caller: Address, to: Address, data: bytes, value: int = 0
+    ) -> tuple[bytes, tuple[Log, ...]]:
+        """
+        Make a call that lasts.
+
+        Raises:
+            Reverted: Nothing changed.
+        """
+        output = self._run(caller, to, data, value)
+        return output, self._logs()
+
+    def attempt(
+        self, caller: Address, to: Address, data: bytes, value: int = 0
+    ) -> tuple[bytes, tuple[Log, ...]]:
+        """
+        Make a call and take it back.
+
+        Raises:
+            Reverted: As the call would.
+        """
+        checkpoint = self._evm.snapshot()
+        try:
+            output = self._run(caller, to, data, value)
+            return output, self._logs()
+        finally:
+            self._evm.revert(checkpoint)
+
+    def place(self, address: Address, code: bytes) -> None:
+        """Put code at an address; its balance and storage stay."""
+        info = AccountInfo(balance=self.balance(address), nonce=1, code=code)  # type: ignore[call-arg]  # pyrevm's stub leaves `balance` out
+        self._evm.insert_account_info(address, info)
+
+    def construct(self, address: Address, init_code: bytes, deployer: Address) -> bytes:
+        """
+        Run a constructor at a chosen address and put what it returns there.
+
+        Raises:
+            Reverted: The constructor reverted; the address is as it was.
+        """
+        before = self.code(address)
+        self.place(address, init_code)
+        try:
+            runtime, _ = self.call(deployer, address, b"")
+        except Reverted:
+            self.place(address, before)
+            raise
+        self.place(address, runtime)
+        return runtime
+
+    def balance(self, address: Address) -> int:
+        """Return a balance in wei."""
+        return int(self._evm.get_balance(address))
+
+    def set_balance(self, address: Address, amount: int) -> None:
+        """Set a balance in wei."""
+        self._evm.set_balance(address, amount)
+
+    def code(self, address: Address) -> bytes:
+        """Return the code at an address, empty where there is none."""
+        # The interpreter's form of empty code is one STOP.
+        code = bytes(self._evm.get_code(address) or b"")
+        return b"" if code == b"\0" else code
+
+    def storage(self, address: Address, slot: int) -> int:
+        """Return a storage slot."""
+        return int(self._evm.storage(address, slot))
+
+    def _run(self, caller: Address, to: Address, data: bytes, value: int) -> bytes:
+        try:
+            return bytes(self._evm.message_call(caller, to, calldata=data, value=value))
+        except RuntimeError as error:
+            text = str(error)
+            if match := _REVERT.search(text):
+                raise Reverted(bytes.fromhex(match[2])) from None
+            if match := _HALT.search(text):
+                raise Reverted(b"", match[1]) from None
+            raise Reverted(b"", text[:200]) from None
+
+    def _logs(self) -> tuple[Log, ...]:
+        result = self._evm.result
+        return () if result is None else tuple(_log(log) for log in result.logs)
+
+
+def _log(log: object) -> Log:
+    topics: Sequence[bytes]
+    topics, data = log.data  # type: ignore[attr-defined]  # pyrevm exports no Log type at run time
+    return Log(str(log.address).lower(), tuple(bytes(topic) for topic in topics), bytes(data))  # type: ignore[attr-defined]  # as above
