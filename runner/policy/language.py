@@ -57,8 +57,8 @@ POLICY = _level(
     Key("tokens", "map", "ERC-20 tokens by name."),
     Key("contacts", "map", "Addresses by name."),
     Key("groups", "map", "Lists of contacts by name."),
-    Key("accounts", "map", "Smart accounts that pay, by name.", required=True),
-    Key("sessions", "map", "Session keys on these accounts, by name.", required=True),
+    Key("accounts", "map", "Smart accounts that pay, by name."),
+    Key("sessions", "map", "Session keys on these accounts, by name."),
     Key("schedules", "map", "What is to be paid when, by name."),
 )
 

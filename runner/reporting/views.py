@@ -15,9 +15,6 @@ from typing import Any
 from runner.ethereum.calls import Call
 from runner.guard.intent import TransferLine
 
-RUN_CLOSED = frozenset({"success", "reverted", "not_included", "skipped", "missed", "superseded"})
-"""States in which a run or an occurrence stays."""
-
 
 @dataclass(frozen=True, slots=True)
 class OccurrenceView:
@@ -168,7 +165,7 @@ class GrantView:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleView:
-    """A schedule as the ledger knows it; `last` is its newest run that is not superseded."""
+    """A schedule as the ledger knows it; `last` is its newest slot that was not superseded."""
 
     uid: str
     session: str

@@ -180,3 +180,11 @@ def recorded_call(data: bytes) -> tuple[Address, bytes]:
 def incremented_nonce(data: bytes) -> tuple[Address, int]:
     """Read sender and key out of a `NonceIncremented` marker."""
     return address_from_bytes(data[12:32]), int.from_bytes(data[32:64], "big")
+
+
+def revert_reason(output: bytes) -> str:
+    """Return the text of `Error(string)`, or the selector of another error."""
+    if output[:4] == bytes.fromhex("08c379a0") and len(output) >= 68:
+        size = int.from_bytes(output[36:68], "big")
+        return output[68 : 68 + min(size, 1_000)].decode(errors="replace")
+    return "0x" + output[:4].hex() if output else ""

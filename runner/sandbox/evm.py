@@ -87,6 +87,27 @@ class Evm:
         finally:
             self._evm.revert(checkpoint)
 
+    def attempt_from(
+        self, caller: Address, to: Address, data: bytes, value: int = 0
+    ) -> tuple[bytes, tuple[Log, ...]]:
+        """
+        Make a call in anybody's name and take it back.
+
+        The interpreter takes no transaction from an address with code (EIP-3607), so a caller
+        that has some is without it for as long as the call lasts.
+
+        Raises:
+            Reverted: As the call would.
+        """
+        code = self.code(caller)
+        if not code:
+            return self.attempt(caller, to, data, value)
+        self.place(caller, b"")
+        try:
+            return self.attempt(caller, to, data, value)
+        finally:
+            self.place(caller, code)
+
     def place(self, address: Address, code: bytes) -> None:
         """Put code at an address; its balance and storage stay."""
         info = AccountInfo(balance=self.balance(address), nonce=1, code=code)  # type: ignore[call-arg]  # pyrevm's stub leaves `balance` out

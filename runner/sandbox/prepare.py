@@ -18,8 +18,7 @@ from runner.ethereum.modular_account import encode_call_data
 from runner.ethereum.signature import personal_sign_digest
 from runner.ethereum.user_operation import UserOperation, user_operation_hash
 from runner.guard.scope import read_operation
-from runner.sandbox import gas, rpc, wire
-from runner.sandbox.artefacts import PAYMASTER, Handled
+from runner.sandbox import artefacts, gas, rpc, wire
 from runner.sandbox.authority import OWNER, Authority, authority_of
 from runner.sandbox.capabilities import Capabilities, GasOverride, read_capabilities
 from runner.sandbox.records import Account, Operation
@@ -97,7 +96,7 @@ def _prepare_operation(
     if account.address not in world.state.deployed and not account.is_delegating:
         op = replace(op, factory=FACTORY, factory_data=account.factory_data)
     if capabilities.is_sponsored:
-        op = replace(op, paymaster=PAYMASTER)
+        op = replace(op, paymaster=artefacts.PAYMASTER)
     operation = Operation(
         user_op_hash=bytes(32),
         op=op,
@@ -183,21 +182,13 @@ def _tenth_more(fee: int) -> int:
     return -(-fee * 11 // 10)
 
 
-def reverted(handled: Handled) -> Refusal:
+def reverted(handled: artefacts.Handled) -> Refusal:
     """Return the refusal of an operation whose calls revert."""
-    reason = revert_reason(handled.output)
+    reason = artefacts.revert_reason(handled.output)
     message = f"execution reverted: {reason}" if reason else "execution reverted"
     return Refusal(
         rpc.EXECUTION_REVERTED, reason or "NoRevertData", message, "", revert_data=handled.output
     )
-
-
-def revert_reason(output: bytes) -> str:
-    """Return the text of `Error(string)`, or the selector of another error."""
-    if output[:4] == bytes.fromhex("08c379a0") and len(output) >= 68:
-        size = int.from_bytes(output[36:68], "big")
-        return output[68 : 68 + min(size, 1_000)].decode(errors="replace")
-    return hex_data(output[:4]) if output else ""
 
 
 def _call_data(wish: Wish, authority: Authority) -> bytes:

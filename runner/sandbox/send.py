@@ -75,7 +75,14 @@ def _send_delegation(service: Service, world: World, delegation: Delegation) -> 
     digest = authorization_digest(world.chain_id, delegation.delegate, delegation.nonce)
     identity = call_id(world.chain_id, digest)
     if digest not in world.sent:
-        sent = _sent(service, world, digest, delegation.account, None, delegation)
+        sent = _sent(
+            service,
+            world,
+            digest,
+            operation=None,
+            delegation=delegation,
+            account=delegation.account,
+        )
         service.record(delegation_record(world.chain_id, sent, delegation))
         world.accept(sent)
     shown = hex_data(identity)
@@ -95,11 +102,20 @@ def _send_operation(
     known = world.sent.get(key)
     # The same operation again is answered with the same id, unless it was given up.
     if known is None or (not known.is_pending and known.receipt is None):
-        operation = _operation(service, world, op, key, signature, capabilities, delegation)
+        operation = _operation(
+            world, op, key, signature=signature, capabilities=capabilities, delegation=delegation
+        )
         world.state.check(operation, service.now + 1)
         _check_fees(service, op)
         _check_room(world, op)
-        sent = _sent(service, world, key, op.sender, operation, delegation)
+        sent = _sent(
+            service,
+            world,
+            key,
+            operation=operation,
+            delegation=delegation,
+            account=op.sender,
+        )
         service.record(operation_record(world.chain_id, sent, operation))
         world.accept(sent)
         known = sent
@@ -116,15 +132,15 @@ def _send_operation(
 
 
 def _operation(
-    service: Service,
     world: World,
     op: UserOperation,
     key: bytes,
+    *,
     signature: bytes,
     capabilities: Capabilities,
     delegation: Delegation | None,
 ) -> Operation:
-    if op.sender not in service.accounts:
+    if op.sender not in world.state.accounts:
         raise rpc.refused(rpc.INVALID_PARAMS, "UnknownAccount", f"unknown account {op.sender}")
     if delegation is not None and delegation.account != op.sender:
         what = "the authorization is not signed by the sender"
@@ -199,9 +215,10 @@ def _sent(
     service: Service,
     world: World,
     key: bytes,
-    account: Address,
+    *,
     operation: Operation | None,
     delegation: Delegation | None,
+    account: Address,
 ) -> Sent:
     return Sent(
         key=key,

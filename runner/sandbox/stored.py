@@ -94,6 +94,7 @@ def restore(service: Service) -> bool:
                 f"the sandbox state does not replay: record {kind}: {error!r}",
                 hint="move the state file away to start from an empty chain",
             ) from error
+    service.mine_heads(max((world.head_time for world in service.worlds.values()), default=0))
     return found
 
 
@@ -198,6 +199,10 @@ def _drop(service: Service, record: Record) -> None:
     world.drop(world.sent[bytes.fromhex(record["key"])], record["reason"])
 
 
+def _postpone(service: Service, record: Record) -> None:
+    _world(service, record).sent[bytes.fromhex(record["key"])].include_at = record["at"]
+
+
 def _account(service: Service, record: Record) -> None:
     salt = record["salt"]
     service.restore_account(
@@ -261,6 +266,7 @@ _READERS: dict[str, Callable[[Service, Record], None]] = {
     "fund": _fund,
     "include": _include,
     "mint": _mint,
+    "postpone": _postpone,
     "release": _release,
     "reorg": _reorg,
     "sent": _read_sent,

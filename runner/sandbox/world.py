@@ -299,10 +299,12 @@ class World:
         operation, include_at = sent.operation, sent.include_at
         if not sent.is_pending or include_at is None:
             return
-        if operation is not None and operation.op.max_fee_per_gas < base_fee:
-            sent.include_at = timestamp + 1  # a block takes it when fees have come down
-            return
         record = {"chain": self.chain_id, "key": sent.key.hex(), "at": include_at}
+        if operation is not None and operation.op.max_fee_per_gas < base_fee:
+            # A block takes it when fees have come down.
+            self._write({"kind": "postpone", **record, "at": timestamp + 1})
+            sent.include_at = timestamp + 1
+            return
         try:
             self.include(sent, include_at, base_fee)
         except Refusal as refusal:

@@ -322,5 +322,5 @@ class JsonRpcTransport:
         return HttpAnswer(response.status_code, bytes(body), response.headers.get("retry-after"))
 
 
-class _TooLong(Exception):  # noqa: N818 - a signal inside this module, not an error of its own
-    """The answer is longer than the bound."""
+class _TooLong(Exception):
+    """The answer is longer than the bound: a signal inside this module."""

@@ -1,0 +1,126 @@
+"""
+The command line: names, one line of help each, and the way from an error to an exit code.
+
+A command is imported when it is called. `--version` needs click alone, `--help` this table.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from runner.version import __version__
+
+COMMANDS = {
+    "init": ("runner.cli.init:init", "Write a runner.yaml and a first policy to start from."),
+    "validate": ("runner.cli.validate:validate", "Check policies and runner.yaml, offline."),
+    "explain": ("runner.cli.explain:explain", "Explain a fault by its code, with an example."),
+    "next": ("runner.cli.upcoming:upcoming", "List the coming payments of the policies."),
+    "up": ("runner.cli.up:up", "Run the daemon."),
+    "status": ("runner.cli.status:status", "Is all well, what needs me, what comes next?"),
+    "runs": ("runner.cli.runs:runs", "What became of each due time: list, show."),
+    "schedules": ("runner.cli.schedules:schedules", "The schedules of the ledger: list."),
+    "grants": ("runner.cli.grants:grants", "Grants of session keys: list, show."),
+    "report": ("runner.cli.report:report", "What was paid to whom."),
+    "db": ("runner.cli.db:db", "The ledger's database: init."),
+    "sandbox": ("runner.cli.sandbox:sandbox", "Run a local wallet API to try things on."),
+}
+"""Name → where it lives, and what `runner --help` says of it."""
+
+_STOPPED_BY_READER = 128 + 13  # as a program that SIGPIPE ends
+_STOPPED_BY_USER = 128 + 2
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports one when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which one meets them."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(import_module(module), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{module}:{attribute} is not a command")
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; an unknown name says what was probably meant."""
+        name = click.utils.make_str(args[0])
+        if name not in COMMANDS and not name.startswith("-"):
+            from difflib import get_close_matches  # noqa: PLC0415 (only on the way to an error)
+
+            close = get_close_matches(name, COMMANDS, n=1)
+            hint = f" Did you mean '{close[0]}'?" if close else ""
+            ctx.fail(f"there is no command '{name}'.{hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the table without importing anything."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.command(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start here: `runner init`, then `runner validate`, `runner next` and `runner up`.",
+)
+@click.version_option(__version__, prog_name="runner", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Pay from smart wallets by policy files: each due payment exactly once."""
+
+
+def main() -> None:
+    """The entry point of `runner`."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """
+    Carry out one command line.
+
+    Returns:
+        The exit code: 0 done, 1 failed, 2 bad usage or policy, and what each command adds
+        (DESIGN §4).
+    """
+    try:
+        code = cli.main(arguments, prog_name="runner", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as leave:
+        return int(leave.exit_code)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped", err=True)
+        return _STOPPED_BY_USER
+    except BrokenPipeError:
+        return _reader_left()
+    except Exception as error:  # whatever it is, people get words, not a traceback
+        if isinstance(error, OSError) and error.errno == errno.EPIPE:
+            return _reader_left()
+        from runner.cli.render import report_error  # noqa: PLC0415 (`--version` needs click alone)
+
+        return report_error(error)
+    return code if isinstance(code, int) else 0
+
+
+def _reader_left() -> int:
+    # The reader of our pipe has gone (`runner runs list | head`): keep the interpreter from
+    # complaining when it flushes at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return _STOPPED_BY_READER

@@ -1,0 +1,329 @@
+"""
+The ledger's rows as views: every query of the commands that look, beside a running daemon too.
+
+Nothing that is sealed is read. One function a question; each works on a connection of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, or_, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from runner.adapters.sql import tables as t
+from runner.adapters.sql.rows import parse_calls
+from runner.adapters.sql.store import open_for_reading
+from runner.errors import StoreError
+from runner.ethereum.address import Address
+from runner.guard.intent import TransferLine
+from runner.reporting.totals import PaidView
+from runner.reporting.views import (
+    Entry,
+    EventView,
+    GrantView,
+    OccurrenceView,
+    OperationView,
+    RunView,
+    ScheduleView,
+)
+
+_CHUNK = 500  # ids in one IN list
+
+
+@contextmanager
+def ledger(url: str) -> Iterator[Connection]:
+    """
+    A connection that cannot write, all its reads at one moment.
+
+    Raises:
+        StoreError: there is no ledger, it is of another revision, or it cannot be read.
+    """
+    engine = open_for_reading(url)
+    try:
+        with engine.connect() as connection, connection.begin():
+            yield connection
+    except SQLAlchemyError as error:
+        # The driver's own words: SQLAlchemy's would repeat the statement.
+        why = getattr(error, "orig", None) or type(error).__name__
+        raise StoreError(f"the ledger cannot be read: {why}") from None
+    finally:
+        engine.dispose()
+
+
+# ── occurrences and runs ──────────────────────────────────────────────────────────────────────
+
+
+def entries(c: Connection, *, limit: int | None, activations: bool = False) -> list[Entry]:
+    """The newest occurrences (of ranges, by their first slot), newest first."""
+    query = select(t.occurrences).order_by(t.occurrences.c.due_at.desc(), t.occurrences.c.id.desc())
+    found = _of_occurrences(c, [_occurrence(row) for row in c.execute(query.limit(limit))])
+    if activations:
+        query = _runs().where(t.runs.c.kind == "activation").order_by(t.runs.c.due_at.desc())
+        found += [Entry(None, (run,)) for run in _complete(c, c.execute(query.limit(limit)))]
+        found.sort(key=lambda entry: entry.due_at, reverse=True)
+    return found if limit is None else found[:limit]
+
+
+def count_occurrences(c: Connection) -> int:
+    """How many rows `entries` has without a limit."""
+    return c.scalar(select(func.count()).select_from(t.occurrences)) or 0
+
+
+def open_entries(c: Connection) -> list[Entry]:
+    """What is not closed, oldest first; activations too."""
+    query = _runs().where(t.runs.c.closed_at.is_(None)).order_by(t.runs.c.due_at)
+    runs = _complete(c, c.execute(query))
+    wanted = [run.occurrence for run in runs if run.occurrence is not None]
+    known = {
+        row.id: _occurrence(row)
+        for part in _chunks(wanted)
+        for row in c.execute(select(t.occurrences).where(t.occurrences.c.id.in_(part)))
+    }
+    return [Entry(known[run.occurrence] if run.occurrence else None, (run,)) for run in runs]
+
+
+def find(c: Connection, name: str) -> list[Entry]:
+    """
+    The entries that a person may mean.
+
+    Args:
+        name: A run id or its head, or `policy/schedule@slot`, where the slot may lack `#0` or be
+            the instant at which it was due.
+    """
+    schedule, at, slot = name.rpartition("@")
+    if at:
+        return _at_slot(c, schedule, slot)
+    pattern = name.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    query = _runs().where(t.runs.c.id.like(pattern, escape="\\")).order_by(t.runs.c.due_at)
+    runs = _complete(c, c.execute(query.limit(50)))
+    found = [Entry(None, (run,)) for run in runs if run.occurrence is None]
+    ids = list(dict.fromkeys(run.occurrence for run in runs if run.occurrence is not None))
+    rows = c.execute(select(t.occurrences).where(t.occurrences.c.id.in_(ids)))
+    return found + _of_occurrences(c, [_occurrence(row) for row in rows])
+
+
+def _at_slot(c: Connection, schedule: str, slot: str) -> list[Entry]:
+    o = t.occurrences.c
+    named = or_(o.slot == slot, o.slot == f"{slot}#0")
+    instant = _instant(slot)
+    if instant is not None:
+        inside = (o.count > 1) & (o.due_at <= instant) & (o.last_due_at >= instant)
+        named = or_(named, o.due_at == instant, inside)
+    rows = c.execute(select(t.occurrences).where(o.schedule == schedule, named))
+    return _of_occurrences(c, [_occurrence(row) for row in rows])
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None
+
+
+def _of_occurrences(c: Connection, rows: Sequence[OccurrenceView]) -> list[Entry]:
+    attempts: dict[int, list[RunView]] = {}
+    for part in _chunks([row.id for row in rows]):
+        query = _runs().where(t.runs.c.occurrence.in_(part)).order_by(t.runs.c.attempt.desc())
+        for run in _complete(c, c.execute(query)):
+            if run.occurrence is not None:
+                attempts.setdefault(run.occurrence, []).append(run)
+    return [Entry(row, tuple(attempts.get(row.id, ()))) for row in rows]
+
+
+def _runs() -> Select[Any]:
+    return select(t.runs, t.grants.c.generation).join_from(
+        t.runs, t.grants, t.runs.c.grant_id == t.grants.c.id, isouter=True
+    )
+
+
+def _complete(c: Connection, rows: Iterable[Row[Any]]) -> list[RunView]:
+    runs = [_run(row) for row in rows]
+    operations: dict[str, list[OperationView]] = {}
+    lines: dict[str, list[TransferLine]] = {}
+    for part in _chunks([run.id for run in runs]):
+        found = _operations().where(t.operations.c.run.in_(part))
+        for row in c.execute(found.order_by(t.operations.c.signed_at)):
+            operations.setdefault(row.run, []).append(OperationView(**row._mapping))
+        moved = select(t.transfers).where(t.transfers.c.run.in_(part))
+        for row in c.execute(moved.order_by(t.transfers.c.position)):
+            lines.setdefault(row.run, []).append(_line(row))
+    return [
+        replace(
+            run,
+            operations=tuple(operations.get(run.id, ())),
+            lines=tuple(lines.get(run.id, ())),
+        )
+        for run in runs
+    ]
+
+
+def _run(row: Row[Any]) -> RunView:
+    values = {name: getattr(row, name) for name in _RUN_COLUMNS}
+    intent = None if row.intent is None else parse_calls(row.intent)
+    return RunView(**values, intent=intent, generation=row.generation)
+
+
+_RUN_COLUMNS = [
+    f.name
+    for f in fields(RunView)
+    if f.name not in {"intent", "generation", "operations", "lines"}
+]
+
+
+def _operations() -> Select[Any]:
+    return select(*(t.operations.c[f.name] for f in fields(OperationView)))
+
+
+def _occurrence(row: Row[Any]) -> OccurrenceView:
+    return OccurrenceView(**row._mapping)
+
+
+def _line(row: Row[Any]) -> TransferLine:
+    values = {f.name: getattr(row, f.name) for f in fields(TransferLine)}
+    values["receiver"] = Address(row.receiver)
+    return TransferLine(**values)
+
+
+def tally(c: Connection, *, start: datetime, end: datetime) -> dict[tuple[str, str | None], int]:
+    """How many slots due in [start, end) stand in each (state, reason)."""
+    sums: dict[tuple[str, str | None], int] = {}
+    window = select(t.occurrences).where(
+        t.occurrences.c.due_at >= start, t.occurrences.c.due_at < end
+    )
+    rows = [_occurrence(row) for row in c.execute(window)]
+    newest: dict[int, tuple[str, str | None]] = {}
+    for part in _chunks([row.id for row in rows]):
+        query = select(t.runs.c.occurrence, t.runs.c.state, t.runs.c.reason)
+        query = query.where(t.runs.c.occurrence.in_(part)).order_by(t.runs.c.attempt)
+        newest |= {run.occurrence: (run.state, run.reason) for run in c.execute(query)}
+    for row in rows:
+        key = newest.get(row.id, (row.decision, row.reason))
+        sums[key] = sums.get(key, 0) + row.count
+    return sums
+
+
+def payments(c: Connection, *, start: datetime | None, end: datetime | None) -> list[PaidView]:
+    """What the successful runs due in [start, end) moved."""
+    query = (
+        select(
+            t.transfers,
+            t.runs.c.schedule,
+            t.runs.c.session,
+            t.runs.c.due_at,
+            t.runs.c.reason,
+            t.operations.c.chain,
+            t.operations.c.sender,
+            t.operations.c.block_at,
+            t.operations.c.hash,
+            t.operations.c.transaction_hash,
+        )
+        .join_from(t.transfers, t.runs, t.transfers.c.run == t.runs.c.id)
+        .join(t.operations, t.operations.c.run == t.runs.c.id)
+        .where(
+            t.runs.c.state == "success",
+            t.operations.c.status == "success",
+            t.operations.c.kind == "payment",
+        )
+        .order_by(t.runs.c.due_at, t.runs.c.id, t.transfers.c.position)
+    )
+    if start is not None:
+        query = query.where(t.runs.c.due_at >= start)
+    if end is not None:
+        query = query.where(t.runs.c.due_at < end)
+    return [
+        PaidView(
+            run=row.run,
+            schedule=row.schedule,
+            session=row.session,
+            due_at=row.due_at,
+            reason=row.reason,
+            line=_line(row),
+            chain=row.chain,
+            sender=row.sender,
+            paid_at=row.block_at,
+            user_op_hash=row.hash,
+            transaction_hash=row.transaction_hash,
+        )
+        for row in c.execute(query)
+    ]
+
+
+# ── schedules, grants, events ─────────────────────────────────────────────────────────────────
+
+
+def schedules(c: Connection) -> list[ScheduleView]:
+    """Every schedule ever applied, each with what became of its newest claimed slot."""
+    rows = c.execute(select(t.schedules).order_by(t.schedules.c.uid)).all()
+    names = [f.name for f in fields(ScheduleView) if f.name != "last"]
+    return [
+        ScheduleView(**{name: getattr(row, name) for name in names}, last=_last(c, row.uid))
+        for row in rows
+    ]
+
+
+def _last(c: Connection, uid: str) -> Entry | None:
+    o = t.occurrences.c
+    query = select(t.occurrences).where(o.schedule == uid, o.decision != "superseded")
+    rows = c.execute(query.order_by(o.due_at.desc()).limit(1))
+    found = _of_occurrences(c, [_occurrence(row) for row in rows])
+    return found[0] if found else None
+
+
+def grants(c: Connection, session: str | None = None) -> list[GrantView]:
+    """Every generation, of one session or of all, oldest first."""
+    names = [f.name for f in fields(GrantView)]
+    query = select(*(t.grants.c[name] for name in names))
+    query = query.order_by(t.grants.c.session, t.grants.c.generation)
+    if session is not None:
+        query = query.where(t.grants.c.session == session)
+    return [
+        GrantView(**(dict(row._mapping) | {"permissions": tuple(json.loads(row.permissions))}))
+        for row in c.execute(query)
+    ]
+
+
+def timeline(c: Connection, entry: Entry) -> list[EventView]:
+    """Everything recorded about an occurrence and its attempts, oldest first."""
+    found = events(c, [run.id for run in entry.runs])
+    row = entry.occurrence
+    if row is not None:
+        decided = _events().where(
+            t.events.c.subject == row.schedule,
+            t.events.c.kind.like("occurrence.%"),
+            t.events.c.at >= row.decided_at - timedelta(seconds=1),
+            t.events.c.at <= row.decided_at + timedelta(seconds=1),
+        )
+        told = [_event(one) for one in c.execute(decided)]
+        found += [one for one in told if one.data.get("slot") == row.slot]
+    return sorted(found, key=lambda one: one.at)
+
+
+def events(c: Connection, subjects: Sequence[str]) -> list[EventView]:
+    """What was recorded about these subjects: run ids, sessions, schedules."""
+    return [
+        _event(row)
+        for part in _chunks(subjects)
+        for row in c.execute(_events().where(t.events.c.subject.in_(part)))
+    ]
+
+
+def _events() -> Select[Any]:
+    return select(t.events).order_by(t.events.c.at, t.events.c.incarnation, t.events.c.seq)
+
+
+def _event(row: Row[Any]) -> EventView:
+    return EventView(row.at, row.kind, row.subject, json.loads(row.data))
+
+
+def _chunks(values: Sequence[Any]) -> Iterator[list[Any]]:
+    each = iter(values)
+    while part := list(islice(each, _CHUNK)):
+        yield part

@@ -1,0 +1,337 @@
+"""
+The books of a policy: tokens, contacts, groups; and what a name or an amount means by them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from runner.errors import EncodingError
+from runner.ethereum.address import ZERO_ADDRESS, Address, parse_address
+from runner.ethereum.units import parse_units
+from runner.policy.codes import Code
+from runner.policy.faults import Refusal, did_you_mean, meant, shown
+from runner.policy.language import TOKEN
+from runner.policy.model import Asset, Money
+from runner.policy.nodes import Mapping, Node, Scalar
+from runner.policy.reader import Reader
+from runner.policy.scalars import CHAIN_NAMES, ETHER_CHAINS, parse_chain, parse_count
+
+NATIVE = Asset("native", None, 18)
+"""The coin of whatever chain an amount is on."""
+
+_COIN_UNITS = {"native": 18, "ether": 18, "gwei": 9, "wei": 0}
+_NUMBER = re.compile(r"[0-9]+(?:_[0-9]+)*(?:\.[0-9]+(?:_[0-9]+)*)?(?:[eE][+-]?[0-9]{1,3})?")
+_GLUED = re.compile(rf"({_NUMBER.pattern})([A-Za-z].*)")
+_HEX_START = re.compile(r"0[xX]")
+_MOST_DECIMALS = 36
+
+
+@dataclass(slots=True)
+class Token:
+    """
+    A declared token: one address for all chains, or one for each.
+
+    A token whose declaration has a fault keeps `sound` False and refuses nothing more.
+    """
+
+    name: str
+    decimals: int
+    address: Address | None
+    by_chain: dict[int, Address]
+    sound: bool
+
+
+@dataclass(slots=True)
+class Books:
+    """What names stand for. `chain` None, in the methods, is a chain that could not be read."""
+
+    reader: Reader
+    tokens: dict[str, Token] = field(default_factory=dict)
+    contacts: dict[str, Address] = field(default_factory=dict)
+    groups: dict[str, tuple[Address, ...]] = field(default_factory=dict)
+    accounts: dict[str, Address | None] = field(default_factory=dict)
+    _assets: dict[tuple[str, int | None], Asset] = field(default_factory=dict)
+
+    def asset(self, token: Token, chain: int | None) -> Asset:
+        """
+        Return a token as it is on one chain.
+
+        Raises:
+            Refusal: It has no address there.
+        """
+        known = self._assets.get((token.name, chain))
+        if known is not None:
+            return known
+        address = token.address
+        if address is None and chain is not None:
+            address = token.by_chain.get(chain)
+        if address is None and chain is not None and token.sound:
+            on = CHAIN_NAMES.get(chain, str(chain))
+            raise Refusal(
+                Code.NOT_ON_CHAIN,
+                f"token `{token.name}` has no address on {on}",
+                f"add `{on}: 0x…` to the token's addresses",
+            )
+        asset = Asset(token.name, address or ZERO_ADDRESS, token.decimals)
+        self._assets[token.name, chain] = asset
+        return asset
+
+    def all_assets(self, chains: list[int]) -> tuple[Asset, ...]:
+        """Return the coin and every token on the chains in use."""
+        assets = {NATIVE: None}
+        for chain in chains:
+            for token in self.tokens.values():
+                if token.address is not None or chain in token.by_chain:
+                    assets[self.asset(token, chain)] = None
+        return tuple(assets)
+
+    def address(self, text: str, chain: int | None) -> Address:
+        """
+        Read an address, or a name that stands for one.
+
+        Raises:
+            Refusal: Neither.
+        """
+        if _HEX_START.match(text):
+            return read_address(text)
+        if text in self.contacts:
+            return self.contacts[text]
+        if text in self.tokens:
+            return self.asset(self.tokens[text], chain).address or ZERO_ADDRESS
+        if text in self.groups:
+            what = f"`{text}` is a group; one address is needed here"
+            raise Refusal(Code.NOT_ONE_RECEIVER, what, "name one contact, or write one call each")
+        if text in self.accounts:
+            own = self.accounts[text]
+            if own is not None:
+                return own
+            hint = f"write `address: 0x…` at the account `{text}`, or name a contact"
+            what = f"the address of the account `{text}` is not known here"
+            raise Refusal(Code.UNKNOWN_CONTACT, what, hint)
+        raise Refusal(
+            Code.UNKNOWN_CONTACT, f"there is no contact {shown(text)}", self._contact_hint(text)
+        )
+
+    def _contact_hint(self, text: str) -> str:
+        if re.fullmatch(r"[0-9a-fA-F]{40}", text):
+            return "an address begins with 0x"
+        names = [*self.contacts, *self.groups, *self.tokens, *self.accounts]
+        if re.fullmatch(r"[\w-]+(\.[\w-]+)*\.eth", text) and meant(text, names) is None:
+            return "names of ENS are not looked up; write the address as a contact"
+        return did_you_mean(text, names, "contacts")
+
+    def receivers(self, text: str, chain: int | None) -> tuple[Address, ...]:
+        """Read an address, a contact or a group."""
+        return self.groups[text] if text in self.groups else (self.address(text, chain),)
+
+    def money(self, node: Node, chain: int | None, *, bare: Asset | None = None) -> Money:
+        """
+        Read an amount, `2500 usdc`; after a fault, a stand-in.
+
+        Args:
+            node: The scalar.
+            chain: The EIP-155 id of the chain it is spent on.
+            bare: What a number without unit counts: 0 of it for a plain `0`.
+        """
+        instead = (bare or NATIVE, -1)
+
+        def parse(text: str) -> tuple[Asset, int]:
+            return self.amount(text, chain, bare)
+
+        asset, amount = self.reader.read(node, parse, instead)
+        return Money(asset, amount, node.mark)
+
+    def coin(self, node: Node, chain: int | None) -> Money:
+        """Read an amount of the chain's coin."""
+        money = self.money(node, chain, bare=NATIVE)
+        if money.asset.address is not None:
+            what = f"`{money.asset.name}` is a token; the chain's coin is needed here"
+            self.reader.fault(Code.WRONG_ASSET, what, node, "write it in native, gwei or wei")
+            return Money(NATIVE, -1, money.mark)
+        return money
+
+    def moneys(self, node: Node, chain: int | None) -> tuple[Money, ...]:
+        """Read a list of amounts, no asset twice."""
+        sequence = self.reader.sequence(node)
+        if sequence is None:
+            return ()
+        if not sequence.items:
+            self.reader.fault(Code.EMPTY, "the list is empty", node, "delete the key instead")
+        found: dict[Asset, Money] = {}
+        for item in sequence:
+            money = self.money(item, chain)
+            if money.amount >= 0 and money.asset in found:
+                what = f"two amounts of `{money.asset.name}` in one list"
+                self.reader.fault(Code.AMOUNT_TWICE, what, item, "keep the one that is meant")
+            found.setdefault(money.asset, money)
+        return tuple(found.values())
+
+    def amount(self, text: str, chain: int | None, bare: Asset | None) -> tuple[Asset, int]:
+        """
+        Read `2500 usdc` as an asset and base units.
+
+        Raises:
+            Refusal: Not an amount, or not one of this chain.
+        """
+        number, _, unit = text.partition(" ")
+        unit = unit.strip()
+        if not unit:
+            return self._bare(text, bare)
+        if not _NUMBER.fullmatch(number) or " " in unit:
+            raise Refusal(
+                Code.NOT_AN_AMOUNT, f"{shown(text)} is not an amount", self._amount_hint(text)
+            )
+        if unit in self.tokens:
+            token = self.tokens[unit]
+            return self.asset(token, chain), self._units(number, token.decimals, unit)
+        if unit not in _COIN_UNITS:
+            hint = did_you_mean(unit, [*self.tokens, *_COIN_UNITS], "units")
+            raise Refusal(Code.UNKNOWN_UNIT, f"there is no unit {shown(unit)}", hint)
+        if unit == "ether" and chain is not None and chain not in ETHER_CHAINS:
+            on = CHAIN_NAMES.get(chain, f"chain {chain}")
+            what = f"the coin of {on} is not known to be ether"
+            raise Refusal(Code.WRONG_ASSET, what, f"write {number} native for the chain's coin")
+        return NATIVE, self._units(number, _COIN_UNITS[unit], unit)
+
+    def _bare(self, text: str, bare: Asset | None) -> tuple[Asset, int]:
+        if not _NUMBER.fullmatch(text):
+            raise Refusal(
+                Code.NOT_AN_AMOUNT, f"{shown(text)} is not an amount", self._amount_hint(text)
+            )
+        if bare is not None and (bare is not NATIVE or not text.strip("0_.")):
+            return bare, self._units(text, bare.decimals, bare.name)
+        units = [*self.tokens, "native"] if bare is None else ["native"]
+        raise Refusal(
+            Code.NO_UNIT, f"{shown(text)} has no unit", f"write {text} {units[0]}" + _or(units[1:])
+        )
+
+    def _amount_hint(self, text: str) -> str:
+        unit = next(iter(self.tokens), "native")
+        if glued := _GLUED.fullmatch(text):
+            return f"put a space before the unit: {glued[1]} {glued[2]}"
+        if text.startswith(("-", "+")):
+            return "amounts have no sign"
+        words = text.replace("\xa0", " ").split()
+        if "," in text and re.fullmatch(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?", words[0]):
+            return "no commas: write " + " ".join([words[0].replace(",", "_"), *words[1:]])
+        if len(words) > 2 and all(word.isdigit() for word in words[:-1]):
+            return f"no spaces within the number: write {'_'.join(words[:-1])} {words[-1]}"
+        if len(words) == 2 and _NUMBER.fullmatch(words[1]):
+            return f"the number comes first: {words[1]} {words[0]}"
+        if len(words) == 2 and _NUMBER.fullmatch(words[0]):
+            return f"one plain space before the unit: {words[0]} {words[1]}"
+        return f"write it like 2500 {unit}, 1_000 {unit} or 0.5 {unit}"
+
+    @staticmethod
+    def _units(number: str, decimals: int, unit: str) -> int:
+        try:
+            return parse_units(number, decimals)
+        except EncodingError as error:
+            code = Code.TOO_FINE if "decimals" in error.what else Code.TOO_MUCH
+            what = f"{shown(number)} {unit} is not an amount: {error.what}"
+            if code is Code.TOO_FINE:
+                what = f"{shown(f'{number} {unit}')} has more than the {decimals} decimals of it"
+            raise Refusal(code, what, error.hint or "an amount fits 256 bits") from None
+
+
+def _or(units: list[str]) -> str:
+    return f", or another of: {', '.join(units[:6])}" if units else ""
+
+
+def read_address(text: str) -> Address:
+    """
+    Read a literal address; not the zero address.
+
+    Raises:
+        Refusal: It is none, its checksum is wrong, or it is nobody's.
+    """
+    try:
+        address = parse_address(text)
+    except EncodingError as error:
+        what, hint = error.what, error.hint
+        code = Code.WRONG_CHECKSUM if "checksum" in what else Code.NOT_AN_ADDRESS
+        if code is Code.NOT_AN_ADDRESS:
+            what = f"{shown(text)} is not an address"
+            if text.startswith("0X"):
+                hint = "write the x small: 0x"
+            elif re.fullmatch(r"0x[0-9a-fA-F]*", text) and len(text) != 42:
+                hint = f"an address has 40 hex digits after 0x, this has {len(text) - 2}"
+        raise Refusal(code, what, hint) from None
+    if address == ZERO_ADDRESS:
+        what = "the zero address belongs to nobody"
+        raise Refusal(Code.ZERO_ADDRESS, what, "what is sent there is lost; write the address")
+    return address
+
+
+def read_books(reader: Reader, fields: dict[str, Node]) -> Books:
+    """Read `tokens`, `contacts` and `groups` of a policy."""
+    books = Books(reader)
+    taken: dict[str, Scalar] = {}
+    for name, key, node in reader.named(fields.get("tokens")):
+        if name in _COIN_UNITS:
+            what = f"`{name}` is a unit of the chain's coin"
+            reader.fault(Code.NAME_TWICE, what, key, "name the token otherwise")
+        _declare(reader, name, key, taken)
+        books.tokens[name] = _read_token(reader, name, node)
+    for name, key, node in reader.named(fields.get("contacts")):
+        if _HEX_START.match(name):
+            hint = "write `name: 0x…`"
+            reader.fault(Code.BAD_NAME, "a contact's name comes first", key, hint)
+        _declare(reader, name, key, taken)
+        books.contacts[name] = reader.read(node, read_address, ZERO_ADDRESS)
+    for name, key, node in reader.named(fields.get("groups")):
+        _declare(reader, name, key, taken)
+        books.groups[name] = _read_group(reader, books, node)
+    return books
+
+
+def _declare(reader: Reader, name: str, key: Scalar, taken: dict[str, Scalar]) -> None:
+    first = taken.setdefault(name, key)
+    if first is not key:
+        what = f"{shown(name)} is declared twice; first in line {first.mark.line}"
+        reader.fault(Code.NAME_TWICE, what, key, "tokens, contacts and groups share their names")
+
+
+def _read_token(reader: Reader, name: str, node: Node) -> Token:
+    before = len(reader.faults.errors)
+    record = reader.record(node, TOKEN)
+    if record is None:
+        return Token(name, _MOST_DECIMALS, None, {}, sound=False)
+    decimals = record.read("decimals", _parse_decimals, _MOST_DECIMALS)
+    written = record.get("address")
+    address, by_chain = None, {}
+    if isinstance(written, Mapping):
+        if not written.entries:
+            reader.fault(Code.EMPTY, "the token has no address", written, "add `base: 0x…`")
+        for text, key, value in reader.named(written, names=False):
+            chain = reader.read(key, parse_chain, 0)
+            if chain in by_chain:
+                what = f"chain {shown(text)} is written twice under another name"
+                reader.fault(Code.DUPLICATE_KEY, what, key, "keep one of them")
+            by_chain[chain] = reader.read(value, read_address, ZERO_ADDRESS)
+    elif written is not None:
+        address = reader.read(written, read_address, ZERO_ADDRESS)
+    return Token(name, decimals, address, by_chain, sound=before == len(reader.faults.errors))
+
+
+def _parse_decimals(text: str) -> int:
+    decimals = parse_count(text)
+    if decimals > _MOST_DECIMALS:
+        what = f"{shown(text)} decimals are more than any token has"
+        raise Refusal(Code.OUT_OF_RANGE, what, f"write 0 to {_MOST_DECIMALS}")
+    return decimals
+
+
+def _read_group(reader: Reader, books: Books, node: Node) -> tuple[Address, ...]:
+    sequence = reader.sequence(node)
+    if sequence is None:
+        return ()
+    if not sequence.items:
+        reader.fault(Code.EMPTY, "the group is empty", node, "name its contacts: [alice, bob]")
+    members = (
+        reader.read(item, lambda text: books.address(text, None), ZERO_ADDRESS)
+        for item in sequence
+    )
+    return tuple(dict.fromkeys(members))

@@ -1,0 +1,252 @@
+"""
+What was paid to whom: closed successes of the ledger, line by line and summed up.
+
+An approval moves nothing and is left out. Transfers seen in a receipt that nobody asked for are
+real and count. Where a receipt did not show what was asked (X22), the asked lines are listed as
+not confirmed and count nowhere: a report must never claim a payment that the chain does not show.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from runner.ethereum.units import format_units
+from runner.guard.intent import NATIVE, TransferLine
+from runner.reporting.text import (
+    Cell,
+    Look,
+    Tone,
+    amount,
+    brief,
+    plural,
+    rfc3339,
+    stamp,
+    table,
+)
+
+_MOVES_NOTHING = frozenset({"approve"})
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True, slots=True)
+class PaidView:
+    """A movement of a successful run, with the operation that made it."""
+
+    run: str
+    schedule: str
+    session: str
+    due_at: datetime
+    reason: str | None
+    line: TransferLine
+    chain: int
+    sender: str
+    paid_at: datetime | None
+    user_op_hash: str
+    transaction_hash: str | None
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the chain showed it: everything, unless the run paid differently (X22)."""
+        asked = self.line.kind in {"pay", "transfer"} and self.line.token != NATIVE
+        return not (asked and self.reason == "paid_differently")
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """All confirmed payments of one token on one chain to one receiver."""
+
+    chain: int
+    token: str
+    symbol: str
+    decimals: int
+    receiver: str
+    receiver_name: str
+    amount: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Payments in the order in which they were due, and their totals."""
+
+    payments: tuple[PaidView, ...]
+    totals: tuple[Total, ...]
+
+    @property
+    def unconfirmed(self) -> int:
+        """How many lines count nowhere, because their receipt did not show them."""
+        return sum(not payment.confirmed for payment in self.payments)
+
+
+def report(movements: Iterable[PaidView]) -> Report:
+    """Order the movements and add them up; nothing is added over chains or tokens."""
+    moved = [one for one in movements if one.line.kind not in _MOVES_NOTHING]
+    payments = tuple(_named(sorted(moved, key=lambda one: (one.due_at, one.schedule))))
+    return Report(payments, tuple(_totals(payments)))
+
+
+def _named(payments: Sequence[PaidView]) -> Iterable[PaidView]:
+    """Give observed transfers the names and decimals that other lines know."""
+    tokens = {(p.chain, p.line.token): p.line for p in payments if p.line.kind != "observed"}
+    people: dict[str, str] = {p.line.receiver: p.line.receiver_name for p in payments if p.line.kind == "pay"}
+    for payment in payments:
+        if payment.line.kind == "observed":
+            yield _renamed(payment, tokens.get((payment.chain, payment.line.token)), people)
+        else:
+            yield payment
+
+
+def _renamed(
+    payment: PaidView, known: TransferLine | None, people: Mapping[str, str]
+) -> PaidView:
+    line = payment.line
+    named = replace(line, receiver_name=people.get(line.receiver, line.receiver_name))
+    if known is not None:
+        named = replace(named, symbol=known.symbol, decimals=known.decimals)
+    return replace(payment, line=named)
+
+
+def _totals(payments: Sequence[PaidView]) -> list[Total]:
+    groups: dict[tuple[int, str, str], list[PaidView]] = {}
+    for payment in payments:
+        if payment.confirmed:
+            key = (payment.chain, payment.line.token, payment.line.receiver)
+            groups.setdefault(key, []).append(payment)
+    return [
+        Total(
+            chain=chain,
+            token=token,
+            symbol=group[0].line.symbol,
+            decimals=group[0].line.decimals,
+            receiver=receiver,
+            receiver_name=group[-1].line.receiver_name,
+            amount=sum(payment.line.amount for payment in group),
+            count=len(group),
+        )
+        for (chain, token, receiver), group in sorted(groups.items())
+    ]
+
+
+# ── for scripts ───────────────────────────────────────────────────────────────────────────────
+
+
+def as_json(made: Report) -> dict[str, Any]:
+    """`report --json`: base units, checksummed addresses, `native` for the coin."""
+    return {
+        "totals": [
+            {
+                "token": total.token,
+                "to": total.receiver,
+                "amount": str(total.amount),
+                "count": total.count,
+                "chain": total.chain,
+                "symbol": total.symbol,
+                "decimals": total.decimals,
+                "to_name": total.receiver_name,
+            }
+            for total in made.totals
+        ],
+        "payments": [_payment(payment) for payment in made.payments],
+    }
+
+
+def _payment(one: PaidView) -> dict[str, Any]:
+    return {
+        "run": one.run,
+        "schedule": one.schedule,
+        "session": one.session,
+        "due_at": rfc3339(one.due_at),
+        "paid_at": None if one.paid_at is None else rfc3339(one.paid_at),
+        "chain": one.chain,
+        "from": one.sender,
+        "token": one.line.token,
+        "symbol": one.line.symbol,
+        "decimals": one.line.decimals,
+        "to": one.line.receiver,
+        "to_name": one.line.receiver_name,
+        "amount": str(one.line.amount),
+        "kind": one.line.kind,
+        "confirmed": one.confirmed,
+        "memo": one.line.memo,
+        "ref": one.line.ref,
+        "user_op_hash": one.user_op_hash,
+        "transaction_hash": one.transaction_hash,
+    }
+
+
+def as_csv(made: Report) -> str:
+    """One line a payment, for a spreadsheet: `amount` in units, `base_units` exact as on chain."""
+    rows = [_payment(payment) for payment in made.payments]
+    names = ["due_at", "paid_at", "schedule", "to_name", "to", "amount", "symbol", "memo", "ref"]
+    names += ["kind", "confirmed", "base_units", "token", "chain", "from", "session", "run"]
+    names += ["user_op_hash", "transaction_hash"]
+    out = io.StringIO()
+    writer = csv.DictWriter(out, names, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        row["base_units"] = row["amount"]
+        row["amount"] = format_units(int(row["amount"]), row["decimals"])
+        row["confirmed"] = "yes" if row["confirmed"] else "no"
+        writer.writerow({name: _harmless(row[name]) for name in names})
+    return out.getvalue()
+
+
+def _harmless(value: Any) -> Any:
+    # A cell that begins like a formula is run by spreadsheets; the quote mark makes it text.
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+# ── for people ────────────────────────────────────────────────────────────────────────────────
+
+
+def as_table(made: Report, look: Look) -> list[str]:
+    """Totals first: who got how much; then every payment."""
+    if not made.payments:
+        return ["Nothing was paid in this period."]
+    several = len({total.chain for total in made.totals}) > 1
+    totals = [
+        [
+            total.receiver_name,
+            Cell(amount(total.amount, total.decimals, total.symbol), Tone.STRONG),
+            str(total.count),
+            *([str(total.chain)] if several else []),
+            Cell(total.receiver, Tone.DIM),
+        ]
+        for total in made.totals
+    ]
+    header = ["PAID TO", "TOTAL", "COUNT", *(["CHAIN"] if several else []), "ADDRESS"]
+    lines = table(header, totals, look, flexible=(len(header) - 1, 0), right=(1, 2))
+    rows = [
+        [
+            stamp(one.due_at),
+            one.schedule,
+            amount(one.line.amount, one.line.decimals, one.line.symbol),
+            one.line.receiver_name,
+            _remark(one),
+            Cell(brief(one.run), Tone.DIM),
+        ]
+        for one in made.payments
+    ]
+    head = ["DUE", "SCHEDULE", "AMOUNT", "TO", "NOTE", "RUN"]
+    lines += ["", *table(head, rows, look, flexible=(4, 1, 3, 2), right=(2,))]
+    return [*lines, "", _sum(made)]
+
+
+def _remark(one: PaidView) -> Cell:
+    if not one.confirmed:
+        return Cell("not confirmed", Tone.BAD)
+    if one.line.kind == "observed":
+        return Cell("not asked for", Tone.BAD)
+    return Cell(one.line.memo or one.line.ref or "")
+
+
+def _sum(made: Report) -> str:
+    counted = plural(len(made.payments) - made.unconfirmed, "payment")
+    if not made.unconfirmed:
+        return f"{counted}."
+    return f"{counted}; {plural(made.unconfirmed, 'line')} not confirmed and not counted."

@@ -1,0 +1,276 @@
+"""
+Cron expressions, read as cron reads them: `cronsim` finds the matching wall times.
+
+Time is naive here: what a clock on the wall shows, in no zone. What becomes of wall times that a
+zone skips or shows twice is decided by `wallclock.py`, never by the library.
+
+Source: crontab(5) of Debian for fields, names and steps; Quartz for `L` and `#`; T1, T3.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator
+from copy import copy
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
+
+from cronsim import CronSim, CronSimError
+
+from runner.errors import EncodingError
+from runner.policy.model import DayMatch
+
+_DAY = timedelta(days=1)
+_SECOND = timedelta(seconds=1)
+_LONGEST = 256
+"""Characters of an expression: what a person writes, and a bound on the work of reading it."""
+
+_EPOCH = datetime(2000, 1, 1)  # noqa: DTZ001 (wall time: in no zone)
+
+
+class CronError(EncodingError):
+    """A cron expression that is none, that can be read in two ways, or that never fires."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    name: str
+    low: int
+    high: int
+    example: str
+
+
+_KINDS = (
+    _Kind("second", 0, 59, "0, */15, 0-30/10"),
+    _Kind("minute", 0, 59, "0, */15, 5,35"),
+    _Kind("hour", 0, 23, "9, 8-18, */6"),
+    _Kind("day of month", 1, 31, "1, 1,15, L (last day), LW (last Monday-to-Friday day)"),
+    _Kind("month", 1, 12, "*, 1-6, JAN,JUL"),
+    _Kind("day of week", 0, 7, "1-5, SUN (0 or 7), FRI#2 (second Friday), 5L (last Friday)"),
+)
+_MACROS = {
+    "@YEARLY": "0 0 1 1 *",
+    "@ANNUALLY": "0 0 1 1 *",
+    "@MONTHLY": "0 0 1 * *",
+    "@WEEKLY": "0 0 * * 0",
+    "@DAILY": "0 0 * * *",
+    "@MIDNIGHT": "0 0 * * *",
+    "@HOURLY": "0 * * * *",
+}
+_STEP = re.compile(r"(?P<from>[^/]*)/(?P<step>[0-9]+)")
+_UNRESTRICTED = frozenset({"*", "*/1"})
+
+
+@dataclass(frozen=True, slots=True)
+class CronExpression:
+    """
+    A parsed expression. `fields` are second, minute, hour, day of month, month, day of week.
+
+    `day_match` decides when both day fields are restricted; without it such an expression can
+    be looked at but not computed with.
+    """
+
+    text: str
+    fields: tuple[str, ...]
+    day_match: DayMatch | None
+    has_seconds: bool
+    _sim: CronSim = field(repr=False, compare=False)
+    _hours: tuple[int, ...] = field(repr=False, compare=False)
+    _minutes: tuple[int, ...] = field(repr=False, compare=False)
+    _seconds: tuple[int, ...] = field(repr=False, compare=False)
+
+    @property
+    def both_days(self) -> bool:
+        """Both day fields are restricted: "and" and "or" are different schedules (T1)."""
+        return self.fields[3] not in _UNRESTRICTED and self.fields[5] not in _UNRESTRICTED
+
+    @property
+    def interval_like(self) -> bool:
+        """It repeats within the day, so it follows elapsed time through gap and fold (T3)."""
+        return self.has_seconds or self.fields[1].startswith("*") or self.fields[2].startswith("*")
+
+    @property
+    def names_one_hour(self) -> bool:
+        """Interval-like, yet in one hour: a gap may swallow its day, a fold double it (T3)."""
+        return self.interval_like and len(self._hours) == 1
+
+    @property
+    def per_day(self) -> int:
+        """Firings on a day that matches and has 24 hours."""
+        return len(self._hours) * len(self._minutes) * len(self._seconds)
+
+    def seconds_of_day(self) -> list[int]:
+        """The seconds after midnight at which a matching day fires, ascending."""
+        return [
+            h * 3600 + m * 60 + s
+            for h in self._hours
+            for m in self._minutes
+            for s in self._seconds
+        ]
+
+    def matches(self, wall: datetime) -> bool:
+        """Tell whether a wall time is one of this expression's."""
+        return (
+            wall.second in self._sim.seconds
+            and wall.minute in self._sim.minutes
+            and wall.hour in self._sim.hours
+            and self._day_matches(wall)
+        )
+
+    def walls(self, start: datetime) -> Iterator[datetime]:
+        """Matching wall times from `start` (naive, whole seconds) on, ascending, endless."""
+        sim = copy(self._sim)
+        sim.dt = start - _SECOND
+        try:
+            yield from sim
+        except OverflowError:  # the calendar ends with the year 9999
+            return
+
+    def count(self, start: datetime, end: datetime) -> int:
+        """How many matching wall times lie in [start, end): by the day, not by the second."""
+        if end <= start:
+            return 0
+        total = self._until(end.time()) if self._day_matches(end) else 0
+        if self._day_matches(start):
+            total -= self._until(start.time())
+        days, per_day = start.date(), self.per_day
+        while days < end.date():
+            if self._day_matches(days):
+                total += per_day
+            days += _DAY
+        return total
+
+    def _until(self, clock: time) -> int:
+        """How many firings of a matching day come before this time of day."""
+        hours = bisect_left(self._hours, clock.hour)
+        total = hours * len(self._minutes) * len(self._seconds)
+        if clock.hour in self._sim.hours:
+            total += bisect_left(self._minutes, clock.minute) * len(self._seconds)
+            if clock.minute in self._sim.minutes:
+                total += bisect_left(self._seconds, clock.second)
+        return total
+
+    def _day_matches(self, day: date) -> bool:
+        return day.month in self._sim.months and self._sim.match_day(day)
+
+
+def parse_cron(expression: str, day_match: DayMatch | None = None) -> CronExpression:
+    """
+    Read five fields, or six with leading seconds.
+
+    Weekdays count 0 and 7 as Sunday; names, lists, ranges, steps, `L`, `LW` and `#` as in
+    `_KINDS`. Whether it ever fires, and whether `day_match` is missing, is `check_cron`'s.
+
+    Raises:
+        CronError: which field is wrong, and what may stand there.
+    """
+    if len(expression) > _LONGEST:
+        raise CronError(f"a cron expression has at most {_LONGEST} characters")
+    parts = expression.upper().split() if expression.isascii() else []
+    if expression.strip().startswith("@"):
+        spelled = _MACROS.get(expression.strip().upper())
+        raise CronError(
+            f"`{expression.strip()}` is a nickname, not a cron expression",
+            hint=f'write "{spelled}"' if spelled else 'write the fields, as "0 9 1 * *"',
+        )
+    if len(parts) not in (5, 6):
+        raise CronError(
+            f"a cron expression has 5 fields, or 6 with leading seconds, not {len(parts)}",
+            hint='minute, hour, day of month, month, day of week, as "0 9 1 * *"',
+        )
+    fields = tuple(parts) if len(parts) == 6 else ("0", *parts)
+    for kind, part in zip(_KINDS, fields, strict=True):
+        _check_field(kind, part)
+    sim = _simulation(fields, day_match)
+    return CronExpression(
+        text=" ".join(parts),
+        fields=fields,
+        day_match=day_match,
+        has_seconds=len(parts) == 6,
+        _sim=sim,
+        _hours=tuple(sorted(sim.hours)),
+        _minutes=tuple(sorted(sim.minutes)),
+        _seconds=tuple(sorted(sim.seconds)),
+    )
+
+
+@lru_cache(maxsize=4096)
+def check_cron(expression: str, day_match: DayMatch | None = None) -> CronExpression:
+    """
+    Read an expression that is to be computed with. The work is bounded: some 10 ms at worst.
+
+    Raises:
+        CronError: also when both day fields are restricted without `day_match`, or when no day
+            of any year matches (T1).
+    """
+    cron = parse_cron(expression, day_match)
+    if cron.both_days and day_match is None:
+        raise CronError(
+            f"`{cron.text}` restricts the day of month and the day of week",
+            hint="write `day_match: and` (both must match) or `day_match: or` (either will do)",
+        )
+    # cronsim gives up after 50 years; the rarest day there is, a 29 February on one weekday,
+    # comes back within 40.
+    if next(cron.walls(_EPOCH), None) is None:
+        raise CronError(
+            f"`{cron.text}` never fires",
+            hint="no calendar has such a day: look at day of month, month and day of week",
+        )
+    return cron
+
+
+def _check_field(kind: _Kind, text: str) -> None:
+    fault = _trap(kind, text)
+    if fault is None:
+        probe = ["*"] * 6
+        probe[_KINDS.index(kind)] = text
+        try:
+            CronSim(" ".join(probe), _EPOCH)
+        except CronSimError:
+            fault = f"a {kind.name} is {kind.low} to {kind.high}; for instance {kind.example}"
+    if fault is not None:
+        raise CronError(f"`{text}` is no {kind.name} of a cron expression", hint=fault)
+
+
+def _trap(kind: _Kind, text: str) -> str | None:
+    """What cronsim would take without a word and a person would mean differently."""
+    if "?" in text:
+        return "write * for any"
+    for term in text.split(","):
+        match = _STEP.fullmatch(term)
+        if match is None:
+            continue
+        start, step = match["from"], int(match["step"])
+        low, dash, high = start.partition("-")
+        if "L" in start and kind.name.startswith("day"):
+            return "a step needs a range to walk through: L is one day"
+        if dash and low == high:
+            return f"a range of one takes no step: write {low}, or {low}-{kind.high}/{step}"
+        if step > kind.high - kind.low:
+            return (
+                f"steps begin anew with each range of {kind.low} to {kind.high}: "
+                f"{term} would fire once; for a longer period use `every`"
+            )
+    return None
+
+
+def _simulation(fields: tuple[str, ...], day_match: DayMatch | None) -> CronSim:
+    # cronsim reads a day field that begins with a star as "any", and then joins by "and";
+    # spelled as a range, */2 restricts like any other list.
+    parts = list(fields)
+    for index, full in ((3, "1-31"), (5, "0-6")):
+        if parts[index].startswith("*/"):
+            parts[index] = full + parts[index][1:] if parts[index] != "*/1" else "*"
+    either = day_match is not DayMatch.AND
+    both = all(fields[index] not in _UNRESTRICTED for index in (3, 5))
+    try:
+        sim = CronSim(" ".join(parts), _EPOCH)
+    except CronSimError as error:
+        raise CronError(
+            f"`{' '.join(fields)}` never fires",
+            hint=f"no month it names has such a day ({error})",
+        ) from error
+    sim.day_and = not (both and either)
+    return sim

@@ -1,0 +1,226 @@
+"""
+A cron expression on the wall of one zone: its slots in order, how many they are, how dense.
+
+Within a span of constant offset wall time runs evenly, so there the expression is taken as it
+is. Only the edges need rules: wall times shown twice (T3), left out (T2), or both left out and
+met by a regular slot of the same schedule.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from heapq import merge
+from itertools import accumulate
+from operator import attrgetter
+from zoneinfo import ZoneInfo
+
+from runner.policy.model import Fold, Gap
+from runner.scheduling.cron import CronExpression
+from runner.scheduling.occurrence import Reason, State
+from runner.scheduling.zones import LAST_INSTANT, Span, spans
+
+_DAY = timedelta(days=1)
+_HOUR = timedelta(hours=1)
+_SECOND = timedelta(seconds=1)
+_NEAR = timedelta(days=3)
+"""Wall times further off than this from a span cannot belong to it, whatever its edges do."""
+
+EXACT_UP_TO = 10_000
+"""Slots that are counted one by one; denser timetables are bounded from above (R25)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A slot before its jitter. `offset` is what the zone adds to UTC at `due_at`."""
+
+    due_at: datetime
+    text: str
+    offset: timedelta
+    verdict: Reason | None = None
+    closes_as: State | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WallClock:
+    """An expression, the zone whose clocks show it, and what to do when they are changed."""
+
+    cron: CronExpression
+    zone: ZoneInfo
+    gap: Gap
+    fold: Fold
+
+    def moments(self, start: datetime) -> Iterator[Moment]:
+        """Slots due at `start` (UTC, whole seconds) or later, ascending, lazily."""
+        resume: datetime | None = start
+        while resume is not None:
+            resume = yield from self._until_pause(start, resume)
+
+    def _until_pause(
+        self, start: datetime, resume: datetime
+    ) -> Iterator[Moment]:
+        """Slots up to a pause of some days; returns where to go on behind it, None at the end."""
+        for span in spans(self.zone, resume):
+            low = max(span.begin, start)
+            if low >= span.end:
+                continue
+            nearest = span.wall(low) - _NEAR
+            upcoming = next(self.cron.walls(nearest), None)
+            if upcoming is None:
+                return None
+            if upcoming > span.wall(span.end) + _NEAR:
+                return upcoming.replace(tzinfo=UTC) - _NEAR
+            yield from merge(
+                self._left_out(span, low), self._regular(span, low), key=attrgetter("due_at")
+            )
+        return None
+
+    def count(self, start: datetime, end: datetime) -> int:
+        """How many slots fire in [start, end) (UTC, whole seconds), by arithmetic."""
+        total = 0
+        for span in spans(self.zone, start):
+            if span.begin >= end:
+                break
+            low, high = max(span.begin, start), min(span.end, end)
+            if low < high:
+                total += self._fires(span, low, high)
+        return total
+
+    def exceptions(self, start: datetime, end: datetime) -> Iterator[Moment]:
+        """Slots in [start, end) that do not fire: wall times that were left out."""
+        for span in spans(self.zone, start):
+            if span.begin >= end:
+                return
+            for moment in self._left_out(span, max(span.begin, start)):
+                if moment.verdict is not None and moment.due_at < end:
+                    yield moment
+
+    # ── one span ──────────────────────────────────────────────────────────────────────────────
+
+    def _stretch(self, span: Span, low: datetime, high: datetime) -> tuple[datetime, datetime]:
+        """The wall times in which the regular slots of [low, high) are looked for."""
+        first, last = span.wall(low), span.wall(high)
+        if not self.cron.interval_like and self.fold is Fold.FIRST:
+            first = max(first, span.repeats_until)
+        if not self.cron.interval_like and self.fold is Fold.LAST:
+            last = min(last, span.repeated_from)
+        return first, last
+
+    def _regular(self, span: Span, low: datetime) -> Iterator[Moment]:
+        first, last = self._stretch(span, low, span.end)
+        # The index tells two firings of one wall time apart; where one fires, it is 0 (X8).
+        both = self.cron.interval_like or self.fold is Fold.BOTH
+        for wall in self.cron.walls(first):
+            if wall >= last:
+                return
+            index = "#1" if both and wall < span.repeats_until else "#0"
+            yield Moment(span.instant(wall), wall.isoformat() + index, span.offset)
+
+    def _left_out(self, span: Span, low: datetime) -> Iterator[Moment]:
+        """The wall times that the change at the span's begin left out, read by the old offset."""
+        if self.cron.interval_like or not span.opens_after_gap:
+            return
+        for wall in self.cron.walls((low + span.before).replace(tzinfo=None)):
+            if wall >= span.wall(span.begin):
+                return
+            due_at = wall.replace(tzinfo=UTC) - span.before
+            verdict, closes_as = self._verdict(span, due_at)
+            yield Moment(due_at, wall.isoformat() + "#0", span.offset, verdict, closes_as)
+
+    def _verdict(self, span: Span, due_at: datetime) -> tuple[Reason | None, State | None]:
+        if self.gap is Gap.SKIP:
+            return Reason.DST_GAP, State.SKIPPED
+        if self.gap is Gap.FAIL:
+            return Reason.DST_GAP, State.MISSED
+        if self.cron.matches(span.wall(due_at)):
+            return Reason.DST_MERGED, State.SKIPPED
+        return None, None
+
+    def _fires(self, span: Span, low: datetime, high: datetime) -> int:
+        shifted = sum(
+            moment.verdict is None and moment.due_at < high
+            for moment in self._left_out(span, low)
+        )
+        return shifted + self.cron.count(*self._stretch(span, low, high))
+
+    # ── density ───────────────────────────────────────────────────────────────────────────────
+
+    def densest(self, window: timedelta, start: datetime, end: datetime) -> int:
+        """
+        A number that no closed window of this length in [start, end) exceeds.
+
+        Long windows are laid over hours: one that is n hours long touches at most n + 1 of
+        them, so it is over by what an hour holds. Short ones are laid over the pattern of one
+        day, as if every day matched; around a change of clocks slots are counted, or, where
+        they are too many for that, the pattern is stretched by the change.
+        """
+        if window >= 2 * _DAY:
+            return self._densest_hours(window, start, end)
+        best = self._densest_pattern(window)
+        for span in spans(self.zone, start):
+            if span.begin >= end:
+                break
+            change = abs(span.offset - span.before)
+            if change:
+                low, high = span.begin - window - _DAY, span.begin + change + window + _DAY
+                if self.count(low, high) <= EXACT_UP_TO:
+                    near = [m.due_at for m in self._firing(low, high)]
+                    best = max(best, most_within(near, window))
+                else:
+                    shown_twice = self._densest_pattern(change)
+                    best = max(best, self._densest_pattern(window + change) + shown_twice)
+        return best
+
+    def _firing(self, start: datetime, end: datetime) -> Iterator[Moment]:
+        for moment in self.moments(start):
+            if moment.due_at >= end:
+                return
+            if moment.verdict is None:
+                yield moment
+
+    def _densest_pattern(self, window: timedelta) -> int:
+        """The most firings in a closed window, were every day to match and clocks to run on."""
+        seconds = self.cron.seconds_of_day()
+        days, rest = divmod(int(window.total_seconds()), 86_400)
+        twice = seconds + [second + 86_400 for second in seconds]
+        most = max(
+            bisect_right(twice, second + rest) - index for index, second in enumerate(seconds)
+        )
+        return days * len(seconds) + most
+
+    def _densest_hours(self, window: timedelta, start: datetime, end: datetime) -> int:
+        hours = [0] * (-(-(end - start) // _HOUR))
+        for span in spans(self.zone, start):
+            if span.begin >= end:
+                break
+            low = max(span.begin, start)
+            while low < min(span.end, end):
+                cell = (low - start) // _HOUR
+                high = min(start + (cell + 1) * _HOUR, span.end, end)
+                hours[cell] += self.cron.count(*self._stretch(span, low, high))
+                low = high
+            for moment in self._left_out(span, max(span.begin, start)):
+                if moment.verdict is None and moment.due_at < end:
+                    hours[(moment.due_at - start) // _HOUR] += 1
+        touched = -(-window // _HOUR) + 1
+        sums = [0, *accumulate(hours)]
+        return max(
+            sums[min(first + touched, len(hours))] - sums[first] for first in range(len(hours))
+        )
+
+
+def most_within(instants: list[datetime], window: timedelta) -> int:
+    """The most of these ascending instants in one closed window of this length."""
+    most = first = 0
+    for last, instant in enumerate(instants):
+        while instant - instants[first] > window:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
+def clamp(instant: datetime) -> datetime:
+    """The first whole second after `instant`, in UTC and inside what is computed."""
+    return min(instant.astimezone(UTC).replace(microsecond=0), LAST_INSTANT) + _SECOND
