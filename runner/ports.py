@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
 from runner.ethereum.permissions import Permission
+from runner.guard.budget import Reservation
 from runner.guard.intent import TransferLine
 from runner.guard.offer import OperationOffer, SessionOffer
 from runner.guard.verdict import Approved
@@ -293,6 +294,10 @@ class Ledger(Protocol):
         self, schedule: str, *, deadline_at: datetime | None, now: datetime
     ) -> Run | None:
         """The oldest slot that waits behind a running one becomes claimed (M7)."""
+        ...
+
+    async def reserve(self, run: Run, wanted: Sequence[Reservation], *, now: datetime) -> bool:
+        """Take a held run's amounts from its budgets, if they have room by now (X14)."""
         ...
 
     async def open_runs(self) -> list[Run]:

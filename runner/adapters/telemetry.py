@@ -47,10 +47,8 @@ class StructlogTelemetry:
 
     def emit(self, event: str, **fields: Any) -> None:
         """One event a step; `level` among the fields is its severity, info if absent."""
-        level = fields.pop("level", "info")
-        fields["at"] = self._now()
-        fields["level"] = level
-        self._log.log(_LEVELS[level], event, **fields)
+        severity = fields.pop("level", "info")
+        self._log.log(_LEVELS[severity], event, at=self._now(), severity=severity, **fields)
 
 
 def _redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -61,7 +59,7 @@ def _redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[
 
 
 def _json(_: Any, __: str, event: MutableMapping[str, Any]) -> str:
-    ordered = {"at": event.pop("at"), "level": event.pop("level"), "event": event.pop("event")}
+    ordered = {"at": event.pop("at"), "level": event.pop("severity"), "event": event.pop("event")}
     present = {key: value for key, value in event.items() if value not in (None, [], ())}
     return json.dumps(ordered | present, default=plain, separators=(",", ":"))
 

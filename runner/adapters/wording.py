@@ -21,7 +21,7 @@ Event = Mapping[str, Any]
 
 def sentence(event: Event, *, colour: bool) -> str:
     """One event as one line, or two when there is something to do."""
-    level, name = event["level"], event["event"]
+    level, name = event["severity"], event["event"]
     verb, text = _WORDS.get(name, _anything)(event)
     stamp = f"{event['at'].astimezone():%H:%M:%S}"
     hint = event.get("hint")
@@ -148,7 +148,7 @@ def _summary(event: Event) -> tuple[str, str]:
 
 
 def _anything(event: Event) -> tuple[str, str]:
-    hidden = {"at", "level", "event", "hint", "findings"}
+    hidden = {"at", "severity", "event", "hint", "findings"}
     facts = [f"{k}={v}" for k, v in event.items() if k not in hidden and v is not None]
     kind, _, what = event["event"].partition(".")
     return kind, " ".join([what, *facts])

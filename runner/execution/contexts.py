@@ -19,7 +19,6 @@ from runner.guard.intent import NATIVE, TransferLine
 from runner.planning.renewal import Margins
 from runner.policy.model import Schedule, Session, SmartAccount, SponsoredGas
 from runner.ports import ChainReader, Clock, Signer, WalletApi
-from runner.scheduling.triggers import Timetable
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +99,10 @@ class SessionContext:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleContext:
-    """A schedule with its intent encoded and its timetable at hand."""
+    """A schedule with its intent encoded."""
 
     spec: Schedule
     session: SessionContext
-    timetable: Timetable
     intent: tuple[Call, ...]
     lines: tuple[TransferLine, ...]
     revision: str

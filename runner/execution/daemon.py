@@ -132,7 +132,7 @@ class Daemon:
             state = known[uid]
             slots = DueSlots(schedule, anchor=state.anchor, decided_until=state.decided_until)
             self._due[uid] = slots
-            if state.state == "active" and not schedule.spec.suspend:
+            if state.state == "active":
                 self._rearm(uid)
 
     async def _recover(self) -> None:

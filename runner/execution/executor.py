@@ -103,6 +103,11 @@ class Executor:
             run = await self._end_if_late(run, deadline)
             if run.state in CLOSED:
                 break
+            if run.reason is Reason.BUDGET:
+                if not await self._reserved(run):
+                    await self._sleep(_PREFLIGHT_PAUSE, until=run.expires_at or deadline)
+                    continue
+                run, deadline = await self._release(run)
             try:
                 return await self._try_once(run, deadline, signing)
             except _GrantMissing as missing:
@@ -206,6 +211,11 @@ class Executor:
             if self._keeper.usable(self._schedule.room) is not None:
                 break
         return await self._release(run)
+
+    async def _reserved(self, run: Run) -> bool:
+        """`on_budget: hold`: nothing is prepared before its amounts are reserved."""
+        wanted = self._schedule.reservations(due_at=run.due_at, slot=run.slot)
+        return await self._ledger.reserve(run, wanted, now=self._now())
 
     async def _guarded(self, run: Run, error: GuardError) -> Run:
         """A mismatch: nothing is signed, the schedule pauses, a person is told (DESIGN §8)."""

@@ -23,6 +23,7 @@ from runner.execution.watch import Watcher
 from runner.guard.checks import GrantTerms, check_grant
 from runner.guard.verdict import Refused
 from runner.planning.renewal import Ladder, may_serve, renewal_at, retry_after
+from runner.planning.widening import widens
 from runner.ports import KeyRing, Ledger, Telemetry
 from runner.records import (
     LIVING_GRANTS,
@@ -32,7 +33,7 @@ from runner.records import (
     OperationKind,
     Run,
 )
-from runner.scheduling.occurrence import CLOSED, State
+from runner.scheduling.occurrence import CLOSED, Reason, State
 
 _DRAIN = timedelta(minutes=15)
 _SECOND_LOOK = timedelta(minutes=1)
@@ -178,13 +179,13 @@ class SessionKeeper:
             return self.session.spec.renew == "auto" or not self._grants
         if self.session.spec.renew == "off":
             return False
+        if widens(active.permissions, self.session.permissions):
+            return True  # R25: more is granted anew at once; less waits for the renewal
         life = active.expires_at - active.requested_at
-        if now - active.requested_at < life / 10 and active.scope == self.session.scope:
-            return False  # R2: two grants are never closer than a tenth of the life
-        return (
-            self._wanted_early
-            or active.scope != self.session.scope
-            or (active.next_renewal_at is not None and now >= active.next_renewal_at)
+        if now - active.requested_at < life / 10:
+            return False  # R2: two grants of one scope are never closer than a tenth of the life
+        return self._wanted_early or (
+            active.next_renewal_at is not None and now >= active.next_renewal_at
         )
 
     def _until_due(self, now: datetime) -> timedelta:
@@ -429,7 +430,9 @@ class SessionKeeper:
         return await self._operator.send(run, operation)
 
     async def _close_unsigned(self, run: Run, detail: str) -> None:
-        await self._ledger.move(run, State.SKIPPED, detail=detail, now=self._now())
+        await self._ledger.move(
+            run, State.SKIPPED, reason=Reason.GRANT, detail=detail, now=self._now()
+        )
 
     # ── the end of generations ────────────────────────────────────────────────────────────────
 

@@ -331,7 +331,6 @@ def _read_group(reader: Reader, books: Books, node: Node) -> tuple[Address, ...]
     if not sequence.items:
         reader.fault(Code.EMPTY, "the group is empty", node, "name its contacts: [alice, bob]")
     members = (
-        reader.read(item, lambda text: books.address(text, None), ZERO_ADDRESS)
-        for item in sequence
+        reader.read(item, lambda text: books.address(text, None), ZERO_ADDRESS) for item in sequence
     )
     return tuple(dict.fromkeys(members))

@@ -8,7 +8,7 @@ The stable ids of everything that can be wrong with a policy or with runner.yaml
     P050–P057  amounts                   P120–P129  runner.yaml
                                          P900–P909  warnings
 
-An id is never reused and never changes its meaning. `catalogue.py` explains each.
+An id is never reused and never changes its meaning. `catalogue` explains each.
 """
 
 from __future__ import annotations

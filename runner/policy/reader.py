@@ -194,7 +194,7 @@ class Reader:
         if key.broken or self._is_secret(text, key) or self._variable_in(key):
             return
         if text.count("(") != text.count(")"):
-            hint = "quote the signature, as in function: \"transfer(address,uint256)\""
+            hint = 'quote the signature, as in function: "transfer(address,uint256)"'
             self.fault(Code.SIGNATURE_CUT, f"{shown(text)} is half a signature", key, hint)
             return
         homes = [other.article for other in LEVELS.values() if text in other.keys]

@@ -57,13 +57,14 @@ class Document:
     faults: Faults
 
 
-def read(raw: bytes | str, file: str) -> Document:
+def read(raw: bytes | str, file: str, start: str = "with `version: 1`") -> Document:
     """
     Read a file's only document, whose root must be a map.
 
     Args:
         raw: The file's bytes, or its text.
         file: Its name in messages.
+        start: How such a file begins, for the hint of an empty one.
     """
     text, fault_at = _decoded(raw)
     source = Source(file, text)
@@ -79,12 +80,12 @@ def read(raw: bytes | str, file: str) -> Document:
         return document
     size = len(raw) if isinstance(raw, bytes) else len(text.encode("utf-8", "surrogatepass"))
     if size > MAX_BYTES:
-        what = f"the file has {size} bytes; at most {MAX_BYTES} (1 MiB) are read"
+        what = "the file is larger than 1 MiB"
         faults.add(Code.TOO_LARGE, what, source.mark(0), "split it into several policies")
         return document
     if _bad_characters(source, faults):
         return document
-    root = _read_events(source, faults)
+    root = _read_events(source, faults, start)
     if isinstance(root, Mapping):
         document.root = root
     return document
@@ -128,7 +129,7 @@ class _Stop(Exception):
     """Leaves the event loop; the fault is already kept."""
 
 
-def _read_events(source: Source, faults: Faults) -> Node | None:
+def _read_events(source: Source, faults: Faults, start: str) -> Node | None:
     text = source.text
     broken: set[int] = set()
     for _ in range(_MOST_REPAIRS):
@@ -151,7 +152,7 @@ def _read_events(source: Source, faults: Faults) -> Node | None:
             return None
         _check_blanks(source, builder.spans, faults)
         if not isinstance(builder.root, Mapping):
-            _refuse_root(builder.root, source, faults)
+            _refuse_root(builder.root, source, faults, start)
         return builder.root
     return None
 
@@ -168,14 +169,14 @@ def _ends_line(character: str) -> str:
     return f"character U+{ord(character):04X} ends a line for YAML, but not for editors"
 
 
-def _refuse_root(root: Node | None, source: Source, faults: Faults) -> None:
+def _refuse_root(root: Node | None, source: Source, faults: Faults, start: str) -> None:
     empty = root is None or (isinstance(root, Scalar) and root.empty)
     kind = "empty" if empty else "a list" if isinstance(root, Sequence) else "plain text"
     faults.add(
         Code.NOT_A_MAP,
         f"the file is {kind}; it must be a map of keys",
         source.mark(0),
-        "it starts with `version: 1`",
+        f"it starts {start}",
     )
 
 
@@ -235,7 +236,7 @@ class _Builder:
         self._expanded = 0
         self._documents = 0
 
-    def take(self, event: ev.Event) -> None:
+    def take(self, event: Any) -> None:
         """Take the next event."""
         kind = type(event)
         if kind is ev.ScalarEvent:

@@ -43,8 +43,8 @@ _IN_BLOCK = re.compile(r"[^\n]*?(?=\s+#|\s*$)", re.MULTILINE)
 
 def diagnose(error: yaml.MarkedYAMLError, text: str, source: Source) -> Diagnosis:
     """Turn an error of libyaml into a diagnosis; a `Trap` if the value can be blotted out."""
-    at: int = error.problem_mark.index if error.problem_mark else 0
-    opened: int | None = error.context_mark.index if error.context_mark else None
+    at: int = (error.problem_mark.index or 0) if error.problem_mark else 0
+    opened = error.context_mark.index if error.context_mark else None
     problem = error.problem or ""
     here = text[at : at + 1]
     # A tab where the indentation ends stops libyaml a little earlier or later: look around.
@@ -66,11 +66,10 @@ def diagnose(error: yaml.MarkedYAMLError, text: str, source: Source) -> Diagnosi
         what = "the brace of `${…}` opens a map here"
         return _unquoted(Code.VARIABLE_IN_BRACES, what, text, start, source)
     if "mapping values are not allowed" in problem:
-        start = _first_value(text, at)
-        if start is not None:
-            return _unquoted(
-                Code.COLON_IN_VALUE, "YAML takes `: ` for a new key", text, start, source
-            )
+        value = _first_value(text, at)
+        if value is not None:
+            what = "YAML takes `: ` for a new key"
+            return _unquoted(Code.COLON_IN_VALUE, what, text, value, source)
     if opened is not None and (
         "flow" in (error.context or "") or "quoted scalar" in (error.context or "")
     ):
@@ -104,10 +103,21 @@ def _replaced(text: str, start: int, end: int, replacement: str) -> str:
     return (text[_line_start(text, start) : start] + replacement + rest).strip()
 
 
+_NICKNAMES = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+
+
 def _unquoted(code: Code, what: str, text: str, start: int, source: Source) -> Trap:
     end = max(value_end(text, start), start + 1)
     value = text[start:end]
-    line = _replaced(source.text, start, end, quoted(value))
+    line = _replaced(source.text, start, end, quoted(_NICKNAMES.get(value, value)))
     return Trap(code, f"{shown(value)} needs quotes: {what}", start, f"write {line}", end=end)
 
 

@@ -2,8 +2,6 @@
 The `sandbox_*` methods: what a test may do and a chain may not.
 
 Parameters are one object, or its members in order.
-
-Source: docs/design, Sandbox.
 """
 
 from __future__ import annotations

@@ -28,16 +28,21 @@ LARGEST_CALL_GAS: Final = 40_000_000
 """Gas given to the calls while they are estimated."""
 
 _BUNDLE = 44_000
-_OWNER = 30_000
-_SESSION = 42_000
+_OWNER = 38_000
+_SESSION = 47_000
 _FRESH_LANE = 17_100
 _DEPLOYMENT = 98_500
-_INSTALL = 85_000
-_CALL_CHECKED = 2_416
-_HOOK = {contracts.TIME_RANGE_MODULE: 57_000, contracts.NATIVE_LIMIT_MODULE: 48_000}
-_ALLOWLIST_HOOK = 80_000
-_ALLOWLIST_WORD = 60
-_WARM_HOOK = 8_500
+
+_ALLOWLIST_CHECK = 10_000
+_ALLOWLIST_CALL = 2_416
+_TOKEN_CHECK = 20_000
+_NATIVE_CHECK = 10_500
+_TIME_CHECK = 9_000
+
+_INSTALL = 67_500
+_INSTALL_HOOK = {contracts.TIME_RANGE_MODULE: 48_500, contracts.NATIVE_LIMIT_MODULE: 34_500}
+_INSTALL_ALLOWLIST = 125_000
+_INSTALL_ALLOWLIST_BYTE = 60
 
 
 def pre_verification_gas(call_data: bytes) -> int:
@@ -56,12 +61,13 @@ def verification_gas(
     deploys: bool,
 ) -> int:
     """Return the gas of validating an operation, as charged."""
-    gas = _OWNER if is_owner else _SESSION
+    gas = _OWNER
     if not is_owner:
-        hooks = (session.gas_hook, session.native_hook, session.token_hook, session.valid_until)
-        gas += _WARM_HOOK * sum(map(bool, hooks))
+        gas = _SESSION
+        gas += _NATIVE_CHECK * (session.native_hook + session.gas_hook)
+        gas += _TOKEN_CHECK * session.token_hook + _TIME_CHECK * bool(session.valid_until)
         if session.allowlist_hook:
-            gas += _CALL_CHECKED * len(calls.calls or ())
+            gas += _ALLOWLIST_CHECK + _ALLOWLIST_CALL * len(calls.calls or ())
     if fresh_lane:
         gas += _FRESH_LANE
     if deploys:
@@ -69,7 +75,9 @@ def verification_gas(
     if installs is not None:
         gas += _INSTALL
         for hook in installs.hooks:
-            gas += _HOOK.get(hook.module) or _ALLOWLIST_HOOK + _ALLOWLIST_WORD * len(hook.init_data)
+            gas += _INSTALL_HOOK.get(hook.module) or (
+                _INSTALL_ALLOWLIST + _INSTALL_ALLOWLIST_BYTE * len(hook.init_data)
+            )
     return gas
 
 

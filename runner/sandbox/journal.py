@@ -79,11 +79,13 @@ class Journal:
             StoreError: The disk is full or gone; the caller must not act.
         """
         line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
+        end = os.fstat(self._file).st_size
         try:
             written = os.write(self._file, line)
         except OSError as error:
             raise StoreError(f"cannot write {self.path}: {error.strerror}") from error
         if written != len(line):
+            os.ftruncate(self._file, end)  # half a line would end what can be read
             raise StoreError(f"cannot write {self.path}: the disk is full")
 
     def clear(self) -> None:

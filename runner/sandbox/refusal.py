@@ -69,6 +69,17 @@ class Refusal(Exception):
         return cls(rpc.PRECHECK, "InsufficientFunds", message, "AA21")
 
     @classmethod
+    def paymaster_funds(cls) -> Refusal:
+        """The paymaster's deposit does not cover the maximal gas cost."""
+        message = "rejected by paymaster (AA31 paymaster deposit too low)"
+        return cls(rpc.REJECTED_BY_PAYMASTER, "PaymasterDepositTooLow", message, "AA31")
+
+    @classmethod
+    def bundle(cls, what: str) -> Refusal:
+        """The entry point reverted as a whole."""
+        return cls(rpc.REJECTED, "BundleReverted", f"the bundle reverted: {what}", what[:4])
+
+    @classmethod
     def nonce(cls) -> Refusal:
         """The nonce was used, or is not the next one."""
         message = "validation reverted: AA25 invalid account nonce"

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from runner.errors import EncodingError
 from runner.sandbox import control, gas, node, rpc, wallet, wire
 from runner.sandbox.faults import Faults, tampered
 from runner.sandbox.journal import Journal
@@ -91,7 +92,10 @@ class Sandbox:
         """
         self.mine_until()
         world = self._service.world(self._service.chain_id if chain_id is None else chain_id)
-        result = self._dispatch(method, params, world)
+        try:
+            result = self._dispatch(method, params, world)
+        except EncodingError as error:
+            raise invalid(error.what) from None
         fault = self.faults.take("tamper", method)
         return result if fault is None else tampered(result, fault)
 

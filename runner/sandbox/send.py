@@ -20,6 +20,7 @@ from runner.guard.scope import read_operation
 from runner.sandbox import gas, rpc, wire
 from runner.sandbox.authority import entity_of, signed_grant
 from runner.sandbox.capabilities import Capabilities, read_capabilities
+from runner.sandbox.evm import BLOCK_GAS_LIMIT
 from runner.sandbox.records import Delegation, Grant, Operation, Sent
 from runner.sandbox.refusal import Refusal
 from runner.sandbox.service import Service
@@ -105,8 +106,8 @@ def _send_operation(
         operation = _operation(
             world, op, key, signature=signature, capabilities=capabilities, delegation=delegation
         )
-        world.state.check(operation, service.now + 1)
         _check_fees(service, op)
+        world.state.check(operation, service.now + 1)
         _check_room(world, op)
         sent = _sent(
             service,
@@ -176,6 +177,10 @@ def _grant(world: World, sender: Address, nonce: Nonce, capabilities: Capabiliti
 
 def _check_fees(service: Service, op: UserOperation) -> None:
     what = None
+    limits = op.call_gas_limit + op.verification_gas_limit + op.pre_verification_gas
+    if limits + op.paymaster_verification_gas_limit > BLOCK_GAS_LIMIT:
+        what = "precheck failed: the total gas limit is too high"
+        raise rpc.refused(rpc.PRECHECK, "GasLimitTooHigh", what)
     if op.max_fee_per_gas < service.base_fee:
         what = "maxFeePerGas"
     elif op.max_priority_fee_per_gas > op.max_fee_per_gas:

@@ -20,7 +20,7 @@ from runner.ethereum.nonce import OPTION_DEFERRED, OPTION_GLOBAL
 from runner.ethereum.user_operation import ENTRY_POINT_V07
 from runner.guard import scope
 from runner.sandbox import artefacts, entity, gas
-from runner.sandbox.effects import MARKERS, Effects, carry_out
+from runner.sandbox.effects import MARKERS, Effects, Slot, carry_out
 from runner.sandbox.evm import Evm, Log, Reverted
 from runner.sandbox.records import Account, Delegation, Operation, Place, Receipt, Sent
 from runner.sandbox.refusal import Refusal
@@ -134,8 +134,8 @@ class State:
         )
         if signed and op.verification_gas_limit < needed:
             raise Refusal.validation("AA26 over verificationGasLimit")
-        if funded and op.paymaster is None and not self._can_pay(op.sender, op.max_cost):
-            raise Refusal.funds()
+        if funded and not self._can_pay(op.paymaster or op.sender, op.max_cost):
+            raise Refusal.funds() if op.paymaster is None else Refusal.paymaster_funds()
         if self.sequence(op.sender, nonce.key192) != nonce.sequence:
             raise Refusal.nonce()
         if signed and operation.signer != key:
@@ -189,6 +189,7 @@ class State:
     def _run(self, sent: Sent, operation: Operation, checked: Checked, place: Place) -> Receipt:
         op, nonce, found = operation.op, operation.nonce, checked.entity
         slot = (op.sender, nonce.entity_id)
+        before = self.entities.get(slot), self.remains.get(slot), op.sender in self.deployed
         front: tuple[Log, ...] = ()
         # Validation comes first: a deferred install and the gas that it was promised stand,
         # whatever becomes of the calls.
@@ -204,7 +205,11 @@ class State:
             operation, fixed_gas=fixed, refused=checked.refused, base_fee=place.base_fee
         )
         handle = self._forced(operation, handle)
-        output, logs = self.evm.call(artefacts.BUNDLER, ENTRY_POINT_V07, handle.encode())
+        try:
+            output, logs = self.evm.call(artefacts.BUNDLER, ENTRY_POINT_V07, handle.encode())
+        except Reverted as error:
+            self._put_back(slot, before)
+            raise Refusal.bundle(artefacts.revert_reason(error.output)) from None
         handled = artefacts.decode_handled(output)
         self._advance(op.sender, nonce.key192, place.block_number)
         if handled.success and found is not None:
@@ -219,9 +224,22 @@ class State:
         whole = gas.transaction_gas(
             op.pre_verification_gas, checked.verification_gas, handled.call_gas_used
         )
-        return _receipt(
-            sent, place, logs=front + logs, handled=handled, charged=charged, whole=whole
-        )
+        made = int(op.factory is not None)  # the event of the deployment comes before the install's
+        logs = logs[:made] + front + logs[made:]
+        return _receipt(sent, place, logs=logs, handled=handled, charged=charged, whole=whole)
+
+    def _put_back(
+        self, slot: Slot, before: tuple[entity.Entity | None, entity.Remains | None, bool]
+    ) -> None:
+        """Undo what validation did before a bundle that reverted as a whole."""
+        standing, left, deployed = before
+        self.entities.pop(slot, None)
+        if standing is not None:
+            self.entities[slot] = standing
+        if left is not None:
+            self.remains[slot] = left
+        if not deployed:
+            self.deployed.discard(slot[0])
 
     def _forced(self, operation: Operation, handle: artefacts.HandleOp) -> artefacts.HandleOp:
         """Refuse in advance the operation whose calls to the account itself would revert."""
@@ -295,9 +313,10 @@ class State:
         except entity.AccountReverted as error:
             raise Refusal.validation(error.name) from None
 
-    def _can_pay(self, sender: Address, cost: int) -> bool:
-        balance = self.evm.balance(sender)
-        return balance >= cost or balance + self.deposit(sender) >= cost
+    def _can_pay(self, payer: Address, cost: int) -> bool:
+        # Only an account can add to its deposit while it validates.
+        balance = self.evm.balance(payer) if payer in self.accounts else 0
+        return balance >= cost or balance + self.deposit(payer) >= cost
 
     def _delegate(self, asked: Delegation) -> None:
         if self.transactions.get(asked.account, 0) != asked.nonce:

@@ -71,6 +71,7 @@ class World:
         self.sent: dict[bytes, Sent] = {}
         self.tokens: dict[Address, Token] = {}
         self.included: list[Sent] = []
+        self.transactions: dict[bytes, Sent] = {}
         self.state = State(chain_id)
         self._faucet = faucet
         self._write = write
@@ -208,6 +209,8 @@ class World:
             event(self.state)
         for sent in returned:
             self.included.remove(sent)
+            if sent.receipt is not None:
+                del self.transactions[sent.receipt.transaction_hash]
             sent.status, sent.receipt, sent.include_at = Status.PENDING, None, include_at
             self._waiting.setdefault(sent.account, {})[sent.key] = sent
 
@@ -321,6 +324,7 @@ class World:
             self._numbers.append(number)
         self._blocks.setdefault(number, []).append(sent)
         self.included.append(sent)
+        self.transactions[receipt.transaction_hash] = sent
         self.head_time = max(self.head_time, receipt.place.timestamp)
 
     def _leave(self, sent: Sent, status: Status, reason: str | None) -> None:

@@ -104,10 +104,7 @@ class CronExpression:
     def seconds_of_day(self) -> list[int]:
         """The seconds after midnight at which a matching day fires, ascending."""
         return [
-            h * 3600 + m * 60 + s
-            for h in self._hours
-            for m in self._minutes
-            for s in self._seconds
+            h * 3600 + m * 60 + s for h in self._hours for m in self._minutes for s in self._seconds
         ]
 
     def matches(self, wall: datetime) -> bool:

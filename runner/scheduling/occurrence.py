@@ -306,9 +306,7 @@ def format_extra_slot(key: str) -> str:
 
 
 _CALENDAR = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?)(?:#([01]))?", re.ASCII)
-_INSTANT = re.compile(
-    r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:\d\d)", re.ASCII
-)
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def parse_slot(text: str) -> CalendarSlot | InstantSlot | ExtraSlot:

@@ -9,18 +9,19 @@ met by a regular slot of the same schedule.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from heapq import merge
 from itertools import accumulate
 from operator import attrgetter
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from runner.policy.model import Fold, Gap
 from runner.scheduling.cron import CronExpression
 from runner.scheduling.occurrence import Reason, State
-from runner.scheduling.zones import LAST_INSTANT, Span, spans
+from runner.scheduling.zones import Span, spans
 
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
@@ -28,12 +29,15 @@ _SECOND = timedelta(seconds=1)
 _NEAR = timedelta(days=3)
 """Wall times further off than this from a span cannot belong to it, whatever its edges do."""
 
+_PAUSE = timedelta(days=8)
+"""How far the next wall time must be for the search to leap: well over what `spans` looks back
+and `_NEAR` together, so that every leap gets somewhere."""
+
 EXACT_UP_TO = 10_000
 """Slots that are counted one by one; denser timetables are bounded from above (R25)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """A slot before its jitter. `offset` is what the zone adds to UTC at `due_at`."""
 
     due_at: datetime
@@ -60,7 +64,7 @@ class WallClock:
 
     def _until_pause(
         self, start: datetime, resume: datetime
-    ) -> Iterator[Moment]:
+    ) -> Generator[Moment, None, datetime | None]:
         """Slots up to a pause of some days; returns where to go on behind it, None at the end."""
         for span in spans(self.zone, resume):
             low = max(span.begin, start)
@@ -70,11 +74,13 @@ class WallClock:
             upcoming = next(self.cron.walls(nearest), None)
             if upcoming is None:
                 return None
-            if upcoming > span.wall(span.end) + _NEAR:
+            if upcoming > span.wall(span.end) + _PAUSE:
                 return upcoming.replace(tzinfo=UTC) - _NEAR
-            yield from merge(
-                self._left_out(span, low), self._regular(span, low), key=attrgetter("due_at")
-            )
+            regular = self._regular(span, low)
+            if span.opens_after_gap:
+                yield from merge(self._left_out(span, low), regular, key=attrgetter("due_at"))
+            else:
+                yield from regular
         return None
 
     def count(self, start: datetime, end: datetime) -> int:
@@ -140,8 +146,7 @@ class WallClock:
 
     def _fires(self, span: Span, low: datetime, high: datetime) -> int:
         shifted = sum(
-            moment.verdict is None and moment.due_at < high
-            for moment in self._left_out(span, low)
+            moment.verdict is None and moment.due_at < high for moment in self._left_out(span, low)
         )
         return shifted + self.cron.count(*self._stretch(span, low, high))
 
@@ -219,8 +224,3 @@ def most_within(instants: list[datetime], window: timedelta) -> int:
             first += 1
         most = max(most, last - first + 1)
     return most
-
-
-def clamp(instant: datetime) -> datetime:
-    """The first whole second after `instant`, in UTC and inside what is computed."""
-    return min(instant.astimezone(UTC).replace(microsecond=0), LAST_INSTANT) + _SECOND

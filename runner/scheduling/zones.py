@@ -61,9 +61,7 @@ def _names() -> frozenset[str]:
     return frozenset(files("tzdata").joinpath("zones").read_text("utf-8").split())
 
 
-def instants(
-    wall: datetime, zone: ZoneInfo, *, gap: Gap, fold: Fold
-) -> tuple[datetime, ...]:
+def instants(wall: datetime, zone: ZoneInfo, *, gap: Gap, fold: Fold) -> tuple[datetime, ...]:
     """
     Turn a wall time into the instants at which a fixed slot of that name fires (T2, T3).
 

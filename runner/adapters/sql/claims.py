@@ -17,7 +17,7 @@ from runner.adapters.sql import tables as t
 from runner.adapters.sql.store import Transaction
 from runner.guard.budget import Reservation
 from runner.records import Claim, RunKind, ScheduleSeed
-from runner.scheduling.occurrence import Reason, State, run_id
+from runner.scheduling.occurrence import Reason, State, is_running, run_id
 
 
 def install_schedules(
@@ -132,7 +132,7 @@ def _claim_one(transaction: Transaction, one: Claim, now: datetime) -> str | Non
             attempt=1,
             state=decision.value,
             reason=reason.value if reason else None,
-            running=not (decision is State.HELD and reason is Reason.OVERLAP),
+            running=is_running(decision, reason),
             exclusive=one.exclusive,
             due_at=one.due_at,
             claimed_at=now,
@@ -157,6 +157,8 @@ def _judge(
     c = transaction.connection
     if paused is not None:
         return State.SKIPPED, Reason.PAUSED
+    if not fits(transaction, one.reservations):
+        return (State.HELD if one.on_budget == "hold" else State.SKIPPED), Reason.BUDGET
     if one.exclusive and running(transaction, one.schedule):
         if one.buffer is None:
             return State.SKIPPED, Reason.OVERLAP
@@ -175,8 +177,6 @@ def _judge(
         elif len(waiting) >= one.buffer:
             return State.SKIPPED, Reason.OVERLAP
         return State.HELD, Reason.OVERLAP
-    if not fits(transaction, one.reservations):
-        return (State.HELD if one.on_budget == "hold" else State.SKIPPED), Reason.BUDGET
     return State.CLAIMED, None
 
 

@@ -41,7 +41,7 @@ from runner.records import (
     ScheduleSeed,
     ScheduleState,
 )
-from runner.scheduling.occurrence import CLOSED, Reason, State, may_move, run_id
+from runner.scheduling.occurrence import CLOSED, Reason, State, is_running, may_move, run_id
 
 _FAILED = frozenset({State.REVERTED, State.NOT_INCLUDED, State.MISSED})
 
@@ -129,6 +129,45 @@ class SqlLedger(GrantRows):
             return _move(tx, run, State.CLAIMED, now=now, deadline_at=deadline_at)
 
         return await self._store.write(work)
+
+    async def reserve(self, run: Run, wanted: Sequence[Reservation], *, now: datetime) -> bool:
+        """Take a held run's amounts from its budgets, if they have room by now (X14)."""
+
+        def work(tx: Transaction) -> bool:
+            if not claims.fits(tx, wanted):
+                return False
+            claims.reserve(tx, run.id, wanted)
+            tx.event(now, "run.reserved", run.id)
+            return True
+
+        return await self._store.write(work)
+
+    async def counts(self, *, incarnation: str) -> dict[str, int]:
+        """What this process has brought to an end: runs paid and failed, renewals, what is open."""
+
+        def read(c: Connection) -> dict[str, int]:
+            kinds = dict(
+                c.execute(
+                    select(t.events.c.kind, func.count())
+                    .where(t.events.c.incarnation == incarnation)
+                    .group_by(t.events.c.kind)
+                ).all()
+            )
+            payments = (
+                select(func.count())
+                .select_from(t.runs)
+                .where(t.runs.c.kind == RunKind.PAYMENT.value)
+            )
+            mine = payments.where(t.runs.c.incarnation == incarnation)
+            failed = [state.value for state in _FAILED]
+            return {
+                "paid": c.scalar(mine.where(t.runs.c.state == State.SUCCESS.value)) or 0,
+                "failed": c.scalar(mine.where(t.runs.c.state.in_(failed))) or 0,
+                "renewals": kinds.get("grant.draining", 0),
+                "open": c.scalar(payments.where(t.runs.c.closed_at.is_(None))) or 0,
+            }
+
+        return await self._store.read(read)
 
     # ── runs ──────────────────────────────────────────────────────────────────────────────────
 
@@ -265,7 +304,8 @@ class SqlLedger(GrantRows):
             )
             current = run_by_id(c, run.id)
             state = State(status.value)
-            if current.state is state or not may_move(current.state, state):
+            known = may_move(current.state, state, was=current.reason, reason=None)
+            if current.state is state or not known:
                 return current
             return _move(tx, current, state, detail=detail, now=now)
 
@@ -483,8 +523,9 @@ def _move(
     now: datetime,
     **values: Any,
 ) -> Run:
-    if not may_move(run.state, state):
-        raise Conflict(f"run {run.id} cannot go from {run.state} to {state}")
+    if not may_move(run.state, state, was=run.reason, reason=reason):
+        why = f"({reason})" if reason else ""
+        raise Conflict(f"run {run.id} cannot go from {run.state} to {state}{why}")
     c = tx.connection
     closed = state in CLOSED
     values = {key: value for key, value in values.items() if value is not None}
@@ -495,7 +536,7 @@ def _move(
             state=state.value,
             reason=reason.value if reason else None,
             detail=detail,
-            running=not closed and not (state is State.HELD and reason is Reason.OVERLAP),
+            running=is_running(state, reason),
             version=run.version + 1,
             incarnation=tx.incarnation,
             closed_at=now if closed else None,

@@ -1,0 +1,458 @@
+"""
+The composition root: the only place where parts meet.
+
+`runtime` opens what a daemon needs, in order, and closes it in reverse, also when a later step
+fails. Nothing above chooses an adapter, nothing below knows another.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from runner.adapters.chain import RpcChainReader
+from runner.adapters.clock import SystemClock, WalletClock
+from runner.adapters.secrets import read_reference
+from runner.adapters.signers.local import (
+    LocalSigner,
+    SessionKeys,
+    parse_private_key,
+    read_keystore,
+    throw_away_signer,
+)
+from runner.adapters.sql.ledger import SqlLedger
+from runner.adapters.sql.rows import format_permissions
+from runner.adapters.sql.store import SqlStore
+from runner.adapters.vault import Vault, parse_secret, read_or_create_secret
+from runner.adapters.wakeups import Wakeups
+from runner.adapters.wallet_api.client import WalletApiClient
+from runner.adapters.wallet_api.transport import Endpoint, JsonRpcTransport
+from runner.errors import GuardError, RunnerError, SignerError, UsageError
+from runner.ethereum.address import Address
+from runner.ethereum.modular_account import semi_modular_account_address
+from runner.execution.contexts import (
+    AccountContext,
+    Finality,
+    ScheduleContext,
+    SessionContext,
+    Venue,
+)
+from runner.execution.daemon import Daemon
+from runner.execution.lane import Lane
+from runner.guard.intent import NATIVE, encode_all, transfer_lines
+from runner.planning.demand import demands_of
+from runner.planning.derive import permissions_of, scope_digest
+from runner.planning.renewal import Margins, default_run_deadline, room
+from runner.policy.fingerprint import fingerprint, trigger_text
+from runner.policy.model import Policy, Session, SmartAccount, SponsoredGas
+from runner.ports import Clock, Telemetry
+from runner.records import ScheduleSeed
+from runner.settings import FileRef, Settings, SignerSpec, WalletProfile
+
+_DEFAULT_GAS_POLICY = "00000000-0000-4000-8000-000000000001"
+"""The embedded sandbox's own sponsorship policy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """A daemon ready to run, the ledger it holds, and the seeds of its schedules."""
+
+    daemon: Daemon
+    ledger: SqlLedger
+    seeds: Sequence[ScheduleSeed]
+    incarnation: str
+
+    async def counts(self) -> dict[str, int]:
+        """What this process has paid, renewed, failed, and left open."""
+        return await self.ledger.counts(incarnation=self.incarnation)
+
+
+@asynccontextmanager
+async def runtime(
+    settings: Settings,
+    policies: Sequence[Policy],
+    *,
+    telemetry: Telemetry,
+    environment: Mapping[str, str],
+    sandbox: bool,
+) -> AsyncIterator[Runtime]:
+    """
+    Open everything that `policies` need.
+
+    Args:
+        sandbox: `--sandbox`: every wallet is the embedded one, every signer a throw-away key.
+
+    Raises:
+        RunnerError: something is missing or refuses; what was opened is closed again.
+    """
+    profiles = _profiles(settings, policies, sandbox=sandbox)
+    playing = all(profile.is_sandbox for profile in profiles.values())
+    async with AsyncExitStack() as stack:
+        vault = _vault(settings, environment, create=playing)
+        store = SqlStore.open(settings.store, vault, now=SystemClock().now(), create=playing)
+        stack.push_async_callback(lambda: store.close(now=SystemClock().now()))
+        ledger = SqlLedger(store, vault)
+        wallets = _Wallets(stack, environment, telemetry)
+        for name, profile in profiles.items():
+            await wallets.open(name, profile, policies)
+        signers = await _signers(settings, policies, environment, throw_away=sandbox)
+        assembly = _Assembly(wallets, signers, sandbox=sandbox)
+        schedules, sessions = await assembly.contexts(policies, telemetry)
+        alarm = Wakeups()
+        alarm.start()
+        stack.callback(alarm.stop)
+        daemon = Daemon(
+            schedules=schedules,
+            sessions=sessions,
+            ledger=ledger,
+            keys=SessionKeys(ledger.open_key, entropy=os.urandom),
+            telemetry=telemetry,
+            alarm=alarm,
+            chance=random.random,
+        )
+        telemetry.emit(
+            "daemon.ready",
+            schedules=len(schedules),
+            sessions=len(sessions),
+            accounts=len(assembly.accounts),
+            store=settings.store,
+        )
+        seeds = [_seed(context) for context in schedules.values()]
+        yield Runtime(daemon, ledger, seeds, store.incarnation)
+
+
+def _seed(context: ScheduleContext) -> ScheduleSeed:
+    return ScheduleSeed(
+        uid=context.uid,
+        session=context.session.uid,
+        trigger=trigger_text(context.spec),
+        revision=context.revision,
+    )
+
+
+def _profiles(
+    settings: Settings, policies: Sequence[Policy], *, sandbox: bool
+) -> dict[str, WalletProfile]:
+    names = {account.wallet for policy in policies for account in policy.accounts.values()}
+    if sandbox:
+        embedded = WalletProfile(embedded=True)
+        return dict.fromkeys(sorted(names), embedded)
+    found = {}
+    for name in sorted(names):
+        if name not in settings.wallets:
+            known = ", ".join(sorted(settings.wallets)) or "none"
+            raise UsageError(
+                f"the policies use wallet `{name}`, runner.yaml has: {known}",
+                hint=f"add `wallets: {{{name}: …}}` to runner.yaml, or run with --sandbox",
+            )
+        found[name] = settings.wallets[name]
+    return found
+
+
+def _vault(settings: Settings, environment: Mapping[str, str], *, create: bool) -> Vault:
+    reference = settings.secret_key
+    if isinstance(reference, FileRef):
+        secret = read_or_create_secret(reference.path, create=create, entropy=os.urandom)
+    else:
+        text = read_reference(reference, environment, what="secret_key")
+        secret = parse_secret(text, origin="secret_key")
+    return Vault(secret, entropy=os.urandom)
+
+
+class _Wallets:
+    """Wallet profiles, opened: a client each, a clock and a chain reader per chain."""
+
+    def __init__(
+        self, stack: AsyncExitStack, environment: Mapping[str, str], telemetry: Telemetry
+    ) -> None:
+        self._stack = stack
+        self._environment = environment
+        self._telemetry = telemetry
+        self._opened: dict[str, tuple[WalletProfile, WalletApiClient, Clock]] = {}
+        self._urls: dict[str, str] = {}
+
+    async def open(self, name: str, profile: WalletProfile, policies: Sequence[Policy]) -> None:
+        """Start an embedded sandbox or reach out to the profile's URL."""
+        accounts = [a for p in policies for a in p.accounts.values() if a.wallet == name]
+        if profile.embedded:
+            url = self._start_sandbox(profile, chain_id=accounts[0].chain)
+        elif profile.url is not None:
+            url = profile.url
+        else:
+            raise UsageError(f"wallet `{name}` has no url", hint="write `url:` or `embedded: true`")
+        clock: Clock = WalletClock() if profile.timing.clock == "wallet" else SystemClock()
+        key = None
+        if profile.api_key is not None:
+            key = read_reference(profile.api_key, self._environment, what=f"wallets.{name}.api_key")
+        client = WalletApiClient(
+            url=url,
+            api_key=key,
+            clock=clock,
+            rate_limit=profile.rate_limit,
+            chain_url=_sandbox_chain_url(url) if profile.is_sandbox else None,
+        )
+        await self._stack.enter_async_context(client)
+        self._opened[name] = (profile, client, clock)
+        self._urls[name] = url
+        for chain_id in sorted({account.chain for account in accounts}):
+            self._telemetry.emit(
+                "wallet.ready",
+                wallet=name,
+                chain_id=chain_id,
+                url=client.origin,
+                sandbox=profile.is_sandbox,
+            )
+            if profile.embedded:
+                await self._deploy_tokens(url, chain_id, policies)
+
+    def _start_sandbox(self, profile: WalletProfile, *, chain_id: int) -> str:
+        from runner.sandbox.server import EmbeddedSandbox  # noqa: PLC0415  (a heavy import)
+
+        if profile.state is not None:
+            profile.state.parent.mkdir(parents=True, exist_ok=True)
+        embedded = EmbeddedSandbox(chain_id=chain_id, state=profile.state)
+        url = embedded.start()
+        self._stack.callback(embedded.stop)
+        return url
+
+    async def _deploy_tokens(self, url: str, chain_id: int, policies: Sequence[Policy]) -> None:
+        """Every declared token exists on the embedded chain, at its address and decimals."""
+        endpoint = Endpoint(_sandbox_chain_url(url)(chain_id), None)
+        rpc = JsonRpcTransport(endpoint, clock=SystemClock())
+        try:
+            for token in sorted(
+                {
+                    (asset.name, asset.decimals, asset.address)
+                    for policy in policies
+                    for asset in policy.assets
+                    if asset.address is not None
+                }
+            ):
+                symbol, decimals, address = token
+                params = {"symbol": symbol.upper(), "decimals": decimals, "address": address}
+                body = json.dumps([params]).encode()
+                await rpc.call("sandbox_deployToken", body, repeat=True)
+        finally:
+            await rpc.aclose()
+
+    async def venue(self, name: str, chain_id: int) -> Venue:
+        """One chain through one profile."""
+        profile, client, clock = self._opened[name]
+        timing = profile.timing
+        reader: RpcChainReader = client.chain_reader(chain_id)
+        reference = profile.rpc_url.get(chain_id)
+        if reference is not None:
+            address = read_reference(reference, self._environment, what=f"wallets.{name}.rpc_url")
+            rpc = JsonRpcTransport(Endpoint(address, None), clock=clock)
+            self._stack.push_async_callback(rpc.aclose)
+            reader = RpcChainReader(rpc, chain_id=chain_id)
+        inclusion = timing.inclusion
+        return Venue(
+            wallet=name,
+            chain_id=chain_id,
+            api=client,
+            chain=reader,
+            clock=clock,
+            margins=Margins(
+                inclusion=inclusion,
+                skew=timing.skew,
+                min_lead=timing.min_lead,
+                finality=timing.finality_age,
+            ),
+            finality=Finality(timing.finality_blocks, timing.finality_age),
+            poll_seconds=min(2.0, max(0.2, inclusion.total_seconds() / 12)),
+            sandbox=profile.is_sandbox,
+            independent=reference is not None,
+            gas_policies=_gas_policies(profile),
+        )
+
+
+def _sandbox_chain_url(url: str) -> Callable[[int], str]:
+    """The sandbox's path for `eth_*` of one chain (DESIGN §10)."""
+    origin = "/".join(url.split("/")[:3])
+    key = url.rsplit("/", 1)[1] if "/v2/" in url else "dev"
+    return lambda chain_id: f"{origin}/chain/{chain_id}/v2/{key}"
+
+
+def _gas_policies(profile: WalletProfile) -> dict[str, str]:
+    policies = dict(profile.gas_policies)
+    if profile.is_sandbox:
+        policies.setdefault("default", _DEFAULT_GAS_POLICY)
+    return policies
+
+
+async def _signers(
+    settings: Settings,
+    policies: Sequence[Policy],
+    environment: Mapping[str, str],
+    *,
+    throw_away: bool,
+) -> dict[str, LocalSigner]:
+    """Each owner's signer that the policies name."""
+    found = {}
+    for policy in policies:
+        for account in policy.accounts.values():
+            name = account.owner
+            if name in found:
+                continue
+            spec = settings.signers.get(name)
+            if throw_away or settings.throw_away_signers:
+                found[name] = throw_away_signer(name)
+            elif spec is None:
+                known = ", ".join(sorted(settings.signers)) or "none"
+                raise UsageError(
+                    f"account `{account.name}` is owned by signer `{name}`, "
+                    f"runner.yaml has: {known}",
+                    where=account.mark,
+                    hint=f"add `signers: {{{name}: …}}` to runner.yaml, or run with --sandbox",
+                )
+            else:
+                found[name] = await _signer(name, spec, environment)
+    return found
+
+
+async def _signer(name: str, spec: SignerSpec, environment: Mapping[str, str]) -> LocalSigner:
+    if spec.private_key is not None:
+        secret = parse_private_key(spec.private_key.get_secret_value(), name=name)
+        return LocalSigner(secret, name=name, sandbox_only=True)
+    if spec.keystore is not None:
+        password = "" if spec.password is None else read_reference(
+            spec.password, environment, what=f"signers.{name}.password"
+        ).rstrip("\r\n")
+        try:
+            document = spec.keystore.read_text(encoding="utf-8")
+        except OSError as error:
+            raise SignerError(
+                f"the keystore of signer {name} cannot be read: {error.strerror}"
+            ) from None
+        secret = await read_keystore(document, password, name=name)
+    elif spec.source is not None:
+        text = read_reference(spec.source, environment, what=f"signers.{name}")
+        secret = parse_private_key(text, name=name)
+    else:
+        raise SignerError(f"signer {name} names no key")
+    return LocalSigner(secret, name=name, sandbox_only=spec.sandbox_only)
+
+
+class _Assembly:
+    """Policies → contexts."""
+
+    def __init__(
+        self, wallets: _Wallets, signers: Mapping[str, LocalSigner], *, sandbox: bool
+    ) -> None:
+        self._wallets = wallets
+        self._signers = signers
+        self._sandbox = sandbox
+        self._lanes: dict[tuple[int, Address], Lane] = {}
+        self.venues: dict[str, Venue] = {}
+        self.accounts: dict[str, AccountContext] = {}
+
+    async def contexts(
+        self, policies: Sequence[Policy], telemetry: Telemetry
+    ) -> tuple[dict[str, ScheduleContext], dict[str, SessionContext]]:
+        """Every schedule and session by uid."""
+        schedules: dict[str, ScheduleContext] = {}
+        sessions: dict[str, SessionContext] = {}
+        for policy in policies:
+            for account in policy.accounts.values():
+                uid = f"{policy.name}/{account.name}"
+                self.accounts[uid] = await self._account(account)
+                telemetry.emit(
+                    "account.ready", account=uid, address=self.accounts[uid].address
+                )
+            for session in policy.sessions.values():
+                sessions[session.uid] = self._session(policy, session)
+            for schedule in policy.schedules.values():
+                intent = encode_all(schedule.calls)
+                context = sessions[f"{policy.name}/{schedule.session}"]
+                deadline = schedule.run_deadline or default_run_deadline(context.spec.lifetime)
+                assets: dict[str, Any] = {a.address or NATIVE: a for a in policy.assets}
+                schedules[schedule.uid] = ScheduleContext(
+                    spec=schedule,
+                    session=context,
+                    intent=intent,
+                    lines=transfer_lines(schedule.calls, intent, assets),
+                    revision=fingerprint(policy),
+                    run_deadline=deadline,
+                    room=room(deadline, context.venue.margins),
+                )
+        return schedules, sessions
+
+    async def _account(self, spec: SmartAccount) -> AccountContext:
+        owner = self._signers[spec.owner]
+        key = f"{spec.wallet}/{spec.chain}"
+        if key not in self.venues:
+            self.venues[key] = await self._wallets.venue(spec.wallet, spec.chain)
+        venue = self.venues[key]
+        computed = semi_modular_account_address(owner.address, spec.salt)
+        if spec.address is not None and not self._sandbox and spec.address != computed:
+            raise GuardError(
+                f"account `{spec.name}` is written as {spec.address}, but signer `{spec.owner}` "
+                f"({owner.address}) with salt {spec.salt} owns {computed}",
+                hint="mend `address`, `owner` or `salt`; nothing was signed",
+            )
+        answered = await venue.api.request_account(owner.address, salt=spec.salt)
+        if answered != computed:
+            raise GuardError(
+                f"the wallet service names {answered} as the account of {owner.address}, "
+                f"computed offline it is {computed}",
+                hint="nothing was signed; is this the right wallet, and the right account type?",
+            )
+        _check_gas(spec, venue)
+        lane = self._lanes.setdefault((spec.chain, computed), Lane())
+        return AccountContext(
+            spec=spec,
+            address=computed,
+            owner=owner,
+            venue=venue,
+            lane=lane,
+            max_fee=_max_fee(spec),
+        )
+
+    def _session(self, policy: Policy, spec: Session) -> SessionContext:
+        account = self.accounts[f"{policy.name}/{spec.account}"]
+        margins = account.venue.margins
+        uses = [s for s in policy.schedules.values() if s.session == spec.name]
+        rooms = [room(s.run_deadline or default_run_deadline(spec.lifetime), margins) for s in uses]
+        permissions = permissions_of(
+            spec,
+            demands_of(spec, uses, now=account.venue.clock.now()),
+            sponsored=isinstance(account.spec.gas, SponsoredGas),
+            max_fee=account.max_fee,
+        )
+        return SessionContext(
+            spec=spec,
+            account=account,
+            permissions=permissions,
+            scope=scope_digest(permissions, format_permissions),
+            room=max(rooms, default=timedelta(0)),
+        )
+
+
+def _check_gas(spec: SmartAccount, venue: Venue) -> None:
+    if isinstance(spec.gas, SponsoredGas) and spec.gas.policy not in venue.gas_policies:
+        known = ", ".join(sorted(venue.gas_policies)) or "none"
+        raise UsageError(
+            f"account `{spec.name}` is sponsored by gas policy `{spec.gas.policy}`, "
+            f"wallet `{venue.wallet}` has: {known}",
+            where=spec.mark,
+            hint=f"add it under `wallets.{venue.wallet}.gas_policies` in runner.yaml",
+        )
+
+
+def _max_fee(spec: SmartAccount) -> int:
+    if spec.max_fee is None:
+        raise RunnerError(
+            f"account `{spec.name}` on chain {spec.chain} needs `max_fee`",
+            where=spec.mark,
+            hint="write the most that one operation may cost, as `max_fee: 0.01 native`",
+        )
+    return spec.max_fee
+
+

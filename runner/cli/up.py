@@ -1,0 +1,82 @@
+"""`runner up`: the daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from runner.cli.options import config_option
+
+_DURATION = re.compile(r"(\d+)([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class Duration(click.ParamType):
+    """A whole number and a unit: 40s, 5m, 2h, 1d."""
+
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Seconds."""
+        if isinstance(value, float):
+            return value
+        match = _DURATION.fullmatch(str(value))
+        if match is None or int(match[1]) == 0:
+            self.fail(f"{value!r} is not a duration like 40s, 5m or 2h", param, ctx)
+        return float(int(match[1]) * _SECONDS[match[2]])
+
+
+@click.command()
+@config_option
+@click.option("--sandbox", is_flag=True, help="Play money only: embedded wallet, throw-away keys.")
+@click.option("--for", "seconds", type=Duration(), help="End by itself after this time, as 40s.")
+def up(config: str | None, sandbox: bool, seconds: float | None) -> None:
+    """
+    Run the daemon: keep sessions granted, pay what falls due, watch it to its end.
+
+    SIGTERM and Ctrl-C end it cleanly: nothing more is claimed, signed payments are awaited for
+    up to a minute. Whatever ends it, the next start continues where it stopped.
+    """
+    from runner.adapters.telemetry import StructlogTelemetry
+    from runner.policy.parse import load_policies
+    from runner.settings import load_settings
+
+    settings = load_settings(Path(config) if config else None, os.environ, Path.cwd())
+    policies = load_policies([settings.policies], environment=os.environ, settings=settings)
+    people = settings.log.format == "text" or (
+        settings.log.format == "auto" and sys.stderr.isatty()
+    )
+    telemetry = StructlogTelemetry(people=people, level=settings.log.level)
+    asyncio.run(_run(settings, policies, telemetry, sandbox=sandbox, seconds=seconds))
+
+
+async def _run(
+    settings: Any, policies: Any, telemetry: Any, *, sandbox: bool, seconds: float | None
+) -> None:
+    from runner.bootstrap import runtime
+
+    started = time.monotonic()
+    loop = asyncio.get_running_loop()
+    async with runtime(
+        settings, policies, telemetry=telemetry, environment=os.environ, sandbox=sandbox
+    ) as ready:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, ready.daemon.stop)
+        timer = loop.call_later(seconds, ready.daemon.stop) if seconds is not None else None
+        try:
+            await ready.daemon.run(ready.seeds)
+        finally:
+            if timer is not None:
+                timer.cancel()
+        counts = await ready.counts()
+        telemetry.emit("daemon.summary", seconds=time.monotonic() - started, **counts)

@@ -1,0 +1,133 @@
+"""From the calendar to the ledger: what came due of one schedule, decided, ready to be claimed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from runner.execution.contexts import ScheduleContext
+from runner.policy.model import CatchUp, OverlapKind
+from runner.records import Claim
+from runner.scheduling.lateness import (
+    Decision,
+    RangeDecision,
+    catch_up_window_default,
+    decide_since,
+    decided_until,
+)
+from runner.scheduling.occurrence import Reason, Slot, State
+from runner.scheduling.triggers import timetable
+
+_NO_BOUND = 1_000_000
+
+
+class DueSlots:
+    """One schedule's place on its calendar; the ledger holds the same place (M3)."""
+
+    def __init__(
+        self, schedule: ScheduleContext, *, anchor: datetime, decided_until: datetime
+    ) -> None:
+        self._schedule = schedule
+        self._table = timetable(schedule.spec, anchor=anchor)
+        self._decided_until = decided_until
+
+    def next_at(self) -> datetime | None:
+        """When the next slot fires; None when there is none left."""
+        following = self._table.next_after(self._decided_until)
+        return None if following is None else following.fire_at
+
+    def decide(self, now: datetime) -> tuple[list[Claim], datetime]:
+        """
+        Everything that fired up to `now`, decided, and the place that the calendar has then.
+
+        Nothing here is remembered until `decided` says that the ledger has it.
+        """
+        spec = self._schedule.spec
+        decisions = decide_since(
+            self._table,
+            self._decided_until,
+            now,
+            start_grace=spec.start_grace,
+            catch_up=spec.catch_up,
+            catch_up_window=spec.catch_up_window,
+        )
+        claims: list[Claim] = []
+        ours = False
+        for decision in decisions:
+            if isinstance(decision, RangeDecision):
+                claims.append(self._range(decision))
+                continue
+            claim = self._claim(decision, now)
+            if claim.decision is State.CLAIMED:
+                # M1: slots that fired while nobody looked are all ours. They wait for each
+                # other; it is not their predecessor's slowness that an overlap rule would skip.
+                claim = replace(claim, buffer=_NO_BOUND) if ours and claim.exclusive else claim
+                ours = True
+            claims.append(claim)
+        return claims, decided_until(decisions) or self._decided_until
+
+    def decided(self, until: datetime) -> None:
+        """The ledger has taken the decisions up to here."""
+        self._decided_until = max(self._decided_until, until)
+
+    def _claim(self, decision: Decision, now: datetime) -> Claim:
+        spec, slot = self._schedule.spec, decision.slot
+        claim = Claim(
+            schedule=spec.uid,
+            slot=slot.text,
+            due_at=slot.due_at,
+            decision=decision.state,
+            reason=decision.reason,
+            by_slot=decision.by,
+            session=self._schedule.session.uid,
+        )
+        if decision.state is not State.CLAIMED:
+            return claim
+        if spec.suspend:
+            return replace(claim, decision=State.SKIPPED, reason=Reason.PAUSED)
+        late = now - slot.fire_at > spec.start_grace
+        buffer = self._buffer()
+        if late and spec.catch_up is CatchUp.ALL:
+            buffer = _NO_BOUND  # M5: one at a time, the others wait
+        return replace(
+            claim,
+            exclusive=spec.overlap.kind is not OverlapKind.ALLOW,
+            buffer=buffer,
+            max_runs=spec.max_runs,
+            deadline_at=now + self._schedule.run_deadline,
+            expires_at=self._expires_at(slot),
+            reservations=self._schedule.reservations(due_at=slot.due_at, slot=slot.text),
+            on_budget=spec.on_budget,
+        )
+
+    def _buffer(self) -> int | None:
+        overlap = self._schedule.spec.overlap
+        if overlap.kind is OverlapKind.BUFFER_ONE:
+            return 0
+        if overlap.kind is OverlapKind.BUFFER_ALL:
+            return overlap.most or _NO_BOUND
+        return None
+
+    def _expires_at(self, slot: Slot) -> datetime:
+        """The end of the slot's catch-up window (M2); a slot on time has its grace at least."""
+        spec = self._schedule.spec
+        window = spec.catch_up_window
+        if spec.catch_up is CatchUp.NONE:
+            window = spec.start_grace
+        elif window is None:
+            window = catch_up_window_default(slot, self._table.next_after(slot.due_at))
+        return slot.fire_at + max(window, spec.start_grace)
+
+    def _range(self, decision: RangeDecision) -> Claim:
+        return Claim(
+            schedule=self._schedule.uid,
+            slot=decision.from_slot.text,
+            due_at=decision.from_slot.due_at,
+            decision=decision.state,
+            reason=decision.reason,
+            by_slot=decision.by,
+            session=self._schedule.session.uid,
+            count=decision.count,
+            last_slot=decision.to_slot.text,
+            last_due_at=decision.to_slot.due_at,
+        )

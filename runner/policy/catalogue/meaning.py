@@ -1,0 +1,291 @@
+"""Explanations of faults in what a file says: names, calls, sessions, schedules, settings."""
+
+from __future__ import annotations
+
+from runner.policy.catalogue.entry import Entry, entry
+from runner.policy.codes import Code
+
+MEANING: dict[Code, Entry] = {
+    Code.NOT_AN_ADDRESS: entry(
+        "not an address",
+        "0x and 40 hex digits, or a name from `contacts`.",
+        "to: alice",
+    ),
+    Code.WRONG_CHECKSUM: entry(
+        "the checksum of the address is wrong",
+        "The case of the letters is a checksum (EIP-55): one of them was mistyped. All lower "
+        "case is taken without check.",
+        "address: 0x036CbD53842c5426634e7929541eC2318f3dCF7e",
+    ),
+    Code.ZERO_ADDRESS: entry(
+        "the zero address",
+        "It belongs to nobody; what is sent there is lost.",
+        "to: alice",
+    ),
+    Code.UNKNOWN_CONTACT: entry(
+        "no such contact",
+        "Names stand for addresses by `contacts`, `groups` and `tokens` of this file.",
+        "contacts: {alice: 0x00000000000000000000000000000000000a11ce}",
+    ),
+    Code.UNKNOWN_ACCOUNT: entry(
+        "no such account",
+        "A session names an account of the same file.",
+        "account: treasury",
+    ),
+    Code.UNKNOWN_SESSION: entry(
+        "no such session",
+        "A schedule names a session of the same file.",
+        "session: salaries",
+    ),
+    Code.NOT_ON_CHAIN: entry(
+        "the token has no address on this chain",
+        "A token with addresses by chain needs one for each chain it is paid on.",
+        "address: {base: 0x833589fcd6edb6e08f4c7c32d4f71b54bda02913}",
+    ),
+    Code.UNKNOWN_CHAIN: entry(
+        "no such chain",
+        "A name of the list, or an EIP-155 id.",
+        "chain: base-sepolia",
+    ),
+    Code.NAME_TWICE: entry(
+        "a name stands for two things",
+        "Tokens, contacts and groups share their names, since each can stand for an address.",
+        "contacts: {usdc-faucet: 0x0000000000000000000000000000000000000405}",
+    ),
+    Code.NOT_ONE_RECEIVER: entry(
+        "a group where one address is needed",
+        "Write one call for each member.",
+        "pay: {alice: 10 usdc, bob: 10 usdc}",
+    ),
+    Code.UNKNOWN_WALLET: entry(
+        "no such wallet profile",
+        "`wallet` names an entry below `wallets` of runner.yaml.",
+        "wallet: sandbox",
+    ),
+    Code.UNKNOWN_SIGNER: entry(
+        "no such signer",
+        "`owner` names an entry below `signers` of runner.yaml.",
+        "owner: treasury-owner",
+    ),
+    Code.UNKNOWN_GAS_POLICY: entry(
+        "no such gas policy",
+        "`gas` names an entry below `gas_policies` of the wallet profile.",
+        "gas: {sponsor: default}",
+    ),
+    Code.SANDBOX_MISMATCH: entry(
+        "play money and real keys do not mix",
+        "A signer marked `sandbox_only` signs for sandboxes alone, any other never for one (G3).",
+        "signers: {treasury-owner: {env: DEV_KEY, sandbox_only: true}}",
+    ),
+    Code.POLICY_TWICE: entry(
+        "two files have the same policy name",
+        "What was paid is remembered under the name.",
+        "name: payroll-2026",
+    ),
+    Code.PREVIOUS_NAME_IN_USE: entry(
+        "a former name is in use",
+        "One history belongs to one name.",
+        "previous_names: [salaries-2025]",
+    ),
+    Code.NO_MAX_FEE: entry(
+        "this chain has no default fee bound",
+        "Where the coin is not known to be ether, its worth is not known either (G2).",
+        "max_fee: 0.5 native",
+    ),
+    Code.NOT_ONE_KIND: entry(
+        "exactly one kind of call",
+        "Each item of `calls` is one of pay, call, approve, raw; a schedule has `calls` or one "
+        "short form.",
+        "calls:\n  - pay: {to: alice, amount: 10 usdc}",
+    ),
+    Code.NOT_A_SIGNATURE: entry(
+        "not a function signature",
+        "Name and parameter types, as Solidity writes them, or 0x and 8 hex digits where a "
+        "permission is meant.",
+        'function: "deposit(uint256 amount)"',
+    ),
+    Code.WRONG_ARGUMENTS: entry(
+        "the arguments do not fit the signature",
+        "`args` is a list by position, or a map by parameter name; all are needed.",
+        "args: {amount: 40 usdc}",
+    ),
+    Code.BAD_ARGUMENT: entry(
+        "an argument is not of its type",
+        "Integers as digits, hex or an amount with its unit; bytes as hex; addresses as names.",
+        "args: [alice, 40 usdc, true, 0x00ff]",
+    ),
+    Code.NOT_HEX: entry(
+        "not hex data",
+        "0x and an even number of hex digits.",
+        "data: 0xd0e30db0",
+    ),
+    Code.UNLIMITED_APPROVAL: entry(
+        "an approval without limit",
+        "It counts as spend of the full amount, and would outlive the session (B7).",
+        "approve: {vault: 40 usdc}",
+    ),
+    Code.NOT_A_RECEIVER: entry(
+        "not among the session's receivers",
+        "The runner would refuse this payment each time.",
+        "receivers: [staff, hosting]",
+    ),
+    Code.NO_CALLS: entry(
+        "the schedule calls nothing",
+        "It needs `calls`, or one short form.",
+        "pay: {hosting: 19.99 usdc}",
+    ),
+    Code.BAD_PERMISSION: entry(
+        "not a permission",
+        "One of the eight kinds an item, with its value; `root` is a bare word.",
+        "permissions:\n  - erc20-token-transfer: 20000 usdc",
+    ),
+    Code.ROOT_NOT_ALONE: entry(
+        "`root` stands alone",
+        "It allows everything; no other permission limits it, and the service refuses both.",
+        "permissions: [root]",
+    ),
+    Code.PERMISSION_TWICE: entry(
+        "two permissions for the same thing",
+        "The service refuses them, or the last one silently counts: never their sum.",
+        "- erc20-token-transfer: 20000 usdc",
+    ),
+    Code.RISK_NOT_ACCEPTED: entry(
+        "a permission that can widen itself",
+        "root, account-functions, functions-on-all-contracts, and access to the account's own "
+        "modules or the EntryPoint let a key escape its other limits. If it must be, say why.",
+        'accept_risk: "one-off migration, removed in March"',
+    ),
+    Code.FUNCTION_REFUSED: entry(
+        "a function of the account that no key is granted",
+        "execute, installValidation, upgradeToAndCall and their like stay with the owner.",
+        'functions-on-contract: {contract: vault, functions: ["deposit(uint256)"]}',
+    ),
+    Code.NOTHING_ALLOWED: entry(
+        "limits alone allow nothing",
+        "native-token-transfer and gas-limit bound a key that another permission lets call.",
+        "permissions:\n  - contract-access: vault\n  - native-token-transfer: 0",
+    ),
+    Code.ENDLESS: entry(
+        "a grant that never ends",
+        "A stolen key without expiry stays dangerous for ever, and a payment under it can never "
+        "be proved dead.",
+        "lifetime: 45d",
+    ),
+    Code.RENEWED_TOO_EARLY: entry(
+        "renewal begins too early",
+        "At most 80% of the lifetime (R2), else grants would follow each other without rest.",
+        "renew_before: 33%",
+    ),
+    Code.NO_TRIGGER: entry(
+        "the schedule has no trigger",
+        "Exactly one of cron, every, at.",
+        'cron: "0 9 1 * *"',
+    ),
+    Code.TWO_TRIGGERS: entry(
+        "the schedule has two triggers",
+        "Write two schedules.",
+        "every: 1w",
+    ),
+    Code.BAD_CRON: entry(
+        "not a cron expression",
+        "Minute, hour, day of month, month, day of week; seconds may lead. Sunday is 0 and 7.",
+        'cron: "30 9 * * 1-5"',
+    ),
+    Code.NEVER_FIRES: entry(
+        "it never fires",
+        "No calendar has such a day, or the bounds exclude it.",
+        'cron: "0 9 28 2 *"',
+    ),
+    Code.NO_TIMEZONE: entry(
+        "a time zone is missing",
+        "09:00 is an instant only somewhere. The zone of this machine is never used.",
+        "defaults: {timezone: Europe/Berlin}",
+    ),
+    Code.NO_DAY_MATCH: entry(
+        "two day fields can be read in two ways",
+        "Cron joins day of month and day of week by `or`, most people mean `and`: write it.",
+        'cron: "0 9 13 * 5"\nday_match: and',
+    ),
+    Code.NO_WINDOW: entry(
+        "`catch_up: all` needs a window",
+        "After a long pause it would pay everything at once: say how far back.",
+        "catch_up: all\ncatch_up_window: 24h",
+    ),
+    Code.END_BEFORE_START: entry(
+        "the end is not after the start",
+        "Nothing would ever be paid.",
+        "start_at: 2026-12-01T00:00Z\nend_at: 2027-12-01T00:00Z",
+    ),
+    Code.NOT_ONE_INSTANT: entry(
+        "the clocks leave the time out, or show it twice",
+        "On the days the clocks change. An offset says which instant is meant.",
+        "at: 2026-10-25T02:30+02:00",
+    ),
+    Code.NOT_ONE_WALLET: entry(
+        "a wallet is embedded or has a url",
+        "Exactly one of them.",
+        "wallets: {sandbox: {embedded: true}}",
+    ),
+    Code.BAD_URL: entry(
+        "not a URL of a wallet service",
+        "http or https, and a host.",
+        "url: https://api.g.alchemy.com/v2",
+    ),
+    Code.BAD_REFERENCE: entry(
+        "not a reference to a secret",
+        "A map of one key that says where the secret lies.",
+        "secret_key: {file: .runner/secret.key}",
+    ),
+    Code.PLAIN_SECRET: entry(
+        "a secret is written out",
+        "runner.yaml names where secrets lie, it does not hold them.",
+        "api_key: {env: ALCHEMY_API_KEY}",
+    ),
+    Code.BAD_BIND: entry(
+        "not an address to listen on",
+        "Host and port; a host of IPv6 between brackets.",
+        "http: {bind: 127.0.0.1:8080}",
+    ),
+    Code.OPEN_WITHOUT_TOKEN: entry(
+        "listening beyond this machine needs a token",
+        "Whoever reaches the port could pause and pay.",
+        "http: {bind: 0.0.0.0:8080, token: {env: RUNNER_HTTP_TOKEN}}",
+    ),
+    Code.BAD_STORE: entry(
+        "not a ledger that can be opened",
+        "A file of SQLite, relative to runner.yaml. PostgreSQL comes later.",
+        "store: sqlite:///.runner/ledger.db",
+    ),
+    Code.BAD_RATE: entry(
+        "not a rate",
+        "How many in a second, minute, hour or day.",
+        "rate_limit: 25/s",
+    ),
+    Code.NO_EFFECT: entry(
+        "the key has no effect here",
+        "It belongs to another trigger.",
+        "every: 1w",
+    ),
+    Code.CRON_EVERY_MINUTE_OF_ONE_HOUR: entry(
+        "follows elapsed time, yet names one hour",
+        "A cron whose minute or hour begins with `*` fires through the change of the clocks as "
+        "time goes by; in one hour it may be left out for a day, or come twice (T3).",
+        'cron: "0,30 2 * * *"',
+    ),
+    Code.ROOT_GRANTED: entry(
+        "root is granted",
+        "A thief of the session key could take everything, until it expires and beyond.",
+        "permissions: derive",
+    ),
+    Code.VARIABLE_IGNORED: entry(
+        "the variable names no setting",
+        "RUNNER_ and the path in capitals, joined by two underscores.",
+        "RUNNER_HTTP__BIND=127.0.0.1:9090",
+    ),
+    Code.SESSION_UNUSED: entry(
+        "no schedule uses the session",
+        "Its key would be granted, renewed and paid for, and never sign.",
+        "schedules: {hosting: {session: salaries, every: 1w, pay: {hosting: 19.99 usdc}}}",
+    ),
+}
+"""By code."""

@@ -1,0 +1,75 @@
+"""
+Policy → digest: is it the one that was applied?
+
+The digest covers what a policy means, not where it is written: marks, comments, order of keys and
+the names of includes do not count.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import fields, is_dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+from runner.errors import Mark
+from runner.policy.model import At, Cron, Every, Policy, Schedule
+
+_PLACES = frozenset({"mark", "trigger_mark", "permission_marks", "warnings", "file"})
+
+
+def fingerprint(policy: Policy) -> str:
+    """The first 16 bytes of SHA-256 over the policy's meaning, as hex."""
+    text = json.dumps(_plain(policy), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def trigger_text(schedule: Schedule) -> str:
+    """
+    A trigger in one line. While it stays the same, a schedule keeps anchor and place (T10).
+
+    `start_at` belongs to it, since an `every` counts from there; `end_at` and the number of runs
+    do not move any slot.
+    """
+    trigger = schedule.trigger
+    start = "" if schedule.start_at is None else f" from {schedule.start_at.isoformat()}"
+    match trigger:
+        case Cron():
+            match_by = f" days {trigger.day_match}" if trigger.day_match else ""
+            return (
+                f"cron {trigger.expression} {trigger.timezone}{match_by} "
+                f"gap {trigger.gap} fold {trigger.fold}{start}"
+            )
+        case Every():
+            anchor = "" if trigger.anchor is None else f" anchor {trigger.anchor.isoformat()}"
+            return f"every {int(trigger.period.total_seconds())}s{anchor}{start}"
+        case At():
+            return f"at {trigger.instant.isoformat()}{start}"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Mark):
+        return None
+    if is_dataclass(value) and not isinstance(value, type):
+        kind = {"is": type(value).__name__}
+        return kind | {
+            f.name: _plain(getattr(value, f.name)) for f in fields(value) if f.name not in _PLACES
+        }
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Decimal):
+        return str(value)
+    return value

@@ -1,0 +1,237 @@
+"""
+YAML files → policies, or every fault of every file at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from runner.errors import Mark, PolicyError, PolicyErrors
+from runner.policy import unsupported
+from runner.policy.accounts import Surroundings, read_accounts
+from runner.policy.books import read_books
+from runner.policy.codes import Code
+from runner.policy.faults import Faults, Refusal, did_you_mean, shown
+from runner.policy.language import POLICY, SCHEDULE, SESSION
+from runner.policy.model import Policy, Schedule, Session
+from runner.policy.nodes import Mapping as MapNode
+from runner.policy.nodes import Node, Scalar
+from runner.policy.reader import Reader, Record
+from runner.policy.scalars import parse_name, parse_text, parse_zone
+from runner.policy.schedules import CheckCron, Defaults, Names, ScheduleReader, read_fields
+from runner.policy.sessions import SessionReader, check_previous_names
+from runner.policy.source import MAX_BYTES, Document, read
+
+_SUFFIXES = (".yaml", ".yml")
+
+
+def load_policies(
+    paths: Sequence[Path],
+    *,
+    environment: Mapping[str, str],
+    settings: Surroundings | None = None,
+    check_cron: CheckCron,
+) -> tuple[Policy, ...]:
+    """
+    Load policies from files and folders.
+
+    Args:
+        paths: Files, and folders: of these every `*.yaml` and `*.yml`, by name, subfolders and
+            hidden files aside.
+        environment: What `${NAME}` may name.
+        settings: The wallets and signers to check against; None leaves that out.
+        check_cron: Reads cron expressions; `runner.scheduling.cron.check_cron`.
+
+    Returns:
+        The policies in the order of their files. Their warnings are in `Policy.warnings`.
+
+    Raises:
+        PolicyErrors: All faults of all files, warnings included, in file order.
+    """
+    loaded: list[tuple[Policy | None, list[PolicyError]]] = []
+    first: dict[str, Policy] = {}
+    for path in _files(paths):
+        if path.is_dir():
+            loaded.append((None, [_nothing_in(path)]))
+            continue
+        try:
+            raw = _read_file(path)
+        except OSError as error:
+            loaded.append((None, [_unreadable(path, error)]))
+            continue
+        document = read(raw, str(path))
+        policy = _Loader(document, environment, settings, check_cron).load()
+        faults = document.faults
+        if policy is not None and policy.name:
+            earlier = first.setdefault(policy.name, policy)
+            if earlier is not policy:
+                what = f"the policy name `{policy.name}` is taken by {earlier.file}"
+                hint = "names are unique among all files: the history belongs to the name"
+                faults.add(Code.POLICY_TWICE, what, policy.mark, hint)
+        loaded.append((policy, _in_order(faults)))
+    faults_found = [fault for _, found in loaded for fault in found]
+    if any(fault.severity == "error" for fault in faults_found):
+        raise PolicyErrors(faults_found)
+    return tuple(policy for policy, _ in loaded if policy is not None)
+
+
+def parse_policy(
+    text: str | bytes,
+    file: str,
+    *,
+    environment: Mapping[str, str],
+    settings: Surroundings | None = None,
+    check_cron: CheckCron,
+) -> Policy:
+    """
+    Read one policy from text; `file` is its name in messages. See `load_policies`.
+
+    Raises:
+        PolicyErrors: All faults, in the order of the file.
+    """
+    document = read(text, file)
+    policy = _Loader(document, environment, settings, check_cron).load()
+    if policy is None or document.faults.errors:
+        raise PolicyErrors(_in_order(document.faults))
+    return policy
+
+
+def _files(paths: Sequence[Path]) -> Iterator[Path]:
+    """Go through files, once each; a folder without policies comes out itself."""
+    seen = set()
+    for path in paths:
+        files = [path]
+        if path.is_dir():
+            files = [file for file in sorted(path.iterdir()) if _is_policy(file)] or [path]
+        for file in files:
+            if file not in seen:
+                seen.add(file)
+                yield file
+
+
+def _is_policy(file: Path) -> bool:
+    return file.suffix in _SUFFIXES and not file.name.startswith(".") and file.is_file()
+
+
+def _read_file(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)  # one byte too many is enough to refuse it
+
+
+def _unreadable(path: Path, error: OSError) -> PolicyError:
+    what = f"the file cannot be read: {error.strerror or 'unknown reason'}"
+    hint = "check the path and its permissions"
+    return PolicyError(what, code=Code.UNREADABLE.value, where=Mark(str(path), 1, 1), hint=hint)
+
+
+def _nothing_in(path: Path) -> PolicyError:
+    what = "the folder holds no policy: no file ends in .yaml or .yml"
+    hint = "write one, or name another folder; `runner init` makes an example"
+    return PolicyError(what, code=Code.UNREADABLE.value, where=Mark(str(path), 1, 1), hint=hint)
+
+
+def _in_order(faults: Faults) -> list[PolicyError]:
+    found = [*faults.errors, *faults.warnings]
+    return sorted(found, key=lambda fault: (fault.where is not None, fault.where))
+
+
+class _Loader:
+    """Reads the document of one policy."""
+
+    def __init__(
+        self,
+        document: Document,
+        environment: Mapping[str, str],
+        settings: Surroundings | None,
+        check_cron: CheckCron,
+    ) -> None:
+        self.document = document
+        self.faults = document.faults
+        self.reader = Reader(self.faults, environment)
+        self.settings = settings
+        self.check_cron = check_cron
+
+    def load(self) -> Policy | None:
+        """Return the policy, whole only if there are no faults; None if nothing can be read."""
+        root = self.document.root
+        fields = None if root is None else self.reader.record(root, POLICY)
+        if fields is None:
+            return None
+        fields.read("version", _parse_version, "1")
+        name = fields.read("name", parse_name, "")
+        defaults = self._defaults(fields.get("defaults"))
+        books = read_books(self.reader, fields.fields)
+        accounts = read_accounts(self.reader, fields, books, self.settings)
+        zone = defaults.zone or "UTC"
+        sessions: dict[str, Session] = {}
+        for key, _, node in self.reader.named(fields.get("sessions")):
+            record = _completed(self.reader.record(node, SESSION), defaults)
+            if record is not None:
+                sessions[key] = SessionReader(record, name, accounts, books).read(key, zone)
+        chains = {account.name: account.chain for account in accounts.values()}
+        names = Names(name, sessions, chains, books, self.check_cron)
+        schedules: dict[str, Schedule] = {}
+        for key, _, node in self.reader.named(fields.get("schedules")):
+            record = read_fields(self.reader, node, defaults)
+            if record is not None:
+                schedules[key] = ScheduleReader(record, names).read(key)
+        for section in ("session", "schedule"):
+            check_previous_names(self.reader, fields.get(section + "s"), section)
+        self._warn_unused(fields, sessions, schedules)
+        place = fields.get("name")
+        return Policy(
+            name=name,
+            description=fields.read("description", parse_text, None),
+            file=self.document.source.file,
+            accounts=accounts,
+            sessions=sessions,
+            schedules=schedules,
+            assets=books.all_assets(sorted(set(chains.values()))),
+            contacts=books.contacts,
+            mark=fields.mapping.mark if place is None else place.mark,
+            warnings=tuple(self.faults.warnings),
+        )
+
+    def _defaults(self, node: Node | None) -> Defaults:
+        """Read `defaults`: any key of sessions and schedules, save what names one of them."""
+        found: dict[str, Node] = {}
+        known = (set(SESSION.keys) | set(SCHEDULE.keys)) - {"previous_names"}
+        for text, key, value in self.reader.named(node, names=False):
+            if text not in known:
+                hint = did_you_mean(text, known, "keys of sessions and schedules")
+                what = f"`defaults` has no key {shown(text)}"
+                self.reader.fault(Code.UNKNOWN_KEY, what, key, hint)
+            elif {("session", text), ("schedule", text)} & unsupported.KEYS:
+                self.reader.not_supported(f"`{text}`", key)
+            else:
+                found[text] = value
+        zone = found.get("timezone")
+        return Defaults(found, None if zone is None else self.reader.read(zone, parse_zone, None))
+
+    def _warn_unused(
+        self, fields: Record, sessions: dict[str, Session], schedules: dict[str, Schedule]
+    ) -> None:
+        used = {schedule.session for schedule in schedules.values()}
+        section = fields.get("sessions")
+        for name in sessions:
+            if name not in used and isinstance(section, MapNode):
+                what = f"no schedule uses the session `{name}`: its key is granted for nothing"
+                at: Scalar = section.entries[name][0]
+                self.faults.warn(Code.SESSION_UNUSED, what, at, "delete the session")
+
+
+def _completed(record: Record | None, defaults: Defaults) -> Record | None:
+    """Add the defaults of keys that a session does not write."""
+    if record is not None:
+        for key, value in defaults.fields.items():
+            if key in SESSION.keys and key not in record.mapping.entries:
+                record.fields[key] = value
+    return record
+
+
+def _parse_version(text: str) -> str:
+    if text != "1":
+        what = f"this program reads version 1 of the language, not {shown(text)}"
+        raise Refusal(Code.BAD_VERSION, what, "write `version: 1`")
+    return text

@@ -1,0 +1,324 @@
+"""
+Reading `schedules`: when, with which session, which calls, and what if something is in the way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Literal, Protocol, TypeVar, cast
+
+from runner.errors import EncodingError
+from runner.policy import unsupported
+from runner.policy.books import Books
+from runner.policy.calls import KINDS, CallsReader
+from runner.policy.codes import Code
+from runner.policy.faults import Refusal, did_you_mean, shown
+from runner.policy.language import SCHEDULE
+from runner.policy.model import (
+    At,
+    CatchUp,
+    Cron,
+    DayMatch,
+    Every,
+    Fold,
+    Gap,
+    Overlap,
+    OverlapKind,
+    PolicyCall,
+    Schedule,
+    Session,
+    Trigger,
+)
+from runner.policy.nodes import Node
+from runner.policy.reader import Reader, Record
+from runner.policy.scalars import (
+    choice,
+    parse_boolean,
+    parse_count,
+    parse_duration,
+    parse_duration_or_zero,
+    parse_instant,
+    parse_rate,
+    parse_zone,
+)
+from runner.policy.sessions import read_limits, read_names
+
+Word = TypeVar("Word", bound=StrEnum)
+
+TRIGGERS = ("cron", "every", "at", "dates")
+"""Of these a schedule has exactly one."""
+
+CALL_KEYS = ("calls", *KINDS)
+"""And of these."""
+
+_ONE_MINUTE = timedelta(minutes=1)
+_MOST_RUNS = 10**9
+_CRON_ONLY = ("day_match", "dst_gap", "dst_fold")
+
+
+class CronFacts(Protocol):
+    """What reading a cron expression tells."""
+
+    @property
+    def names_one_hour(self) -> bool: ...
+
+
+CheckCron = Callable[[str, DayMatch | None], CronFacts]
+"""Reads a cron expression; raises EncodingError if it is none, is ambiguous, or never fires."""
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What `defaults` says: nodes by key, for schedules and sessions that do not write them."""
+
+    fields: Mapping[str, Node]
+    zone: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """
+    What the schedules of a policy may refer to: its sessions, the chain of each account, its
+    books; and how cron expressions are read.
+    """
+
+    policy: str
+    sessions: Mapping[str, Session]
+    chains: Mapping[str, int]
+    books: Books
+    check_cron: CheckCron
+
+
+class ScheduleReader:
+    """Reads one schedule of a policy."""
+
+    def __init__(self, record: Record, names: Names) -> None:
+        """`record` holds its fields, defaults included."""
+        self.record = record
+        self.reader = record.reader
+        self.policy = names.policy
+        self.sessions = names.sessions
+        self.books = names.books
+        self.check_cron = names.check_cron
+        self.session = self.sessions.get(record.read("session", self._session, ""))
+        chain = names.chains.get(self.session.account) if self.session is not None else None
+        self.chain = chain or None
+        self.zone = record.read("timezone", parse_zone, None)
+        # A zone that could not be read has been reported; times are then read as if in UTC.
+        self.any_zone = self.zone or ("UTC" if "timezone" in record else None)
+        self.gap = self._word("dst_gap", Gap, Gap.SHIFT)
+        self.fold = self._word("dst_fold", Fold, Fold.FIRST)
+
+    def read(self, name: str) -> Schedule:
+        record = self.record
+        trigger, place = self._trigger()
+        catch_up = self._word("catch_up", CatchUp, CatchUp.LATEST)
+        window = record.read("catch_up_window", parse_duration, None)
+        if catch_up is CatchUp.ALL and "catch_up_window" not in record:
+            at = record.get("catch_up") or record.place
+            what = "`catch_up: all` needs a `catch_up_window`"
+            hint = "add `catch_up_window: 24h`: how late a payment may still be made"
+            self.reader.fault(Code.NO_WINDOW, what, at, hint)
+        start_at, end_at = self._instant("start_at"), self._instant("end_at")
+        self._check_span(trigger, place, start_at, end_at)
+        if isinstance(trigger, Every) and trigger.anchor is None:
+            trigger = replace(trigger, anchor=start_at)
+        self._warn_no_effect(trigger)
+        return Schedule(
+            name=name,
+            policy=self.policy,
+            session=self.session.name if self.session is not None else "",
+            trigger=trigger,
+            calls=self._calls(),
+            start_at=start_at,
+            end_at=end_at,
+            max_runs=record.read("max_runs", _between(1, _MOST_RUNS), None),
+            jitter=record.read("jitter", parse_duration_or_zero, timedelta(0)),
+            catch_up=catch_up,
+            catch_up_window=window,
+            catch_up_rate=record.read("catch_up_rate", _parse_pace, _ONE_MINUTE),
+            start_grace=record.read("start_grace", parse_duration, _ONE_MINUTE),
+            overlap=record.read("overlap", _parse_overlap, Overlap(OverlapKind.SKIP)),
+            run_deadline=record.read("run_deadline", parse_duration, None),
+            retry_on_revert=record.read("retry_on_revert", _between(0, 3), 0),
+            pause_after_failures=record.read("pause_after_failures", _between(1, 1000), 3),
+            on_budget=cast(
+                "Literal['skip', 'hold']", record.read("on_budget", _parse_on_budget, "skip")
+            ),
+            limits=read_limits(record, self.books, self.chain, self.any_zone or "UTC"),
+            suspend=record.read("suspend", parse_boolean, False),
+            previous_names=read_names(record, "previous_names"),
+            mark=record.mark,
+            trigger_mark=place.mark,
+        )
+
+    def _session(self, text: str) -> str:
+        if text in self.sessions:
+            return text
+        hint = did_you_mean(text, self.sessions, "sessions")
+        raise Refusal(Code.UNKNOWN_SESSION, f"there is no session {shown(text)}", hint)
+
+    def _word(self, key: str, words: type[Word], default: Word) -> Word:
+        choices = tuple(word.value for word in words)
+        return words(self.record.read(key, lambda text: choice(text, choices), default.value))
+
+    def _instant(self, key: str) -> datetime | None:
+        def parse(text: str) -> datetime:
+            return parse_instant(text, self.any_zone, self.gap, self.fold)
+
+        return self.record.read(key, parse, None)
+
+    def _trigger(self) -> tuple[Trigger, Node]:
+        """Return the one trigger and the node of its value; after a fault, a stand-in."""
+        record = self.record
+        stand_in = Every(timedelta(days=1), None)
+        own = [key for key in record.mapping.entries if key in TRIGGERS]
+        present = own or [key for key in TRIGGERS if key in record]
+        if len(own) > 1:
+            second = record.mapping.entries[own[1]][0]
+            what = f"a second trigger: the schedule has `{own[0]}` already"
+            self.reader.fault(Code.TWO_TRIGGERS, what, second, "keep one of them")
+        if not present:
+            what = "the schedule has no trigger"
+            hint = 'add one of `cron: "0 9 1 * *"`, `every: 1w`, `at: 2026-12-01T09:00Z`'
+            self.reader.fault(Code.NO_TRIGGER, what, record.place, hint)
+        node = record.get(present[0]) if present else None
+        if node is None:  # missing, or not supported yet: reported
+            return stand_in, record.place
+        match present[0]:
+            case "cron":
+                return self._cron(node), node
+            case "every":
+                return Every(self.reader.read(node, parse_duration, stand_in.period), None), node
+            case "at":
+                instant = self._instant("at")
+                return (At(instant) if instant is not None else stand_in), node
+        return stand_in, node
+
+    def _cron(self, node: Node) -> Cron:
+        day_match = None
+        if "day_match" in self.record:
+            day_match = self._word("day_match", DayMatch, DayMatch.AND)
+
+        def parse(text: str) -> str:
+            expression = " ".join(text.split())
+            try:
+                facts = self.check_cron(expression, day_match)
+            except EncodingError as error:
+                raise Refusal(_cron_code(error.what), error.what, error.hint) from None
+            if facts.names_one_hour:
+                what = "this cron follows elapsed time, yet names one hour"
+                hint = "on the days the clocks change that hour may be left out, or come twice"
+                self.reader.faults.warn(Code.CRON_EVERY_MINUTE_OF_ONE_HOUR, what, node, hint)
+            return expression
+
+        expression = self.reader.read(node, parse, "0 0 1 1 *")
+        if "timezone" not in self.record:
+            what = "a cron needs a time zone"
+            hint = "add `timezone: Europe/Berlin`, here or below `defaults`; UTC is one"
+            self.reader.fault(Code.NO_TIMEZONE, what, node, hint)
+        return Cron(expression, self.any_zone or "UTC", day_match, self.gap, self.fold)
+
+    def _check_span(
+        self, trigger: Trigger, place: Node, start_at: datetime | None, end_at: datetime | None
+    ) -> None:
+        end = self.record.get("end_at")
+        if start_at is not None and end_at is not None and end is not None and end_at <= start_at:
+            what = "`end_at` is not after `start_at`: nothing would ever be paid"
+            self.reader.fault(Code.END_BEFORE_START, what, end, "check both instants")
+        if isinstance(trigger, At):
+            early = start_at is not None and trigger.instant < start_at
+            late = end_at is not None and trigger.instant > end_at
+            if early or late:
+                what = f"`at` lies {'before `start_at`' if early else 'after `end_at`'}"
+                hint = "it would never fire; delete the bound"
+                self.reader.fault(Code.NEVER_FIRES, what, place, hint)
+
+    def _warn_no_effect(self, trigger: Trigger) -> None:
+        """Warn of keys, written in the schedule itself, that its trigger does not read."""
+        if isinstance(trigger, Cron):
+            return
+        entries = self.record.mapping.entries
+        for name in _CRON_ONLY:
+            local = isinstance(trigger, At) and name != "day_match"
+            if name in entries and not local:
+                what = f"`{name}` has no effect without `cron`"
+                self.reader.faults.warn(Code.NO_EFFECT, what, entries[name][0], "delete it")
+
+    def _calls(self) -> tuple[PolicyCall, ...]:
+        record = self.record
+        own = [key for key in record.mapping.entries if key in CALL_KEYS]
+        present = own or [key for key in CALL_KEYS if key in record]
+        if len(own) > 1:
+            second = record.mapping.entries[own[1]][0]
+            what = f"a second form of calls: the schedule has `{own[0]}` already"
+            self.reader.fault(Code.NOT_ONE_KIND, what, second, "put both into one list `calls`")
+        if not present:
+            what = "the schedule calls nothing"
+            hint = "add `pay: {alice: 10 usdc}`, or a list `calls`"
+            self.reader.fault(Code.NO_CALLS, what, record.place, hint)
+        receivers = self.session.receivers if self.session is not None else None
+        reader = CallsReader(self.reader, self.books, self.chain, receivers)
+        calls: list[PolicyCall] = []
+        for key in present:
+            node = record.get(key)
+            if node is not None:
+                calls.extend(reader.items(node) if key == "calls" else reader.one(key, node))
+        return tuple(calls)
+
+
+def read_fields(reader: Reader, node: Node, defaults: Defaults) -> Record | None:
+    """Return the fields of a schedule, completed by the defaults it does not override."""
+    record = reader.record(node, SCHEDULE)
+    if record is None:
+        return None
+    written = record.mapping.entries
+    taken = set(written)
+    for group in (TRIGGERS, CALL_KEYS):
+        if any(key in written for key in group):
+            taken.update(group)
+    for key, value in defaults.fields.items():
+        supported = ("schedule", key) not in unsupported.KEYS
+        if key in SCHEDULE.keys and key not in taken and supported:
+            record.fields[key] = value
+    return record
+
+
+def _cron_code(what: str) -> Code:
+    if "never fires" in what:
+        return Code.NEVER_FIRES
+    return Code.NO_DAY_MATCH if "restricts the day" in what else Code.BAD_CRON
+
+
+def _between(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        number = parse_count(text)
+        if not low <= number <= high:
+            what = f"{shown(text)} is not between {low} and {high}"
+            raise Refusal(Code.OUT_OF_RANGE, what, f"write {low} to {high}")
+        return number
+
+    return parse
+
+
+def _parse_pace(text: str) -> timedelta:
+    count, period = parse_rate(text)
+    return period / count
+
+
+def _parse_overlap(text: str) -> Overlap:
+    match = re.fullmatch(r"buffer_all\(\s*([0-9]{1,6})\s*\)", text)
+    if match is not None:
+        return Overlap(OverlapKind.BUFFER_ALL, _between(1, 10_000)(match[1]))
+    if text.startswith("buffer_all"):
+        what = "`buffer_all` needs the most slots that may wait"
+        raise Refusal(Code.NOT_A_CHOICE, what, "write buffer_all(10)")
+    return Overlap(OverlapKind(choice(text, ("skip", "buffer_one", "allow"))))
+
+
+def _parse_on_budget(text: str) -> str:
+    return choice(text, ("skip", "hold"))

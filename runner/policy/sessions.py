@@ -1,0 +1,231 @@
+"""
+Reading `sessions`: which key, how long, what it may do, what the runner lets it do.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Literal, cast
+
+from runner.errors import Mark
+from runner.ethereum.address import Address
+from runner.ethereum.permissions import Permission
+from runner.policy.books import Books
+from runner.policy.codes import Code
+from runner.policy.faults import Refusal, did_you_mean, shown
+from runner.policy.language import LIMITS
+from runner.policy.model import Derive, Limits, Money, RollingLimit, Session, SmartAccount
+from runner.policy.nodes import Mapping, Node, Scalar
+from runner.policy.permissions import PermissionsReader
+from runner.policy.reader import Reader, Record
+from runner.policy.scalars import (
+    choice,
+    parse_duration,
+    parse_name,
+    parse_percentage,
+    parse_text,
+    parse_zone,
+)
+
+_ONE_DAY = timedelta(days=1)
+_LONGEST_LEAD = Decimal("0.8")  # of the lifetime (R2)
+
+
+class SessionReader:
+    """Reads one session of a policy."""
+
+    def __init__(
+        self, record: Record, policy: str, accounts: dict[str, SmartAccount], books: Books
+    ) -> None:
+        self.record = record
+        self.reader = record.reader
+        self.policy = policy
+        self.accounts = accounts
+        self.books = books
+        self.account = record.read("account", self._account, "")
+        known = accounts.get(self.account)
+        self.chain = known.chain or None if known is not None else None
+
+    def read(self, name: str, zone: str) -> Session:
+        """Read it; `zone` is where its days and months count if it names none."""
+        record = self.record
+        lifetime = record.read("lifetime", _parse_lifetime, _ONE_DAY)
+        accept_risk = record.read("accept_risk", parse_text, None)
+        permissions, marks = self._permissions(accept_risk)
+        return Session(
+            name=name,
+            policy=self.policy,
+            account=self.account,
+            lifetime=lifetime,
+            renew_before=self._renew_before(lifetime),
+            permissions=permissions,
+            margin=record.read("margin", parse_percentage, Decimal("0.1")),
+            receivers=self._receivers(),
+            limits=read_limits(record, self.books, self.chain, zone),
+            max_exposure=self._max_exposure(),
+            accept_risk=accept_risk,
+            on_no_grant=cast(
+                "Literal['hold', 'skip', 'fail']", record.read("on_no_grant", _no_grant, "hold")
+            ),
+            owner_lead=record.read("owner_lead", parse_duration, None),
+            renew=cast("Literal['auto', 'off']", record.read("renew", _renew, "auto")),
+            previous_names=read_names(record, "previous_names"),
+            mark=record.mark,
+            permission_marks=marks,
+        )
+
+    def _account(self, text: str) -> str:
+        if text in self.accounts:
+            return text
+        hint = did_you_mean(text, self.accounts, "accounts")
+        raise Refusal(Code.UNKNOWN_ACCOUNT, f"there is no account {shown(text)}", hint)
+
+    def _renew_before(self, lifetime: timedelta) -> timedelta | Decimal | None:
+        node = self.record.get("renew_before")
+        if node is None:
+            return None
+        lead = self.reader.read(node, _parse_lead, None)
+        if lead is None:
+            return None
+        share = lead if isinstance(lead, Decimal) else _share(lead, lifetime)
+        if "lifetime" in self.record and share > _LONGEST_LEAD:
+            what = "renewal would begin before a fifth of the lifetime is over"
+            hint = "at most 80% of `lifetime`; 33% is usual"
+            self.reader.fault(Code.RENEWED_TOO_EARLY, what, node, hint)
+        return lead
+
+    def _permissions(
+        self, accept_risk: str | None
+    ) -> tuple[tuple[Permission, ...] | Derive, tuple[Mark, ...]]:
+        node = self.record.get("permissions")
+        if node is None:
+            return Derive.DERIVE, ()
+        if isinstance(node, Scalar):
+            self.reader.read(node, _parse_derive, "derive")
+            return Derive.DERIVE, ()
+        sequence = self.reader.sequence(node)
+        if sequence is None:
+            return Derive.DERIVE, ()
+        permissions = PermissionsReader(self.reader, self.books, self.chain)
+        return permissions.read(sequence, accept_risk=accept_risk)
+
+    def _receivers(self) -> tuple[Address, ...] | None:
+        node = self.record.get("receivers")
+        if node is None or (isinstance(node, Scalar) and node.text == "any"):
+            return None
+        sequence = self.reader.sequence(node)
+        if sequence is None:
+            return None
+        if not sequence.items:
+            what = "the list of receivers is empty: nobody could be paid"
+            self.reader.fault(Code.EMPTY, what, node, "name them, or delete the key for any")
+        chain, books = self.chain, self.books
+        found: dict[Address, None] = {}
+        for item in sequence:
+            nobody: tuple[Address, ...] = ()
+            who = self.reader.read(item, lambda text: books.receivers(text, chain), nobody)
+            found.update(dict.fromkeys(who))
+        return tuple(found)
+
+    def _max_exposure(self) -> tuple[Money, ...] | None:
+        node = self.record.get("max_exposure")
+        return None if node is None else self.books.moneys(node, self.chain)
+
+
+def read_limits(record: Record, books: Books, chain: int | None, zone: str) -> Limits:
+    """Read `limits` of a session or schedule; `zone` holds if they name none."""
+    node = record.get("limits")
+    limits = None if node is None else record.reader.record(node, LIMITS)
+    if limits is None:
+        return Limits(timezone=zone)
+
+    def moneys(key: str) -> tuple[Money, ...]:
+        amounts = limits.get(key)
+        return () if amounts is None else books.moneys(amounts, chain)
+
+    return Limits(
+        per_run=moneys("per_run"),
+        per_day=moneys("per_day"),
+        per_week=moneys("per_week"),
+        per_month=moneys("per_month"),
+        per_lifetime=moneys("per_lifetime"),
+        rolling=_rolling(limits, books, chain),
+        timezone=limits.read("timezone", parse_zone, zone),
+    )
+
+
+def _rolling(limits: Record, books: Books, chain: int | None) -> tuple[RollingLimit, ...]:
+    reader = limits.reader
+    return tuple(
+        RollingLimit(reader.read(key, parse_duration, _ONE_DAY), books.moneys(value, chain))
+        for _, key, value in reader.named(limits.get("rolling"), names=False)
+    )
+
+
+def read_names(record: Record, key: str) -> tuple[str, ...]:
+    """Read a list of names."""
+    node = record.get(key)
+    sequence = None if node is None else record.reader.sequence(node)
+    if sequence is None:
+        return ()
+    return tuple(
+        name for item in sequence if (name := record.reader.read(item, parse_name, "")) != ""
+    )
+
+
+def check_previous_names(reader: Reader, section: Node | None, kind: str) -> None:
+    """Refuse former names that are in use, or claimed by two."""
+    if not isinstance(section, Mapping):
+        return
+    claimed: dict[str, str] = {}
+    for owner, (_, node) in section.entries.items():
+        if not isinstance(node, Mapping) or "previous_names" not in node.entries:
+            continue
+        names = node.entries["previous_names"][1]
+        for item in getattr(names, "items", ()):
+            if not isinstance(item, Scalar):
+                continue
+            rival = item.text if item.text in section.entries else claimed.get(item.text)
+            if rival is not None:
+                what = f"{shown(item.text)} is the name of another {kind}"
+                if rival != item.text:
+                    what = f"{shown(item.text)} is a former name of `{rival}` already"
+                hint = "one history belongs to one name; delete it here"
+                reader.fault(Code.PREVIOUS_NAME_IN_USE, what, item, hint)
+            claimed.setdefault(item.text, owner)
+
+
+def _share(lead: timedelta, lifetime: timedelta) -> Decimal:
+    return Decimal(int(lead.total_seconds())) / Decimal(int(lifetime.total_seconds()))
+
+
+def _parse_lifetime(text: str) -> timedelta:
+    if text in ("never", "forever", "none", "unlimited", "0"):
+        what = "a grant that never ends is refused for payments"
+        raise Refusal(Code.ENDLESS, what, "write a duration, as 45d; it is renewed in time")
+    return parse_duration(text)
+
+
+def _parse_lead(text: str) -> timedelta | Decimal:
+    if not text.endswith("%"):
+        return parse_duration(text)
+    fraction = parse_percentage(text)
+    if not fraction:
+        raise Refusal(Code.OUT_OF_RANGE, "a grant renewed at its end is renewed too late")
+    return fraction
+
+
+def _parse_derive(text: str) -> str:
+    if text == "root":
+        raise Refusal(Code.BAD_PERMISSION, "`root` stands in a list", "write `[root]`")
+    return choice(text, ("derive",))
+
+
+def _no_grant(text: str) -> str:
+    return choice(text, ("hold", "skip", "fail"))
+
+
+def _renew(text: str) -> str:
+    # YAML 1.1 reads a bare `off` as false, and people write it either way.
+    return choice("off" if text in ("no", "false") else text, ("auto", "off"))

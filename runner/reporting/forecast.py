@@ -1,0 +1,74 @@
+"""The slots that will fire, from the policies alone: what `next` lists and `status` looks up."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from itertools import islice, takewhile
+
+from runner.policy.model import Every, Schedule
+from runner.reporting.scripts import Upcoming
+from runner.scheduling.occurrence import Slot
+from runner.scheduling.triggers import timetable
+
+_INSTANT = timedelta(microseconds=1)
+
+
+def upcoming(
+    schedules: Iterable[Schedule], *, start: datetime, now: datetime, count: int
+) -> list[Upcoming]:
+    """
+    The first `count` slots that fire at or after `start`, of all schedules together.
+
+    Args:
+        now: What an `every` without an anchor counts from; its first slot is a period later.
+    """
+    each = [_firing(one, start=start, now=now) for one in schedules if not one.suspend]
+    merged = heapq.merge(*each, key=lambda one: (one.due_at, one.schedule))
+    return list(islice(merged, count))
+
+
+def counts_from_now(schedule: Schedule) -> bool:
+    """Whether its times are not known before it is first applied (T5)."""
+    trigger = schedule.trigger
+    return isinstance(trigger, Every) and trigger.anchor is None and schedule.start_at is None
+
+
+def next_of(schedule: Schedule, *, anchor: datetime, after: datetime) -> Upcoming | None:
+    """The first slot that fires later than `after`; `anchor` is the ledger's (T5)."""
+    slots = timetable(schedule, anchor=anchor).slots(after)
+    return next((_named(schedule, slot) for slot in slots if slot.verdict is None), None)
+
+
+def _firing(schedule: Schedule, *, start: datetime, now: datetime) -> Iterator[Upcoming]:
+    whole = now.replace(microsecond=0)
+    after = start - _INSTANT
+    if counts_from_now(schedule):
+        # As when it is applied: the anchor itself has passed, the first slot is one period later.
+        after = max(after, whole)
+    slots = timetable(schedule, anchor=whole).slots(after)
+    firing = (_named(schedule, slot) for slot in slots if slot.verdict is None)
+    if schedule.max_runs is None:
+        return firing
+    return _first_runs(schedule, start=start, after=after, whole=whole)
+
+
+def _first_runs(
+    schedule: Schedule, *, start: datetime, after: datetime, whole: datetime
+) -> Iterator[Upcoming]:
+    # `max_runs` counts from the schedule's beginning where the policy names one (T9).
+    if schedule.start_at is not None:
+        after = min(after, schedule.start_at - _INSTANT)
+    slots = timetable(schedule, anchor=whole).slots(after)
+    firing = (_named(schedule, slot) for slot in slots if slot.verdict is None)
+    return (one for one in islice(firing, schedule.max_runs) if one.due_at >= start)
+
+
+def _named(schedule: Schedule, slot: Slot) -> Upcoming:
+    return Upcoming(schedule.uid, slot.due_at, slot.local)
+
+
+def within(slots: Iterable[Upcoming], end: datetime) -> Iterator[Upcoming]:
+    """Those before `end`, of slots that ascend."""
+    return takewhile(lambda one: one.due_at < end, slots)

@@ -1,0 +1,291 @@
+"""
+Timetables: what a schedule's trigger means on the time line, slot by slot.
+
+A timetable is a pure function of the schedule and its anchor. Asked at any instant it gives the
+same slots with the same names, so nothing about the future has to be remembered.
+
+Source: SEMANTICS T1 to T9, X8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from itertools import islice, takewhile
+from typing import Protocol
+
+from runner.errors import EncodingError
+from runner.ethereum.hashing import keccak256
+from runner.policy.model import At, Cron, Every, Schedule
+from runner.scheduling.cron import check_cron
+from runner.scheduling.occurrence import Slot, format_instant_slot
+from runner.scheduling.wallclock import EXACT_UP_TO, Moment, WallClock, most_within
+from runner.scheduling.zones import FIRST_INSTANT, LAST_INSTANT, load_zone
+
+_SECOND = timedelta(seconds=1)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Source(Protocol):
+    """
+    A trigger, counted and listed without bounds and jitter.
+
+    Instants are UTC in whole seconds; intervals include `start` and leave out `end`.
+    """
+
+    def moments(self, start: datetime) -> Iterator[Moment]:
+        """All slots from `start` on, ascending; those that do not fire carry a verdict."""
+        ...
+
+    def count(self, start: datetime, end: datetime) -> int:
+        """How many slots fire in the interval, without listing them."""
+        ...
+
+    def exceptions(self, start: datetime, end: datetime) -> Iterator[Moment]:
+        """The slots of the interval that do not fire."""
+        ...
+
+    def densest(self, window: timedelta, start: datetime, end: datetime) -> int:
+        """A number that no closed window of this length inside the interval exceeds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """`every`: anchor + n × period, n ≥ 0 (T5)."""
+
+    anchor: datetime
+    period: timedelta
+
+    def moments(self, start: datetime) -> Iterator[Moment]:
+        due_at = self.anchor + self._before(start) * self.period
+        while due_at < LAST_INSTANT:
+            yield Moment(due_at, format_instant_slot(due_at), timedelta())
+            due_at += self.period
+
+    def count(self, start: datetime, end: datetime) -> int:
+        return max(0, self._before(end) - self._before(start))
+
+    def exceptions(self, start: datetime, end: datetime) -> Iterator[Moment]:  # noqa: ARG002
+        return iter(())
+
+    def densest(self, window: timedelta, start: datetime, end: datetime) -> int:  # noqa: ARG002
+        return window // self.period + 1
+
+    def _before(self, instant: datetime) -> int:
+        """How many slots come before an instant."""
+        return max(0, -((self.anchor - instant) // self.period))
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """`at`: one instant (T6)."""
+
+    instant: datetime
+
+    def moments(self, start: datetime) -> Iterator[Moment]:
+        if self.instant >= start:
+            yield Moment(self.instant, format_instant_slot(self.instant), timedelta())
+
+    def count(self, start: datetime, end: datetime) -> int:
+        return int(start <= self.instant < end)
+
+    def exceptions(self, start: datetime, end: datetime) -> Iterator[Moment]:  # noqa: ARG002
+        return iter(())
+
+    def densest(self, window: timedelta, start: datetime, end: datetime) -> int:  # noqa: ARG002
+        return self.count(start, end)
+
+
+@dataclass(frozen=True, slots=True)
+class Timetable:
+    """
+    The slots of one schedule.
+
+    Attributes:
+        uid: Seeds the jitter; the schedule's uid as first applied.
+        begin: No slot is due before it (`start_at`).
+        end: No slot is due after it (`end_at`, included).
+        jitter: Upper bound of the delay, whole seconds (T8).
+    """
+
+    uid: str
+    source: Source
+    begin: datetime | None
+    end: datetime | None
+    jitter: timedelta
+
+    def slots(self, after: datetime) -> Iterator[Slot]:
+        """
+        The slots due strictly after an instant, ascending, lazily.
+
+        Several slots may share an instant: where the clocks go forward, a wall time that was
+        left out stands just before the regular slot that it meets. They share `fire_at` too, so
+        that whoever goes on after `due_at` has decided both.
+        """
+        moments = self._moments(after)
+        if not self.jitter:
+            return (self._slot(moment, moment.due_at) for moment in moments)
+        return self._delayed(moments)
+
+    def next_after(self, instant: datetime) -> Slot | None:
+        """The first slot due strictly after an instant, also one that only gets a row."""
+        return next(self.slots(instant), None)
+
+    def count(self, after: datetime, until: datetime) -> int:
+        """How many slots that fire are due in (after, until]; costs no more for dense ones."""
+        start, end = self._interval(after, until)
+        return self.source.count(start, end) if start < end else 0
+
+    def exceptions(self, after: datetime, until: datetime) -> Iterator[Slot]:
+        """The slots due in (after, until] that do not fire, in order."""
+        for moment in self.source.exceptions(*self._interval(after, until)):
+            # Listed anew, for the jitter of the slot that it may have met.
+            for slot in self.slots(moment.due_at - _SECOND):
+                if slot.text == moment.text:
+                    yield slot
+                    break
+
+    def latest(self, after: datetime, until: datetime) -> Slot | None:
+        """The last slot that fires and is due in (after, until]."""
+        start, end = self._interval(after, until)
+        if start >= end or not self.source.count(start, end):
+            return None
+        reach = _SECOND
+        while not self.source.count(max(start, end - reach), end):
+            reach *= 2
+        low, high = max(start, end - reach), end  # a slot in [low, end), none in [high, end)
+        while high - low > _SECOND:
+            middle = low + (high - low) // _SECOND // 2 * _SECOND
+            low, high = (middle, high) if self.source.count(middle, end) else (low, middle)
+        return next(slot for slot in self.slots(low - _SECOND) if slot.verdict is None)
+
+    # ── bounds and jitter ─────────────────────────────────────────────────────────────────────
+
+    def _interval(self, after: datetime, until: datetime) -> tuple[datetime, datetime]:
+        """(after, until], cut to the timetable's bounds, as [start, end) in whole seconds."""
+        if after.tzinfo is None or until.tzinfo is None:
+            raise EncodingError("a timetable is asked with aware instants")
+        start = max(after.astimezone(UTC), FIRST_INSTANT - _SECOND)
+        end = min(until.astimezone(UTC), LAST_INSTANT)
+        if self.begin is not None:
+            start = max(start, self.begin - _MICROSECOND)
+        if self.end is not None:
+            end = min(end, self.end)
+        return _following_second(start), _following_second(end)
+
+    def _moments(self, after: datetime) -> Iterator[Moment]:
+        start, end = self._interval(after, LAST_INSTANT)
+        return takewhile(lambda moment: moment.due_at < end, self.source.moments(start))
+
+    def _slot(self, moment: Moment, fire_at: datetime) -> Slot:
+        due_at, text, offset, verdict, closes_as = moment
+        local = due_at.isoformat()
+        if offset:
+            local = due_at.astimezone(timezone(offset)).isoformat()
+        return Slot(text, due_at, fire_at, local, verdict, closes_as)
+
+    def _delayed(self, moments: Iterator[Moment]) -> Iterator[Slot]:
+        together: list[Moment] = []
+        for moment in moments:
+            if together and moment.due_at > together[0].due_at:
+                yield from self._fire(together, before=moment.due_at)
+                together = []
+            together.append(moment)
+        yield from self._fire(together, before=None)
+
+    def _fire(self, together: list[Moment], *, before: datetime | None) -> Iterator[Slot]:
+        """Give slots of one instant their delay: the firing one's, if one of them fires."""
+        fire_at = None
+        for moment in together:
+            if moment.verdict is None:
+                fire_at = moment.due_at + self._delay(moment.text)
+        if fire_at is not None and before is not None:
+            fire_at = min(fire_at, before - _SECOND)
+        for moment in together:
+            yield self._slot(moment, fire_at or moment.due_at)
+
+    def _delay(self, text: str) -> timedelta:
+        digest = keccak256(f"{self.uid}\0{text}".encode())
+        return int.from_bytes(digest[:8], "big") % (self.jitter // _SECOND + 1) * _SECOND
+
+
+def timetable(schedule: Schedule, *, anchor: datetime | None, uid: str | None = None) -> Timetable:
+    """
+    The timetable of a schedule.
+
+    Args:
+        anchor: When the schedule was first applied: where an `every` counts from that names
+            neither `anchor` nor `start_at`. Cut to the second.
+        uid: The uid as first applied, where a rename has changed it since.
+
+    Raises:
+        EncodingError: the trigger cannot be computed with, or an `every` has no anchor.
+    """
+    begin, end = _utc(schedule.start_at), _utc(schedule.end_at)
+    return Timetable(
+        uid=uid or schedule.uid,
+        source=_source(schedule, anchor),
+        begin=begin,
+        end=end,
+        jitter=schedule.jitter // _SECOND * _SECOND,
+    )
+
+
+def count_within(table: Timetable, window: timedelta, horizon: timedelta, start: datetime) -> int:
+    """
+    The largest number of slots that fire in any window of this length inside the horizon.
+
+    The window is closed, since a grant still pays in the second of its expiry. Exact for `at`,
+    and for a cron of up to 10,000 slots in the horizon; beyond that, and for an `every` with
+    jitter, it may be a little more and is never less (see `WallClock.densest`). Deterministic
+    in its arguments, so it can be remembered by them.
+
+    Source: SEMANTICS R25.
+    """
+    end = start + max(horizon, window)
+    after = start - _MICROSECOND
+    total = table.count(after, end)
+    if isinstance(table.source, WallClock) and total <= EXACT_UP_TO:
+        firing = (slot for slot in table.slots(after) if slot.verdict is None)
+        return most_within([slot.fire_at for slot in islice(firing, total)], window)
+    # Jitter can bring two slots closer together, by all of it at most.
+    first, last = table._interval(after, end)
+    return min(total, table.source.densest(window + table.jitter, first, last)) if total else 0
+
+
+def _source(schedule: Schedule, anchor: datetime | None) -> Source:
+    match schedule.trigger:
+        case Cron() as cron:
+            expression = check_cron(cron.expression, cron.day_match)
+            return WallClock(expression, load_zone(cron.timezone), cron.gap, cron.fold)
+        case At(instant):
+            return Once(_whole(instant))
+        case Every(period, written):
+            if period < _SECOND or period % _SECOND:
+                raise EncodingError("a period is whole seconds, at least one")
+            counted_from = written or schedule.start_at or anchor
+            if counted_from is None:
+                raise EncodingError(
+                    f"`{schedule.uid}` was never applied, so its period counts from nowhere",
+                    hint="write `anchor` or `start_at`, or apply it first",
+                )
+            return Interval(_whole(counted_from), period)
+
+
+def _whole(instant: datetime) -> datetime:
+    """An instant in UTC, cut to the second."""
+    if instant.tzinfo is None:
+        raise EncodingError(f"{instant!r} has no zone")
+    return instant.astimezone(UTC).replace(microsecond=0)
+
+
+def _utc(instant: datetime | None) -> datetime | None:
+    if instant is not None and instant.tzinfo is None:
+        raise EncodingError(f"{instant!r} has no zone")
+    return None if instant is None else instant.astimezone(UTC)
+
+
+def _following_second(instant: datetime) -> datetime:
+    return instant.replace(microsecond=0) + _SECOND

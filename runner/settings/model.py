@@ -1,0 +1,198 @@
+"""
+The settings as the rest of the program knows them: frozen, paths absolute, names resolved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+
+@dataclass(frozen=True, slots=True)
+class EnvRef:
+    """A secret in an environment variable."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileRef:
+    """A secret in a file, its path absolute."""
+
+    path: Path
+
+
+Reference = EnvRef | FileRef
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """
+    Margins of a wallet profile (R24).
+
+    Attributes:
+        inclusion: How long an operation may take from send to block.
+        skew: How far clocks may be apart.
+        min_lead: The shortest time between a renewal and the end of the old grant.
+        clock: `system`, or `wallet` for the time of the head block (R17).
+        finality_blocks: Blocks, the including one counted, after which an inclusion is certain.
+        finality_age: And the age it must have by then (X13).
+    """
+
+    inclusion: timedelta
+    skew: timedelta
+    min_lead: timedelta
+    clock: Literal["system", "wallet"]
+    finality_blocks: int
+    finality_age: timedelta
+
+
+SANDBOX_TIMING = Timing(
+    inclusion=timedelta(seconds=3),
+    skew=timedelta(seconds=1),
+    min_lead=timedelta(seconds=5),
+    clock="wallet",
+    finality_blocks=1,
+    finality_age=timedelta(0),
+)
+"""What an embedded or loopback profile has for every key not written."""
+
+SERVICE_TIMING = Timing(
+    inclusion=timedelta(seconds=120),
+    skew=timedelta(seconds=30),
+    min_lead=timedelta(minutes=5),
+    clock="system",
+    # X13 asks 12 blocks of mainnet and unknown chains, 1 block and 30 s of an L2. A profile may
+    # serve both: the stricter of each holds, and on an L2 12 blocks are past within those 30 s.
+    finality_blocks=12,
+    finality_age=timedelta(seconds=30),
+)
+"""What any other profile has."""
+
+
+@dataclass(frozen=True, slots=True)
+class RpcUrls:
+    """Endpoints for independent evidence (X12): one for all chains, or one for each."""
+
+    for_all: Reference | str | None = None
+    by_chain: Mapping[int, Reference | str] = field(default_factory=dict)
+
+    def get(self, chain: int) -> Reference | str | None:
+        """Return the endpoint of a chain, or None: then the wallet's own is asked."""
+        return self.by_chain.get(chain, self.for_all)
+
+
+_BY_KIND: Any = None  # stands for the timing that fits the kind of profile
+
+
+@dataclass(frozen=True, slots=True)
+class WalletProfile:
+    """
+    A wallet service: embedded, or at a URL.
+
+    Attributes:
+        state: Where the embedded one keeps its chain; None forgets it at the end.
+        gas_policies: The service's policy ids, by name.
+        rate_limit: Requests a second; None for no limit.
+    """
+
+    embedded: bool = False
+    state: Path | None = None
+    url: str | None = None
+    api_key: Reference | None = None
+    rpc_url: RpcUrls = field(default_factory=RpcUrls)
+    gas_policies: Mapping[str, str] = field(default_factory=dict)
+    rate_limit: float | None = None
+    timing: Timing = _BY_KIND
+
+    def __post_init__(self) -> None:
+        if self.timing is _BY_KIND:
+            timing = SANDBOX_TIMING if self.is_sandbox else SERVICE_TIMING
+            object.__setattr__(self, "timing", timing)
+
+    @property
+    def is_sandbox(self) -> bool:
+        """Embedded, or on this machine."""
+        return self.embedded or (self.url is not None and is_loopback(urlsplit(self.url).hostname))
+
+
+@dataclass(frozen=True, slots=True)
+class SignerSpec:
+    """
+    Where the key of a signer lies: in `source`, in `keystore` locked by `password`, or, for play
+    money alone, in `private_key`. Exactly one of the three is set.
+    """
+
+    source: Reference | None = None
+    keystore: Path | None = None
+    password: Reference | None = None
+    private_key: SecretStr | None = None
+    sandbox_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Http:
+    """Where the dashboard listens, and the token that changing actions need."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    token: Reference | None = None
+
+    @property
+    def bind(self) -> str:
+        """Host and port as they are written."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """`auto` is text on a terminal and JSON lines in a pipe."""
+
+    format: Literal["auto", "text", "json"] = "auto"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """
+    The environment of the daemon.
+
+    Attributes:
+        policies: A folder or file.
+        store: `sqlite:////absolute/path`.
+        throw_away_signers: Without runner.yaml every signer name stands for a throw-away key.
+        file: The runner.yaml that was read, if there was one.
+        warnings: Faults of severity `warning`.
+    """
+
+    policies: Path
+    store: str
+    secret_key: Reference
+    wallets: Mapping[str, WalletProfile]
+    signers: Mapping[str, SignerSpec] = field(default_factory=lambda: MappingProxyType({}))
+    http: Http = field(default_factory=Http)
+    log: Log = field(default_factory=Log)
+    throw_away_signers: bool = False
+    file: Path | None = None
+    warnings: tuple[Any, ...] = ()
+
+
+def is_loopback(host: str | None) -> bool:
+    """Tell whether a host name or address is this machine's own."""
+    if host is None:
+        return False
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
