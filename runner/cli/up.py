@@ -49,10 +49,13 @@ def up(config: str | None, sandbox: bool, seconds: float | None) -> None:
     """
     from runner.adapters.telemetry import StructlogTelemetry
     from runner.policy.parse import load_policies
+    from runner.scheduling.cron import check_cron
     from runner.settings import load_settings
 
     settings = load_settings(Path(config) if config else None, os.environ, Path.cwd())
-    policies = load_policies([settings.policies], environment=os.environ, settings=settings)
+    policies = load_policies(
+        [settings.policies], environment=os.environ, settings=settings, check_cron=check_cron
+    )
     people = settings.log.format == "text" or (
         settings.log.format == "auto" and sys.stderr.isatty()
     )
