@@ -114,6 +114,7 @@ async def runtime(
             keys=SessionKeys(ledger.open_key, entropy=os.urandom),
             telemetry=telemetry,
             alarm=alarm,
+            clock=SystemClock(),
             chance=random.random,
         )
         telemetry.emit(
@@ -322,9 +323,13 @@ async def _signer(name: str, spec: SignerSpec, environment: Mapping[str, str]) -
         secret = parse_private_key(spec.private_key.get_secret_value(), name=name)
         return LocalSigner(secret, name=name, sandbox_only=True)
     if spec.keystore is not None:
-        password = "" if spec.password is None else read_reference(
-            spec.password, environment, what=f"signers.{name}.password"
-        ).rstrip("\r\n")
+        password = (
+            ""
+            if spec.password is None
+            else read_reference(spec.password, environment, what=f"signers.{name}.password").rstrip(
+                "\r\n"
+            )
+        )
         try:
             document = spec.keystore.read_text(encoding="utf-8")
         except OSError as error:
@@ -363,9 +368,7 @@ class _Assembly:
             for account in policy.accounts.values():
                 uid = f"{policy.name}/{account.name}"
                 self.accounts[uid] = await self._account(account)
-                telemetry.emit(
-                    "account.ready", account=uid, address=self.accounts[uid].address
-                )
+                telemetry.emit("account.ready", account=uid, address=self.accounts[uid].address)
             for session in policy.sessions.values():
                 sessions[session.uid] = self._session(policy, session)
             for schedule in policy.schedules.values():
@@ -454,5 +457,3 @@ def _max_fee(spec: SmartAccount) -> int:
             hint="write the most that one operation may cost, as `max_fee: 0.01 native`",
         )
     return spec.max_fee
-
-

@@ -13,7 +13,7 @@ Every error this program raises on purpose, drawn as one tree.
     │   └── WalletRefused      not taken, the same request will not do better
     ├── StoreError             the ledger
     │   ├── LedgerHeld         another process holds this ledger
-    │   └── Conflict           a conditional write found another version: whoever lost drops the work
+    │   └── Conflict           a conditional write found another version: the loser drops it
     └── SignerError            a key is missing, locked, wrong or slow
 
 Only `cli/render.py` prints them. Nothing in here may hold a secret.
@@ -108,9 +108,7 @@ class GuardError(RunnerError):
 
     exit_code = 4
 
-    def __init__(
-        self, what: str, *, findings: Iterable[Any] = (), hint: str | None = None
-    ) -> None:
+    def __init__(self, what: str, *, findings: Iterable[Any] = (), hint: str | None = None) -> None:
         super().__init__(what, hint=hint)
         self.findings = tuple(findings)
 

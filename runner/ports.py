@@ -95,7 +95,12 @@ class WalletApi(Protocol):
         ...
 
     def seal(
-        self, offer: OperationOffer, signature: bytes, *, context: bytes | None, gas_policy: str | None
+        self,
+        offer: OperationOffer,
+        signature: bytes,
+        *,
+        context: bytes | None,
+        gas_policy: str | None,
     ) -> bytes:
         """The exact request that sends a signed operation: stored before it goes out (X5)."""
         ...
@@ -343,7 +348,13 @@ class Ledger(Protocol):
         ...
 
     def note(
-        self, run: Run, operation: str, status: OperationStatus, *, detail: str | None, now: datetime
+        self,
+        run: Run,
+        operation: str,
+        status: OperationStatus,
+        *,
+        detail: str | None,
+        now: datetime,
     ) -> Awaitable[Run]:
         """What the service answered to a send."""
         ...

@@ -12,7 +12,12 @@ from typing import Any
 
 from runner.ethereum.units import format_units
 
-_COLOURS = {"warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[1;31m", "paid": "\x1b[32m"}
+_COLOURS = {
+    "warning": "\x1b[33m",
+    "error": "\x1b[31m",
+    "critical": "\x1b[1;31m",
+    "paid": "\x1b[32m",
+}
 _RESET = "\x1b[0m"
 _DIM = "\x1b[2m"
 
@@ -72,7 +77,9 @@ def _failed(event: Event) -> tuple[str, str]:
     reason = f" ({event['reason']})" if event.get("reason") else ""
     detail = f": {event['detail']}" if event.get("detail") else ""
     what = moved(event.get("transfers") or ())
-    return state.replace("_", " "), f"{_where(event)} {event.get('slot', '')}{reason}{detail} — {what}"
+    return state.replace(
+        "_", " "
+    ), f"{_where(event)} {event.get('slot', '')}{reason}{detail} — {what}"
 
 
 def _held(event: Event) -> tuple[str, str]:

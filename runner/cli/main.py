@@ -60,7 +60,7 @@ class LazyGroup(click.Group):
         """Find the command; an unknown name says what was probably meant."""
         name = click.utils.make_str(args[0])
         if name not in COMMANDS and not name.startswith("-"):
-            from difflib import get_close_matches  # noqa: PLC0415 (only on the way to an error)
+            from difflib import get_close_matches
 
             close = get_close_matches(name, COMMANDS, n=1)
             hint = f" Did you mean '{close[0]}'?" if close else ""
@@ -113,7 +113,7 @@ def run(arguments: list[str]) -> int:
     except Exception as error:  # whatever it is, people get words, not a traceback
         if isinstance(error, OSError) and error.errno == errno.EPIPE:
             return _reader_left()
-        from runner.cli.render import report_error  # noqa: PLC0415 (`--version` needs click alone)
+        from runner.cli.render import report_error
 
         return report_error(error)
     return code if isinstance(code, int) else 0

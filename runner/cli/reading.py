@@ -172,9 +172,7 @@ def _run(row: Row[Any]) -> RunView:
 
 
 _RUN_COLUMNS = [
-    f.name
-    for f in fields(RunView)
-    if f.name not in {"intent", "generation", "operations", "lines"}
+    f.name for f in fields(RunView) if f.name not in {"intent", "generation", "operations", "lines"}
 ]
 
 

@@ -79,7 +79,7 @@ def report_error(error: Exception) -> int:
 
 def print_faults(faults: Iterable[PolicyError]) -> None:
     """Every fault with its line and a caret, then how many there were."""
-    from runner.policy.report import render_fault  # noqa: PLC0415 (only for faults)
+    from runner.policy.report import render_fault
 
     faults = tuple(faults)
     colour = look(sys.stderr).colour

@@ -19,7 +19,7 @@ _DURATION = re.compile(r"(\d+)([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """A whole number and a unit: 40s, 5m, 2h, 1d."""
 
     name = "duration"

@@ -21,7 +21,7 @@ from runner.execution.pursuit import Pursuit
 from runner.execution.sessions import SessionKeeper, can_burn
 from runner.execution.steps import Operator
 from runner.execution.watch import Watcher
-from runner.ports import Alarm, KeyRing, Ledger, Telemetry
+from runner.ports import Alarm, Clock, KeyRing, Ledger, Telemetry
 from runner.records import Claim, Grant, Run, RunKind, ScheduleSeed
 from runner.scheduling.heap import Heap
 from runner.scheduling.occurrence import Reason, State
@@ -52,6 +52,7 @@ class Daemon:
         keys: KeyRing,
         telemetry: Telemetry,
         alarm: Alarm,
+        clock: Clock,
         chance: Callable[[], float],
     ) -> None:
         self._schedules = schedules
@@ -59,6 +60,7 @@ class Daemon:
         self._ledger = ledger
         self._telemetry = telemetry
         self._alarm = alarm
+        self._clock = clock
         self._chance = chance
         self._stopping = asyncio.Event()
         self._runs: dict[str, _Task] = {}
@@ -93,8 +95,7 @@ class Daemon:
         """Until `stop`. Raises what the ledger raises; nothing else ends it."""
         background: list[asyncio.Task[None]] = []
         try:
-            for watcher in self._watchers.values():
-                background.append(asyncio.create_task(watcher.run()))
+            background += [asyncio.create_task(w.run()) for w in self._watchers.values()]
             await self._first_look()
             if self._stopping.is_set():
                 return
@@ -102,8 +103,7 @@ class Daemon:
             for keeper in self._keepers.values():
                 await keeper.load()
             await self._recover()
-            for keeper in self._keepers.values():
-                background.append(asyncio.create_task(keeper.run()))
+            background += [asyncio.create_task(k.run()) for k in self._keepers.values()]
             await self._tick_until_stopped(background)
             await self._drain()
         finally:
@@ -119,8 +119,12 @@ class Daemon:
 
     async def _first_look(self) -> None:
         """Nothing can be decided before the chain's time is known (X10)."""
-        while any(w.head is None for w in self._watchers.values()) and not self._stopping.is_set():
-            await asyncio.sleep(0.02)
+        stopped = asyncio.create_task(self._stopping.wait())
+        for watcher in self._watchers.values():
+            seen = asyncio.create_task(watcher.seen.wait())
+            await asyncio.wait({stopped, seen}, return_when=asyncio.FIRST_COMPLETED)
+            seen.cancel()
+        stopped.cancel()
 
     async def _install(self, seeds: Sequence[ScheduleSeed]) -> None:
         now = min((v.clock.now() for v in self._venues.values()), default=None)
@@ -350,10 +354,10 @@ class Daemon:
         signed = [entry.task for entry in self._runs.values() if entry.signing]
         if signed:
             self._telemetry.emit("daemon.stopping", signed=len(signed))
-        patience = asyncio.get_running_loop().time() + _LAST_WAIT_SECONDS
-        while asyncio.get_running_loop().time() < patience:
+        patience = self._clock.monotonic() + _LAST_WAIT_SECONDS
+        while self._clock.monotonic() < patience:
             busy = [e.task for e in self._runs.values() if e.signing]
             activating = any(keeper.signing for keeper in self._keepers.values())
             if not busy and not activating:
                 return
-            await asyncio.sleep(0.05)
+            await self._clock.sleep(0.05)

@@ -115,7 +115,7 @@ class DueSlots:
         if spec.catch_up is CatchUp.NONE:
             window = spec.start_grace
         elif window is None:
-            window = catch_up_window_default(slot, self._table.next_after(slot.due_at))
+            window = catch_up_window_default(slot, self._table.next_firing_after(slot.due_at))
         return slot.fire_at + max(window, spec.start_grace)
 
     def _range(self, decision: RangeDecision) -> Claim:

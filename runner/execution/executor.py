@@ -118,7 +118,9 @@ class Executor:
                 run, deadline = await self._refused(run, error, deadline)
             except (AnswerLost, WalletBusy) as error:
                 run = await self._ledger.run(run.id)
-                wait = getattr(error, "retry_after_seconds", None) or pause * (1 - self._chance() / 2)
+                wait = getattr(error, "retry_after_seconds", None) or pause * (
+                    1 - self._chance() / 2
+                )
                 pause = min(pause * 2, _LONGEST_PAUSE)
                 self._say("run.delayed", run, level="warning", detail=error.what)
                 await self._sleep(wait, until=deadline)
@@ -192,9 +194,7 @@ class Executor:
             )
         return run
 
-    async def _without_grant(
-        self, run: Run, why: str, deadline: datetime
-    ) -> tuple[Run, datetime]:
+    async def _without_grant(self, run: Run, why: str, deadline: datetime) -> tuple[Run, datetime]:
         """R20: wait inside the catch-up window (default), skip, or fail."""
         choice, now = self._schedule.session.spec.on_no_grant, self._now()
         run = await self._ledger.run(run.id)
@@ -263,9 +263,7 @@ class Executor:
 
     async def _release(self, run: Run) -> tuple[Run, datetime]:
         deadline = self._now() + self._schedule.run_deadline
-        run = await self._ledger.move(
-            run, State.CLAIMED, now=self._now(), deadline_at=deadline
-        )
+        run = await self._ledger.move(run, State.CLAIMED, now=self._now(), deadline_at=deadline)
         return run, deadline
 
     # ── after the signature ───────────────────────────────────────────────────────────────────
@@ -385,4 +383,3 @@ class Executor:
 def _is_unsigned(run: Run) -> bool:
     """Evidence aside, a held run has nothing signed."""
     return run.state in _UNSIGNED and run.reason is not Reason.EVIDENCE
-

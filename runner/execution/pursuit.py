@@ -18,7 +18,7 @@ from runner.execution.contexts import Venue
 from runner.execution.recovery import Sighting, Situation, Step, next_step
 from runner.execution.steps import Operator, Order
 from runner.execution.watch import Follower, Watcher
-from runner.guard.intent import TransferLine
+from runner.guard.intent import NATIVE, TransferLine
 from runner.ports import Block, Ledger, OperationEvent, Telemetry
 from runner.records import (
     Grant,
@@ -83,9 +83,7 @@ class Pursuit:
             first.sender, first.nonce, min(one.from_block for one in operations)
         ) as follower:
             while run.state not in CLOSED:
-                await follower.look(self._venue.poll_seconds * 4)
-                if follower.looks == 0 or self._watcher.head is None:
-                    continue
+                await follower.look()
                 operations = await self._ledger.operations(run.id)
                 step = next_step(self._situation(run, operations, follower))
                 if step is Step.WAIT:
@@ -98,9 +96,7 @@ class Pursuit:
                     self._rest(step, run, error)
             return Ending(run, follower.event)
 
-    def _situation(
-        self, run: Run, operations: list[Operation], follower: Follower
-    ) -> Situation:
+    def _situation(self, run: Run, operations: list[Operation], follower: Follower) -> Situation:
         head = self._watcher.head
         if head is None:
             raise AssertionError("a situation needs a look at the chain")
@@ -245,7 +241,7 @@ class Pursuit:
         ]
         missing = False
         for line in self._lines:
-            if line.kind not in {"pay", "transfer"} or line.token == "native":
+            if line.kind not in {"pay", "transfer"} or line.token == NATIVE:
                 continue
             exact = (line.token, line.receiver, line.amount)
             match = next((t for t in seen if (t.token, t.receiver, t.amount) == exact), None)
@@ -282,18 +278,14 @@ class Pursuit:
             run, State.HELD, reason=Reason.EVIDENCE, detail=detail, now=now
         )
 
-    async def _prove_expired(
-        self, run: Run, operations: list[Operation], now: datetime
-    ) -> Run:
+    async def _prove_expired(self, run: Run, operations: list[Operation], now: datetime) -> Run:
         """X3a: a final block later than the end, where the fence's sequence is still unused."""
         block = await self._final_block()
         if block is None or block.timestamp <= self._grant.expires_at:
             self._quiet_until = now + _QUIET
             return run
         fence = decode_nonce(operations[0].nonce)
-        used = await self._venue.chain.nonce(
-            operations[0].sender, fence.key192, block=block.number
-        )
+        used = await self._venue.chain.nonce(operations[0].sender, fence.key192, block=block.number)
         if used != fence.sequence:
             # Something was included on this fence; its event is what we have to find.
             self._quiet_until = now + _QUIET

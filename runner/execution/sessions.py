@@ -111,7 +111,7 @@ class SessionKeeper:
         """Until a grant of this session changes, at most this long."""
         self.changed.clear()
         try:
-            async with asyncio.timeout(seconds):
+            async with self._venue.clock.timeout(seconds):
                 await self.changed.wait()
         except TimeoutError:
             return
@@ -139,7 +139,7 @@ class SessionKeeper:
                 wait = self._failed(error)
             self._bell.clear()
             try:
-                async with asyncio.timeout(max(wait.total_seconds(), 0.05)):
+                async with self._venue.clock.timeout(max(wait.total_seconds(), 0.05)):
                     await self._bell.wait()
             except TimeoutError:
                 continue
@@ -191,11 +191,14 @@ class SessionKeeper:
     def _until_due(self, now: datetime) -> timedelta:
         active = self._active()
         moments = [now + _SECOND_LOOK]
-        if active is not None and active.next_renewal_at is not None and active.next_renewal_at > now:
-            moments.append(active.next_renewal_at)
-        for grant in self._grants:
-            if grant.state in LIVING_GRANTS and grant.expires_at >= now:
-                moments.append(grant.expires_at + timedelta(seconds=1))
+        renewal = None if active is None else active.next_renewal_at
+        if renewal is not None and renewal > now:
+            moments.append(renewal)
+        moments += [
+            grant.expires_at + timedelta(seconds=1)
+            for grant in self._grants
+            if grant.state in LIVING_GRANTS and grant.expires_at >= now
+        ]
         return min(moments) - now
 
     def _exposure_wait(self, now: datetime) -> timedelta:
@@ -417,9 +420,7 @@ class SessionKeeper:
             sign_before=grant.expires_at - self._venue.margins.activation,
         )
         try:
-            run, operation = await self._operator.make(
-                order, head_block=head.number if head else 0
-            )
+            run, operation = await self._operator.make(order, head_block=head.number if head else 0)
         except (WalletApiError, GuardError) as error:
             if isinstance(error, WalletRefused | GuardError):
                 await self._ledger.move_grant(

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from datetime import datetime
 
 from runner.errors import GuardError, RunnerError, WalletApiError
 from runner.ethereum.address import Address
@@ -215,5 +214,3 @@ def _outbid(signed: tuple[Operation, ...]) -> FeeOverride | None:
 
 def _raised(fee: int) -> int:
     return -(-fee * 11 // 10)
-
-

@@ -35,14 +35,10 @@ class Follower:
     looks: int = 0
     bell: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def look(self, seconds: float) -> None:
-        """Wait for the next look, at most this long."""
+    async def look(self) -> None:
+        """Wait for the next look; a chain that cannot be read gives none, and decides nothing."""
         self.bell.clear()
-        try:
-            async with asyncio.timeout(seconds):
-                await self.bell.wait()
-        except TimeoutError:
-            return
+        await self.bell.wait()
 
 
 class Watcher:
@@ -55,7 +51,8 @@ class Watcher:
         self._failing = False
         self._read_at: float | None = None
         self.head: Block | None = None
-        self.changed = asyncio.Event()
+        self.seen = asyncio.Event()
+        """Set once a first head was read: nothing can be decided before (X10)."""
 
     @property
     def head_age(self) -> float | None:
@@ -85,7 +82,6 @@ class Watcher:
         """Watch a fence for as long as the block lasts."""
         follower = Follower(sender, nonce, from_block)
         self._followers[id(follower)] = follower
-        self.changed.set()
         try:
             yield follower
         finally:
@@ -128,6 +124,7 @@ class Watcher:
         self.head = head
         self._read_at = self._venue.clock.monotonic()
         self._venue.clock.observe(head.timestamp)
+        self.seen.set()
         by_fence = {(event.sender, event.nonce): event for event in events}
         for follower in followers:
             follower.event = by_fence.get((follower.sender, follower.nonce))

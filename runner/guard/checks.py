@@ -82,9 +82,7 @@ class ApprovedOperation:
     hash: bytes
 
 
-def check_operation(
-    terms: OperationTerms, offer: OperationOffer
-) -> ApprovedOperation | Refused:
+def check_operation(terms: OperationTerms, offer: OperationOffer) -> ApprovedOperation | Refused:
     """Every rule about a prepared operation; approved only when none finds a difference."""
     if offer.kind != "user-operation-v070" or offer.operation is None:
         return Refused((Finding("G5.type", "user-operation-v070", offer.kind),))
@@ -93,9 +91,7 @@ def check_operation(
         digest = user_operation_hash(operation, terms.chain_id)
     except EncodingError as error:
         return Refused((Finding("G5.fields", "fields in range", error.what),))
-    findings = [
-        finding for rule in _OPERATION_RULES for finding in rule(terms, operation)
-    ]
+    findings = [finding for rule in _OPERATION_RULES for finding in rule(terms, operation)]
     findings += _chain(terms.chain_id, offer.chain_id)
     findings += _raw(digest, offer)
     if findings:

@@ -59,7 +59,9 @@ def encode(call: PolicyCall) -> Call:
             raise AssertionError("the native coin knows no approve; the policy's parser refuses it")
         return Call(call.asset.address, 0, encode_approve(call.spender, call.amount))
     if isinstance(call, Invoke):
-        return Call(call.contract, call.value, encode_call(parse_function(call.function), call.args))
+        return Call(
+            call.contract, call.value, encode_call(parse_function(call.function), call.args)
+        )
     return Call(call.to, call.value, call.data)
 
 
@@ -92,9 +94,7 @@ def _lines_of(
     lines = []
     if encoded.value:
         kind = asked or "value"
-        lines.append(
-            _line(NATIVE, assets, encoded.to, name, encoded.value, kind=kind, notes=notes)
-        )
+        lines.append(_line(NATIVE, assets, encoded.to, name, encoded.value, kind=kind, notes=notes))
     if (moved := decode_transfer(encoded.data)) is not None:
         receiver, amount = moved
         label = name if asked else str(receiver)
@@ -102,9 +102,7 @@ def _lines_of(
         lines.append(_line(encoded.to, assets, receiver, label, amount, kind=kind, notes=notes))
     elif (allowed := decode_approve(encoded.data)) is not None:
         spender, amount = allowed
-        lines.append(
-            _line(encoded.to, assets, spender, name, amount, kind="approve", notes=notes)
-        )
+        lines.append(_line(encoded.to, assets, spender, name, amount, kind="approve", notes=notes))
     return lines
 
 
@@ -143,7 +141,7 @@ def _receiver_name(call: PolicyCall) -> str:
 
 
 def unlimited_approval(intent: Sequence[Call]) -> Call | None:
-    """The first call that approves half of all there can be, or more (B7); None if there is none."""
+    """The first call that approves half of all there can be, or more (B7); else None."""
     for call in intent:
         allowed = decode_approve(call.data)
         if allowed is not None and allowed[1] >= _UNLIMITED:

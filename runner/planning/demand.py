@@ -18,7 +18,7 @@ from runner.scheduling.lateness import catch_up_window_default
 from runner.scheduling.triggers import Timetable, count_within, timetable
 
 HORIZON = timedelta(days=400)
-_SAMPLE = 64
+_SAMPLE = 256
 
 
 def demands_of(session: Session, schedules: Iterable[Schedule], *, now: datetime) -> list[Demand]:

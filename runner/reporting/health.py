@@ -130,9 +130,7 @@ def status(
 def _sessions(
     grants: Iterable[GrantView], policies: Sequence[Policy] | None, now: datetime
 ) -> Iterator[SessionStatus]:
-    by_session = {
-        uid: list(rows) for uid, rows in groupby(grants, key=lambda grant: grant.session)
-    }
+    by_session = {uid: list(rows) for uid, rows in groupby(grants, key=lambda grant: grant.session)}
     wanted = {one.uid for policy in policies or () for one in policy.sessions.values()}
     for uid in sorted(wanted | set(by_session)):
         rows = by_session.get(uid, [])

@@ -155,7 +155,9 @@ def clean(text: str) -> str:
     """One printable line: control characters could move the cursor or forge a line."""
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return "".join(
+        c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
 
 
 # ── values ────────────────────────────────────────────────────────────────────────────────────

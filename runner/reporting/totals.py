@@ -93,7 +93,9 @@ def report(movements: Iterable[PaidView]) -> Report:
 def _named(payments: Sequence[PaidView]) -> Iterable[PaidView]:
     """Give observed transfers the names and decimals that other lines know."""
     tokens = {(p.chain, p.line.token): p.line for p in payments if p.line.kind != "observed"}
-    people: dict[str, str] = {p.line.receiver: p.line.receiver_name for p in payments if p.line.kind == "pay"}
+    people: dict[str, str] = {
+        p.line.receiver: p.line.receiver_name for p in payments if p.line.kind == "pay"
+    }
     for payment in payments:
         if payment.line.kind == "observed":
             yield _renamed(payment, tokens.get((payment.chain, payment.line.token)), people)
@@ -101,9 +103,7 @@ def _named(payments: Sequence[PaidView]) -> Iterable[PaidView]:
             yield payment
 
 
-def _renamed(
-    payment: PaidView, known: TransferLine | None, people: Mapping[str, str]
-) -> PaidView:
+def _renamed(payment: PaidView, known: TransferLine | None, people: Mapping[str, str]) -> PaidView:
     line = payment.line
     named = replace(line, receiver_name=people.get(line.receiver, line.receiver_name))
     if known is not None:

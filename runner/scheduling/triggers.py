@@ -133,6 +133,10 @@ class Timetable:
         """The first slot due strictly after an instant, also one that only gets a row."""
         return next(self.slots(instant), None)
 
+    def next_firing_after(self, instant: datetime) -> Slot | None:
+        """The first slot due strictly after an instant that fires."""
+        return next((slot for slot in self.slots(instant) if slot.verdict is None), None)
+
     def count(self, after: datetime, until: datetime) -> int:
         """How many slots that fire are due in (after, until]; costs no more for dense ones."""
         start, end = self._interval(after, until)

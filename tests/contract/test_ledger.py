@@ -421,9 +421,7 @@ async def test_h9_events_form_a_chain(tmp_path):
     mac = b""
     for incarnation, seq, at, kind, subject, data, found in rows:
         moment = datetime.fromtimestamp(at / 1e6, UTC)
-        mac = vault.authenticate(
-            mac + event_message(incarnation, seq, moment, kind, subject, data)
-        )
+        mac = vault.authenticate(mac + event_message(incarnation, seq, moment, kind, subject, data))
         assert mac == found
     assert [row[1] for row in rows] == list(range(1, len(rows) + 1))
     assert len(rows) >= 4

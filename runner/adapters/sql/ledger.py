@@ -146,12 +146,8 @@ class SqlLedger(GrantRows):
         """What this process has brought to an end: runs paid and failed, renewals, what is open."""
 
         def read(c: Connection) -> dict[str, int]:
-            kinds = dict(
-                c.execute(
-                    select(t.events.c.kind, func.count())
-                    .where(t.events.c.incarnation == incarnation)
-                    .group_by(t.events.c.kind)
-                ).all()
+            renewals = select(func.count()).where(
+                t.events.c.incarnation == incarnation, t.events.c.kind == "grant.draining"
             )
             payments = (
                 select(func.count())
@@ -163,7 +159,7 @@ class SqlLedger(GrantRows):
             return {
                 "paid": c.scalar(mine.where(t.runs.c.state == State.SUCCESS.value)) or 0,
                 "failed": c.scalar(mine.where(t.runs.c.state.in_(failed))) or 0,
-                "renewals": kinds.get("grant.draining", 0),
+                "renewals": c.scalar(renewals) or 0,
                 "open": c.scalar(payments.where(t.runs.c.closed_at.is_(None))) or 0,
             }
 
@@ -284,7 +280,13 @@ class SqlLedger(GrantRows):
         return await self._store.write(work)
 
     def note(
-        self, run: Run, operation: str, status: OperationStatus, *, detail: str | None, now: datetime
+        self,
+        run: Run,
+        operation: str,
+        status: OperationStatus,
+        *,
+        detail: str | None,
+        now: datetime,
     ) -> asyncio.Future[Run]:
         """
         What the service answered to a send: information, not permission. Rides along (S3).
@@ -404,9 +406,7 @@ class SqlLedger(GrantRows):
 
         return await self._store.write(work)
 
-    async def next_attempt(
-        self, run: Run, *, deadline_at: datetime | None, now: datetime
-    ) -> Run:
+    async def next_attempt(self, run: Run, *, deadline_at: datetime | None, now: datetime) -> Run:
         """Attempt + 1 of a closed run, with a new id and so a new fence (S4)."""
 
         def work(tx: Transaction) -> Run:

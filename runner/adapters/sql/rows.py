@@ -22,7 +22,15 @@ from runner.ethereum.permissions import (
     Permission,
     Root,
 )
-from runner.records import Grant, GrantState, Operation, OperationKind, OperationStatus, Run, RunKind
+from runner.records import (
+    Grant,
+    GrantState,
+    Operation,
+    OperationKind,
+    OperationStatus,
+    Run,
+    RunKind,
+)
 from runner.scheduling.occurrence import Reason, State
 
 _PERMISSIONS: dict[str, type[Any]] = {

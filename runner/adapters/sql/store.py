@@ -296,9 +296,7 @@ def open_for_reading(url: str) -> Engine:
     """
     path = sqlite_path(url)
     if path is not None and not path.exists():
-        raise StoreError(
-            f"there is no ledger at {path}", hint="start the daemon once: runner up"
-        )
+        raise StoreError(f"there is no ledger at {path}", hint="start the daemon once: runner up")
     engine = make_engine(url, read_only=True)
     with _translated("read the ledger"), engine.connect() as connection:
         _check_revision(connection)

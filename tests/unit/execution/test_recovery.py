@@ -103,9 +103,7 @@ def test_s5_replacements_are_bounded():
 
 @given(
     state=st.sampled_from([State.SIGNED, State.SENT, State.UNKNOWN, State.INCLUDED, State.HELD]),
-    status=st.sampled_from(
-        [OperationStatus.SIGNED, OperationStatus.SENT, OperationStatus.UNKNOWN]
-    ),
+    status=st.sampled_from([OperationStatus.SIGNED, OperationStatus.SENT, OperationStatus.UNKNOWN]),
     offset=st.integers(-3600, 3600 * 48),
     final=st.integers(-3600, 3600 * 48),
     head=st.integers(0, 1000),

@@ -113,6 +113,14 @@ def test_t2_skip_and_fail_leave_a_row(cron, gap, state):
     ]
 
 
+def test_t2_the_next_row_is_not_always_the_next_payment(cron):
+    table = cron("30 2 * * *", "Europe/Berlin", gap=Gap.SKIP)
+    evening = at_utc("2026-03-28T12:00")
+
+    assert table.next_after(evening).text == "2026-03-29T02:30:00#0"
+    assert table.next_firing_after(evening).text == "2026-03-30T02:30:00#0"
+
+
 def test_t2_a_gap_of_half_an_hour_keeps_slots_in_order_of_time(cron):
     table = cron("10,35 2 * * *", "Australia/Lord_Howe")
 

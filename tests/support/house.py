@@ -53,15 +53,15 @@ class House:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start `runner` with these arguments; its output goes to a file of its own."""
         number = len(self.processes)
-        log = (self.folder / f"out-{number}.log").open("w")
-        process = subprocess.Popen(
-            [sys.executable, "-m", "runner", *arguments],
-            cwd=self.folder,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=_environment(),
-        )
+        with (self.folder / f"out-{number}.log").open("w") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "runner", *arguments],
+                cwd=self.folder,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                text=True,
+                env=_environment(),
+            )
         self.processes.append(process)
         return process
 
@@ -166,9 +166,7 @@ def reconcile(house: House, url: str) -> dict[str, int]:
     paid = [op for op in included if op["calls"] and op["success"]]
     rows = house.json("runs", "list", "--limit", "100000")
     by_hash = {
-        operation["user_op_hash"]: row
-        for row in rows
-        for operation in row.get("operations", [])
+        operation["user_op_hash"]: row for row in rows for operation in row.get("operations", [])
     }
     for op in paid:
         assert op["userOpHash"] in by_hash, f"paid on chain, unknown to the ledger: {op}"
