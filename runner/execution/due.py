@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from runner.execution.contexts import ScheduleContext
 from runner.policy.model import CatchUp, OverlapKind
@@ -19,6 +19,9 @@ from runner.scheduling.occurrence import Reason, Slot, State
 from runner.scheduling.triggers import timetable
 
 _NO_BOUND = 1_000_000
+
+_TICK = timedelta(seconds=2)
+"""A slot decided later than this after it fired found nobody looking (M1)."""
 
 
 class DueSlots:
@@ -51,19 +54,10 @@ class DueSlots:
             catch_up=spec.catch_up,
             catch_up_window=spec.catch_up_window,
         )
-        claims: list[Claim] = []
-        ours = False
-        for decision in decisions:
-            if isinstance(decision, RangeDecision):
-                claims.append(self._range(decision))
-                continue
-            claim = self._claim(decision, now)
-            if claim.decision is State.CLAIMED:
-                # M1: slots that fired while nobody looked are all ours. They wait for each
-                # other; it is not their predecessor's slowness that an overlap rule would skip.
-                claim = replace(claim, buffer=_NO_BOUND) if ours and claim.exclusive else claim
-                ours = True
-            claims.append(claim)
+        claims = [
+            self._range(one) if isinstance(one, RangeDecision) else self._claim(one, now)
+            for one in decisions
+        ]
         return claims, decided_until(decisions) or self._decided_until
 
     def decided(self, until: datetime) -> None:
@@ -85,10 +79,10 @@ class DueSlots:
             return claim
         if spec.suspend:
             return replace(claim, decision=State.SKIPPED, reason=Reason.PAUSED)
-        late = now - slot.fire_at > spec.start_grace
-        buffer = self._buffer()
-        if late and spec.catch_up is CatchUp.ALL:
-            buffer = _NO_BOUND  # M5: one at a time, the others wait
+        # M1, M5: slots that fired while nobody looked are all ours and wait for each other; it is
+        # not their predecessor's slowness, which an overlap rule would skip.
+        unattended = now - slot.fire_at > _TICK
+        buffer = _NO_BOUND if unattended else self._buffer()
         return replace(
             claim,
             exclusive=spec.overlap.kind is not OverlapKind.ALLOW,

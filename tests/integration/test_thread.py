@@ -173,7 +173,9 @@ def test_no_secret_reaches_logs_or_ledger(served):
     assert daemon.wait(timeout=60) == 0, house.logs()
 
     written = b"".join(
-        path.read_bytes() for path in house.folder.rglob("*") if path.name != "runner.yaml"
+        path.read_bytes()
+        for path in house.folder.rglob("*")
+        if path.name != "runner.yaml"
         if path.is_file()
     )
     with sqlite3.connect(house.folder / ".runner" / "ledger.db") as connection:
