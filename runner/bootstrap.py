@@ -58,6 +58,9 @@ from runner.settings import FileRef, Settings, SignerSpec, WalletProfile
 _DEFAULT_GAS_POLICY = "00000000-0000-4000-8000-000000000001"
 """The embedded sandbox's own sponsorship policy."""
 
+_SANDBOX_MAX_FEE = 2 * 10**16
+"""Wei, for chains whose coin has no default cap (G2): in a sandbox it is play money."""
+
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
@@ -94,7 +97,7 @@ async def runtime(
     profiles = _profiles(settings, policies, sandbox=sandbox)
     playing = all(profile.is_sandbox for profile in profiles.values())
     async with AsyncExitStack() as stack:
-        vault = _vault(settings, environment, create=playing)
+        vault = open_vault(settings, environment, create=playing)
         store = SqlStore.open(settings.store, vault, now=SystemClock().now(), create=playing)
         stack.push_async_callback(lambda: store.close(now=SystemClock().now()))
         ledger = SqlLedger(store, vault)
@@ -156,7 +159,8 @@ def _profiles(
     return found
 
 
-def _vault(settings: Settings, environment: Mapping[str, str], *, create: bool) -> Vault:
+def open_vault(settings: Settings, environment: Mapping[str, str], *, create: bool) -> Vault:
+    """The vault by the secret key that the settings name; `create` may make a missing file."""
     reference = settings.secret_key
     if isinstance(reference, FileRef):
         secret = read_or_create_secret(reference.path, create=create, entropy=os.urandom)
@@ -415,7 +419,7 @@ class _Assembly:
             owner=owner,
             venue=venue,
             lane=lane,
-            max_fee=_max_fee(spec),
+            max_fee=_max_fee(spec, venue),
         )
 
     def _session(self, policy: Policy, spec: Session) -> SessionContext:
@@ -449,7 +453,9 @@ def _check_gas(spec: SmartAccount, venue: Venue) -> None:
         )
 
 
-def _max_fee(spec: SmartAccount) -> int:
+def _max_fee(spec: SmartAccount, venue: Venue) -> int:
+    if spec.max_fee is None and venue.sandbox:
+        return _SANDBOX_MAX_FEE
     if spec.max_fee is None:
         raise RunnerError(
             f"account `{spec.name}` on chain {spec.chain} needs `max_fee`",

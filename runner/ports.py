@@ -398,6 +398,10 @@ class Ledger(Protocol):
         """By run pinned to this grant and not closed without success: base units per token."""
         ...
 
+    async def fees_since(self, chain: int, sender: Address, since: datetime) -> int:
+        """Wei that operations signed since then have cost, or may still cost (G2)."""
+        ...
+
     def open_request(self, operation: Operation) -> bytes:
         """The bytes that send an operation, as they were signed."""
         ...

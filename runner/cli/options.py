@@ -57,7 +57,7 @@ def _keep(context: click.Context, option: click.Parameter, value: str) -> str:
     return earlier or value
 
 
-class Instant(click.ParamType):
+class Instant(click.ParamType[datetime]):
     """An instant with its zone, or a date: midnight UTC. Values are aware UTC datetimes."""
 
     name = "TIME"

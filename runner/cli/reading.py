@@ -19,12 +19,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.rows import parse_calls
-from runner.adapters.sql.store import open_for_reading
+from runner.adapters.sql.store import is_held, open_for_reading
 from runner.errors import StoreError
 from runner.ethereum.address import Address
 from runner.guard.intent import TransferLine
 from runner.reporting.totals import PaidView
 from runner.reporting.views import (
+    DaemonView,
     Entry,
     EventView,
     GrantView,
@@ -286,6 +287,22 @@ def grants(c: Connection, session: str | None = None) -> list[GrantView]:
         GrantView(**(dict(row._mapping) | {"permissions": tuple(json.loads(row.permissions))}))
         for row in c.execute(query)
     ]
+
+
+def daemon(c: Connection, store: str) -> DaemonView:
+    """The newest process that held the ledger, and whether the lock beside it is held now."""
+    query = select(t.incarnations).order_by(t.incarnations.c.started_at.desc()).limit(1)
+    row = c.execute(query).first()
+    if row is None:
+        return DaemonView(running=False)
+    return DaemonView(
+        running=is_held(store),
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        pid=row.pid,
+        host=row.host,
+        version=row.version,
+    )
 
 
 def timeline(c: Connection, entry: Entry) -> list[EventView]:

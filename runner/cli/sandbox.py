@@ -14,7 +14,9 @@ BASE_SEPOLIA = 84532
 @click.option("--port", default=8545, show_default=True, help="0 takes a free one.")
 @click.option("--chain-id", default=BASE_SEPOLIA, show_default=True, help="Chain of plain eth_*.")
 @click.option("--state", type=click.Path(path_type=Path), help="Keep the chain in this file.")
-@click.option("--faults", type=click.Path(path_type=Path, exists=True), help="Faults to begin with.")
+@click.option(
+    "--faults", type=click.Path(path_type=Path, exists=True), help="Faults to begin with."
+)
 @click.option("--no-faucet", is_flag=True, help="Accounts begin with nothing.")
 def sandbox(
     host: str, port: int, chain_id: int, state: Path | None, faults: Path | None, no_faucet: bool
@@ -26,6 +28,4 @@ def sandbox(
     """
     from runner.sandbox.server import serve
 
-    serve(
-        host=host, port=port, chain_id=chain_id, state=state, faults=faults, faucet=not no_faucet
-    )
+    serve(host=host, port=port, chain_id=chain_id, state=state, faults=faults, faucet=not no_faucet)

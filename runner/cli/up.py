@@ -8,7 +8,6 @@ import re
 import signal
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import click
@@ -48,14 +47,10 @@ def up(config: str | None, sandbox: bool, seconds: float | None) -> None:
     up to a minute. Whatever ends it, the next start continues where it stopped.
     """
     from runner.adapters.telemetry import StructlogTelemetry
-    from runner.policy.parse import load_policies
-    from runner.scheduling.cron import check_cron
-    from runner.settings import load_settings
+    from runner.cli.loading import policies_of, settings_of
 
-    settings = load_settings(Path(config) if config else None, os.environ, Path.cwd())
-    policies = load_policies(
-        [settings.policies], environment=os.environ, settings=settings, check_cron=check_cron
-    )
+    settings = settings_of(config)
+    policies = policies_of(settings)
     people = settings.log.format == "text" or (
         settings.log.format == "auto" and sys.stderr.isatty()
     )

@@ -46,6 +46,10 @@ class _GrantMissing(RunnerError):
     """No generation can carry this run now."""
 
 
+class _FeesSpent(RunnerError):
+    """The account's operations have cost enough for today."""
+
+
 class Executor:
     """Runs of one schedule."""
 
@@ -115,7 +119,10 @@ class Executor:
             except GuardError as error:
                 run = await self._guarded(run, error)
             except WalletRefused as error:
-                run, deadline = await self._refused(run, error, deadline)
+                why = f"{error.what} (code {error.code})"
+                run, deadline = await self._not_now(run, why, deadline)
+            except _FeesSpent as spent:
+                run, deadline = await self._not_now(run, spent.what, deadline)
             except (AnswerLost, WalletBusy) as error:
                 run = await self._ledger.run(run.id)
                 wait = getattr(error, "retry_after_seconds", None) or pause * (
@@ -141,6 +148,7 @@ class Executor:
                 raise _GrantMissing("the allowance left of the grant does not hold this run")
             if self._now() >= deadline:
                 raise TooLate("the lane was busy until the run's deadline")
+            await self._check_fees()
             run = await self._ledger.freeze(
                 run,
                 intent=self._schedule.intent,
@@ -155,6 +163,17 @@ class Executor:
                 self._keeper.discharge(grant.id, run.id)
                 raise
             return await self._pursue(signed, grant, deadline, stack)
+
+    async def _check_fees(self) -> None:
+        """G2: what the account's operations cost in a day, UTC, stays under its cap."""
+        account = self._schedule.session.account
+        most = account.spec.max_fee_per_day
+        if most is None:
+            return
+        midnight = self._now().replace(hour=0, minute=0, second=0, microsecond=0)
+        spent = await self._ledger.fees_since(self._venue.chain_id, account.address, midnight)
+        if spent + account.max_fee > most:
+            raise _FeesSpent(f"{spent} wei of today's max_fee_per_day of {most} are spent")
 
     async def _sign_and_send(
         self, run: Run, grant: Grant, deadline: datetime, signing: Callable[[], None]
@@ -228,11 +247,9 @@ class Executor:
             run = await self._end_if_late(run, self._now() + timedelta(days=1))
         return run
 
-    async def _refused(
-        self, run: Run, error: WalletRefused, deadline: datetime
-    ) -> tuple[Run, datetime]:
-        """B6: the service cannot prepare it now (balance, sponsorship, simulation)."""
-        run = await self._hold(run, Reason.PREFLIGHT, f"{error.what} (code {error.code})")
+    async def _not_now(self, run: Run, why: str, deadline: datetime) -> tuple[Run, datetime]:
+        """B6: it cannot be prepared now (fees, balance, sponsorship, simulation)."""
+        run = await self._hold(run, Reason.PREFLIGHT, why)
         until = run.expires_at or deadline
         await self._sleep(_PREFLIGHT_PAUSE, until=until)
         run = await self._end_if_late(run, deadline)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from runner.errors import EncodingError
 from runner.ethereum.abi import Function, parse_function
 from runner.ethereum.address import ZERO_ADDRESS, Address
-from runner.ethereum.units import MAX_UINT256
 from runner.policy import unsupported
 from runner.policy.arguments import ArgumentsReader
 from runner.policy.books import NATIVE, Books
@@ -24,6 +23,9 @@ from runner.policy.scalars import parse_hex, parse_text
 
 KINDS = ("pay", "call", "approve", "raw", "pay_each", "top_up", "sweep")
 """What a call can be."""
+
+_UNLIMITED = 2**128 - 1
+"""From here on an approval is one of the customary ways of writing "any amount"."""
 
 _NOBODY = (ZERO_ADDRESS, "")
 
@@ -203,7 +205,7 @@ class CallsReader:
             hint = "write an amount of the token" if token is None else f"token is `{token.name}`"
             self.reader.fault(Code.WRONG_ASSET, what, amount, hint)
             return
-        if money.amount >= MAX_UINT256 // 2:
+        if money.amount >= _UNLIMITED:
             what = "an approval without limit is refused"
             hint = "approve what the spender needs; the full amount counts as spent (B7)"
             self.reader.fault(Code.UNLIMITED_APPROVAL, what, amount, hint)

@@ -17,12 +17,17 @@ from runner.policy.secrets import masked
 class Source:
     """The text of one file. Lines end at `\\n` alone, as editors and libyaml's rivals count."""
 
-    __slots__ = ("_starts", "file", "text")
+    __slots__ = ("_hidden", "_starts", "file", "text")
 
     def __init__(self, file: str, text: str) -> None:
         self.file = file
         self.text = text
         self._starts: list[int] = []
+        self._hidden: list[tuple[int, int]] = []
+
+    def hide(self, start: int, end: int) -> None:
+        """Blot out a stretch of the text wherever its line is shown."""
+        self._hidden.append((start, end))
 
     def mark(self, index: int) -> Mark:
         """Return line and column, from 1, of the character at `index`."""
@@ -37,7 +42,12 @@ class Source:
             return ""
         start = starts[number - 1]
         end = starts[number] - 1 if number < len(starts) else len(self.text)
-        return masked(self.text[start:end].rstrip("\r"))
+        line = self.text[start:end]
+        for first, last in self._hidden:
+            low, high = max(first, start) - start, min(last, end) - start
+            if low < high:
+                line = line[:low] + "*" * (high - low) + line[high:]
+        return masked(line.rstrip("\r"))
 
     def _line_starts(self) -> list[int]:
         if not self._starts:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Literal, cast
 
 from runner.errors import Mark
-from runner.ethereum.address import Address
+from runner.ethereum.address import ZERO_ADDRESS, Address
 from runner.ethereum.permissions import Permission
 from runner.policy.books import Books
 from runner.policy.codes import Code
@@ -120,11 +120,14 @@ class SessionReader:
         if not sequence.items:
             what = "the list of receivers is empty: nobody could be paid"
             self.reader.fault(Code.EMPTY, what, node, "name them, or delete the key for any")
+            return None
         chain, books = self.chain, self.books
         found: dict[Address, None] = {}
         for item in sequence:
             nobody: tuple[Address, ...] = ()
             who = self.reader.read(item, lambda text: books.receivers(text, chain), nobody)
+            if not who or ZERO_ADDRESS in who:
+                return None  # reported: what is paid cannot be checked against half a list
             found.update(dict.fromkeys(who))
         return tuple(found)
 
@@ -217,9 +220,10 @@ def _parse_lead(text: str) -> timedelta | Decimal:
 
 
 def _parse_derive(text: str) -> str:
-    if text == "root":
-        raise Refusal(Code.BAD_PERMISSION, "`root` stands in a list", "write `[root]`")
-    return choice(text, ("derive",))
+    if text != "derive":
+        hint = "write `permissions: derive`, or a list, as [erc20-token-transfer: 100 usdc]"
+        raise Refusal(Code.BAD_PERMISSION, f"{shown(text)} is not a set of permissions", hint)
+    return text
 
 
 def _no_grant(text: str) -> str:

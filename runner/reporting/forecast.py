@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from itertools import islice, takewhile
+from itertools import islice
 
 from runner.policy.model import Every, Schedule
 from runner.reporting.scripts import Upcoming
@@ -67,8 +67,3 @@ def _first_runs(
 
 def _named(schedule: Schedule, slot: Slot) -> Upcoming:
     return Upcoming(schedule.uid, slot.due_at, slot.local)
-
-
-def within(slots: Iterable[Upcoming], end: datetime) -> Iterator[Upcoming]:
-    """Those before `end`, of slots that ascend."""
-    return takewhile(lambda one: one.due_at < end, slots)

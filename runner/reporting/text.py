@@ -57,7 +57,7 @@ _TONES = {
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What we write on: `width` in columns (None: a pipe, nothing is cut), and whether in colour."""
+    """What we write on: `width` in columns (None: a pipe, nothing is cut), and in colour or not."""
 
     width: int | None = None
     colour: bool = False
@@ -75,6 +75,10 @@ class Cell:
 
     text: str
     tone: Tone = Tone.PLAIN
+
+
+Row = list[str | Cell]
+"""A line of a table."""
 
 
 def state_cell(state: str) -> Cell:

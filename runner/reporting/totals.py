@@ -20,6 +20,7 @@ from runner.guard.intent import NATIVE, TransferLine
 from runner.reporting.text import (
     Cell,
     Look,
+    Row,
     Tone,
     amount,
     brief,
@@ -209,7 +210,7 @@ def as_table(made: Report, look: Look) -> list[str]:
     if not made.payments:
         return ["Nothing was paid in this period."]
     several = len({total.chain for total in made.totals}) > 1
-    totals = [
+    totals: list[Row] = [
         [
             total.receiver_name,
             Cell(amount(total.amount, total.decimals, total.symbol), Tone.STRONG),
@@ -221,7 +222,7 @@ def as_table(made: Report, look: Look) -> list[str]:
     ]
     header = ["PAID TO", "TOTAL", "COUNT", *(["CHAIN"] if several else []), "ADDRESS"]
     lines = table(header, totals, look, flexible=(len(header) - 1, 0), right=(1, 2))
-    rows = [
+    rows: list[Row] = [
         [
             stamp(one.due_at),
             one.schedule,

@@ -4,6 +4,7 @@ Reading runner.yaml: file, variables, built-in defaults; or every fault at once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +19,9 @@ from runner.policy import unsupported
 from runner.policy.codes import Code
 from runner.policy.faults import Faults, did_you_mean, shown
 from runner.policy.nodes import Mapping as MapNode
-from runner.policy.nodes import Node, Scalar, Sequence, Source
+from runner.policy.nodes import Node, Scalar, Sequence, Source, kind_of
 from runner.policy.reader import Reader
+from runner.policy.scalars import CHAINS
 from runner.policy.source import MAX_BYTES, read
 from runner.settings.model import (
     SANDBOX_TIMING,
@@ -46,7 +48,9 @@ from runner.settings.written import (
 )
 
 _SECRETS = frozenset({"api_key", "token", "secret_key", "password"})
-_SIGNER_KINDS = ("env", "file", "keystore", "private_key_for_sandbox_only")
+_KEY = "private_key_for_sandbox_only"
+_SIGNER_KINDS = ("env", "file", "keystore", _KEY)
+_ROUNDS = 5  # of cutting off what has a fault
 _ABSENT: Any = object()
 
 
@@ -130,11 +134,9 @@ class _Loader:
     def load(self, file: Path | None) -> Settings | None:
         """Return the settings, whole only if there are no faults; None if nothing fits."""
         self._refuse_unsupported()
-        try:
-            written = WrittenSettings.model_validate(self._plain(self.root))
-        except ValidationError as error:
-            for detail in error.errors(include_url=False, include_input=False):
-                self._fault(detail)
+        self._refuse_plain_secrets(self.root)
+        written = self._validated(self._plain(self.root))
+        if written is None:
             return None
         wallets = {name: self._wallet(name, each) for name, each in written.wallets.items()}
         if not wallets:
@@ -161,6 +163,40 @@ class _Loader:
             file=None if file is None else self.base / file.name,
         )
 
+    def _validated(self, plain: Any) -> WrittenSettings | None:
+        """Check the structure. What has a fault is cut off, so that the rest is still read."""
+        for _ in range(_ROUNDS):
+            try:
+                return WrittenSettings.model_validate(plain)
+            except ValidationError as error:
+                for detail in error.errors(include_url=False, include_input=False):
+                    path = [part for part in detail["loc"] if part != "[key]"]
+                    self._fault(detail, path)
+                    _prune(plain, path)
+        return None
+
+    def _refuse_plain_secrets(self, node: Node) -> None:
+        """Report secrets that are written out, and hide everything that could be one."""
+        if isinstance(node, Sequence):
+            for item in node:
+                self._refuse_plain_secrets(item)
+        for name, (_, value) in node.entries.items() if isinstance(node, MapNode) else ():
+            if not isinstance(value, Scalar):
+                self._refuse_plain_secrets(value)
+                continue
+            if name in _SECRETS or name == _KEY or (name == "env" and not _is_name(value)):
+                text = value.source.text
+                line_end = text.find("\n", value.index)
+                line_end = len(text) if line_end < 0 else line_end
+                quoted = value.style is not None
+                end = line_end if quoted else min(line_end, value.index + len(value.text))
+                value.source.hide(value.index, end)
+            if name in _SECRETS and not value.empty:
+                what = f"`{name}` says where the secret lies, it does not hold it"
+                hint = "write {env: NAME} or {file: PATH}, and treat what stood here as known"
+                self.faults.add(Code.PLAIN_SECRET, what, value, hint)
+                value.broken = True
+
     def _refuse_unsupported(self) -> None:
         for name, (key, _) in self.root.entries.items():
             if ("config", name) in unsupported.KEYS:
@@ -182,53 +218,40 @@ class _Loader:
             return {name: value for name, value in pairs.items() if value is not _ABSENT}
         if isinstance(node, Sequence):
             return [value for item in node if (value := self._plain(item)) is not _ABSENT]
-        hex64 = key == "private_key_for_sandbox_only"
+        hex64 = key == _KEY
         text = self.reader.text(node, hex64=hex64)
         return _ABSENT if text is None else text
 
-    def _fault(self, detail: ErrorDetails) -> None:
+    def _fault(self, detail: ErrorDetails, path: list[int | str]) -> None:
         """Turn an error of pydantic into a fault at the node it speaks of."""
-        path = [part for part in detail["loc"] if part != "[key]"]
-        node, at_end = self._walk(path)
+        node = self._walk(path)
         context = detail.get("ctx", {})
         kind = detail["type"]
-        name = str(path[-1]) if path else ""
         if kind == "extra_forbidden":
-            key = node.key or node
-            hint = did_you_mean(name, self._known(path), "keys here")
-            self.faults.add(Code.UNKNOWN_KEY, f"there is no key {shown(name)} here", key, hint)
-        elif kind == "missing":
-            what = f"the key {shown(name)} is missing"
-            self.faults.add(Code.MISSING_KEY, what, node.key or node, f"add `{name}: …`")
+            name = str(path[-1])
+            hint = did_you_mean(name, self._known(path), "keys")
+            what = f"there is no key {shown(name)} here"
+            self.faults.add(Code.UNKNOWN_KEY, what, node.key or node, hint)
         elif "what" in context:
             at = node.key or node if detail["loc"][-1:] == ("[key]",) else node
             self.faults.add(Code(kind), context["what"], at, context["hint"])
-        elif isinstance(node, Scalar) and at_end and node.key and node.key.text in _SECRETS:
-            what = f"`{node.key.text}` says where the secret lies, it does not hold it"
-            node.broken = False
-            hint = "write {env: NAME} or {file: PATH}, and treat what stood here as known"
-            fault = PolicyError(what, code=Code.PLAIN_SECRET.value, where=node.mark, hint=hint)
-            self.faults.errors.append(fault)  # without the line, which holds the secret
-        elif kind in ("greater_than_equal",):
-            self.faults.add(Code.OUT_OF_RANGE, "1 or more is needed here", node, "write 1")
+        elif kind == "greater_than_equal":
+            what = f"{context['ge']} or more is needed here"
+            self.faults.add(Code.OUT_OF_RANGE, what, node, f"write {context['ge']}")
         else:
-            what = "a map of keys and values is needed here"
+            what = f"a map of keys and values is needed here, not {kind_of(node)}"
             self.faults.add(Code.WRONG_TYPE, what, node, "indent its keys below it")
+        node.broken = True
 
-    def _walk(self, path: list[int | str]) -> tuple[Node, bool]:
+    def _walk(self, path: list[int | str]) -> Node:
         """Follow a path as far as it goes; tags of unions on the way are stepped over."""
         node: Node = self.root
-        found = False
         for part in path:
-            found = False
             if isinstance(node, MapNode) and part in node.entries:
-                key, node = node.entries[str(part)]
-                if node.key is None:
-                    node.key = key
-                found = True
+                node = node.entries[str(part)][1]
             elif isinstance(node, Sequence) and isinstance(part, int):
-                node, found = node.items[part], True
-        return node, found
+                node = node.items[part]
+        return node
 
     def _known(self, path: list[int | str]) -> list[str]:
         """Return the keys that may stand where an unknown one does."""
@@ -247,12 +270,12 @@ class _Loader:
             return list(models[names[0]].model_fields)
         if len(names) == 1 and names[0] in ("http", "log"):
             return list(type(fields[names[0]].default).model_fields)
-        if names[-1] in {*_SECRETS, "rpc_url"}:
+        if names[-1] in _SECRETS or "rpc_url" in names:
             return list(WrittenReference.model_fields)
         return ["blocks", "age"] if names[-1] == "finality" else []
 
     def _node(self, *path: str) -> Node:
-        return self._walk(list(path))[0]
+        return self._walk(list(path))
 
     def _at(self, code: Code, what: str, hint: str, *path: str) -> None:
         self.faults.add(code, what, self._node(*path), hint)
@@ -316,12 +339,22 @@ class _Loader:
     def _rpc(self, written: Any, *place: str) -> RpcUrls:
         if isinstance(written, dict):
             by_chain = {}
+            self._refuse_chain_twice(self._node(*place))
             for chain, each in written.items():
                 endpoint = self._endpoint(each, *place)
                 if endpoint is not None:
                     by_chain[chain] = endpoint
             return RpcUrls(by_chain=MappingProxyType(by_chain))
         return RpcUrls(None if written is None else self._endpoint(written, *place))
+
+    def _refuse_chain_twice(self, node: Node) -> None:
+        seen: dict[str, str] = {}
+        for name, (key, _) in node.entries.items() if isinstance(node, MapNode) else ():
+            number = str(CHAINS.get(name, name)).replace("_", "")
+            first = seen.setdefault(number, name)
+            if first != name:
+                what = f"{shown(name)} is the chain {shown(first)} again"
+                self.faults.add(Code.DUPLICATE_KEY, what, key, "delete one of them")
 
     def _endpoint(self, written: str | WrittenReference, *place: str) -> Reference | str | None:
         return written if isinstance(written, str) else self._reference(written, *place)
@@ -364,3 +397,21 @@ def _timing(written: WrittenTiming, default: Timing) -> Timing:
         finality_blocks=blocks or default.finality_blocks,
         finality_age=default.finality_age if age is None else age,
     )
+
+
+def _prune(plain: Any, path: list[int | str]) -> None:
+    """Cut off what a path of pydantic leads to; tags of unions are stepped over."""
+    parent, last, here = None, None, plain
+    for part in path:
+        inside = isinstance(here, dict) and part in here
+        if inside or (isinstance(here, list) and isinstance(part, int)):
+            parent, last, here = here, part, here[part]
+    if isinstance(parent, dict):
+        del parent[last]
+    elif isinstance(parent, list):
+        parent.clear()
+
+
+def _is_name(value: Scalar) -> bool:
+    """Tell the name of a variable from a secret that was written in its place."""
+    return re.fullmatch(r"[A-Z_][A-Z0-9_]{0,63}", value.text) is not None

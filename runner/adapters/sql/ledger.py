@@ -24,6 +24,7 @@ from runner.adapters.sql.rows import format_calls, operation_from, run_from
 from runner.adapters.sql.store import SqlStore, Transaction
 from runner.adapters.vault import Vault
 from runner.errors import Conflict
+from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
 from runner.guard.budget import Reservation
 from runner.guard.intent import TransferLine
@@ -450,6 +451,26 @@ class SqlLedger(GrantRows):
         """Failed runs of a schedule since its last success (M10)."""
         query = select(t.schedules.c.failures_in_row).where(t.schedules.c.uid == schedule)
         return int(await self._store.read(lambda c: c.scalar(query) or 0))
+
+    async def fees_since(self, chain: int, sender: Address, since: datetime) -> int:
+        """
+        Wei that an account's operations signed since then have cost, or may still cost (G2).
+
+        What is included counts what was charged, what is open its maximum, what is dead nothing.
+        """
+        columns = t.operations.c
+        query = select(columns.status, columns.gas_cost, columns.max_cost).where(
+            columns.chain == chain, columns.sender == sender, columns.signed_at >= since
+        )
+
+        def read(c: Connection) -> int:
+            return sum(
+                row.max_cost if row.gas_cost is None else row.gas_cost
+                for row in c.execute(query)
+                if row.status != OperationStatus.DEAD.value
+            )
+
+        return await self._store.read(read)
 
     def open_request(self, operation: Operation) -> bytes:
         """The bytes that send this operation, as they were signed."""

@@ -309,6 +309,24 @@ def sqlite_path(url: str) -> Path | None:
     return None if database in (None, "", ":memory:") else Path(str(database))
 
 
+def is_held(url: str) -> bool:
+    """Whether a process holds this ledger now; looks, and takes nothing."""
+    path = sqlite_path(url)
+    if path is None:
+        return False
+    try:
+        handle = os.open(f"{path}.lock", os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
 def _take_lock(path: Path) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)

@@ -217,6 +217,7 @@ operations = Table(
     Column("detail", Text),
     Index("operations_run", "run"),
     Index("operations_status", "status"),
+    Index("operations_fees", "chain", "sender", "signed_at"),
 )
 
 fences = Table(

@@ -118,6 +118,12 @@ def read_answer(
     return envelope["result"]
 
 
+DEEPEST_ANSWER: Final = 100
+"""Nesting that no answer of this API comes near."""
+
+_STRUCTURE: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+
+
 def parse_json(body: bytes) -> Any:
     """
     Read JSON strictly: UTF-8, no member named twice, no NaN.
@@ -125,6 +131,8 @@ def parse_json(body: bytes) -> Any:
     Raises:
         ValueError: The bytes are not such JSON. The message quotes nothing of them.
     """
+    if _depth(body) > DEEPEST_ANSWER:
+        raise ValueError("nested too deeply")
     try:
         return json.loads(
             body.decode("utf-8"), object_pairs_hook=_members, parse_constant=_no_constant
@@ -133,8 +141,25 @@ def parse_json(body: bytes) -> Any:
         raise ValueError(f"{error.msg} at character {error.pos}") from None
     except UnicodeDecodeError:
         raise ValueError("not UTF-8") from None
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+
+
+def _depth(body: bytes) -> int:
+    """
+    How deeply arrays and objects nest, counted before anything recurses.
+
+    A library that we load raises Python's recursion limit so far that the parser would run off
+    the C stack and end the process, where it used to raise RecursionError.
+    """
+    if body.count(b"[") + body.count(b"{") <= DEEPEST_ANSWER:
+        return 0
+    depth = deepest = 0
+    for token in _STRUCTURE.finditer(body):
+        if token[0] in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif token[0] in b"]}":
+            depth -= 1
+    return deepest
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
