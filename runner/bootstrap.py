@@ -125,7 +125,7 @@ async def runtime(
             schedules=len(schedules),
             sessions=len(sessions),
             accounts=len(assembly.accounts),
-            store=settings.store,
+            store=settings.store.rpartition("///")[2],
         )
         seeds = [_seed(context) for context in schedules.values()]
         yield Runtime(daemon, ledger, seeds, store.incarnation)
@@ -405,6 +405,10 @@ class _Assembly:
                 hint="mend `address`, `owner` or `salt`; nothing was signed",
             )
         answered = await venue.api.request_account(owner.address, salt=spec.salt)
+        if answered != computed and spec.salt:
+            answered = await venue.api.request_account(
+                owner.address, salt=spec.salt, additional=True
+            )
         if answered != computed:
             raise GuardError(
                 f"the wallet service names {answered} as the account of {owner.address}, "

@@ -64,8 +64,15 @@ class WalletApi(Protocol):
     The Wallet API of one profile. All methods raise `AnswerLost`, `WalletBusy`, `WalletRefused`.
     """
 
-    async def request_account(self, owner: Address, *, salt: int) -> Address:
-        """The account of this owner as the service names it; sends no transaction."""
+    async def request_account(
+        self, owner: Address, *, salt: int, additional: bool = False
+    ) -> Address:
+        """
+        The account of this owner as the service names it; sends no transaction.
+
+        A service answers a signer's oldest account, whatever the salt, unless an `additional` one
+        is asked for.
+        """
         ...
 
     async def create_session(

@@ -9,6 +9,7 @@ an API key under a telling name is blanked before it is written.
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping, MutableMapping
@@ -37,7 +38,7 @@ class StructlogTelemetry:
     ) -> None:
         self._now = now
         out = stream or sys.stderr
-        colour = people and out.isatty()
+        colour = people and out.isatty() and "NO_COLOR" not in os.environ
         self._log = structlog.wrap_logger(
             structlog.PrintLogger(file=out),
             processors=[_redact, _people(colour=colour) if people else _json],

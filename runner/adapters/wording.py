@@ -18,6 +18,7 @@ _COLOURS = {
     "critical": "\x1b[1;31m",
     "paid": "\x1b[32m",
 }
+_NOTHING = "no transfers"
 _RESET = "\x1b[0m"
 _DIM = "\x1b[2m"
 
@@ -45,7 +46,7 @@ def moved(lines: Iterable[Any]) -> str:
     """`25 usdc → alice, 3 usdc → bob`; long batches are summed up."""
     wanted = [line for line in lines if line.kind != "approve"]
     if not wanted:
-        return "no transfers"
+        return _NOTHING
     shown = [
         f"{format_units(line.amount, line.decimals)} {line.symbol} → {line.receiver_name}"
         for line in wanted[:3]
@@ -55,7 +56,11 @@ def moved(lines: Iterable[Any]) -> str:
 
 
 def _clock(moment: datetime | None) -> str:
-    return "—" if moment is None else f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
+    if moment is None:
+        return "—"
+    local = moment.astimezone()
+    today = datetime.now(local.tzinfo).date() == local.date()
+    return f"{local:%H:%M:%S}" if today else f"{local:%Y-%m-%d %H:%M}"
 
 
 def _where(event: Event) -> str:
@@ -69,6 +74,8 @@ def _paid(event: Event) -> tuple[str, str]:
     end = f"block {event['block']}, {event['took_seconds']:.1f} s"
     if event.get("reason"):
         return "paid?", f"{what:<34} {_where(event)}  {end}: NOT as asked ({event['reason']})"
+    if what == _NOTHING:
+        return "called", f"{what:<34} {_where(event):<28} {end}"
     return "paid", f"{what:<34} {_where(event):<28} {end}"
 
 

@@ -2,45 +2,48 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 
 import click
 
-from runner.cli.options import config_option
-from runner.cli.options import now as present
+from runner.cli.loading import near, settings_of
+from runner.cli.options import config_option, now
+from runner.cli.render import hint, write
+from runner.errors import StoreError
 
 
 @click.group()
 def db() -> None:
-    """The ledger's database: init."""
+    """The ledger's database."""
 
 
-@db.command()
+@db.command("init")
 @config_option
-def init(config: str | None) -> None:
+def init_ledger(config: str | None) -> None:
     """
-    Make an empty ledger, and its secret key where `secret_key` names a file that is missing.
+    Make an empty ledger, and the secret key that seals what is secret in it.
 
-    On a real wallet the daemon never does this by itself: a lost ledger must not look like a
-    fresh start.
+    Beside a real wallet the daemon never makes a ledger by itself: an empty one would know
+    nothing of what was paid before. An existing ledger is left as it is.
     """
-    import asyncio
-
-    from runner.adapters.sql.store import SqlStore, sqlite_path
+    from runner.adapters.sql.store import SqlStore, open_for_reading, sqlite_path
     from runner.bootstrap import open_vault
-    from runner.cli.loading import settings_of
-    from runner.cli.render import note
-    from runner.errors import UsageError
 
     settings = settings_of(config)
     path = sqlite_path(settings.store)
-    if path is not None and path.exists():
-        raise UsageError(f"there is a ledger at {path} already", hint="nothing was changed")
+    if path is None:
+        raise StoreError("`store` names no file")
+    if path.exists():
+        open_for_reading(settings.store).dispose()
+        write([f"there is a ledger already: {near(path)}"])
+        return
     vault = open_vault(settings, os.environ, create=True)
 
     async def make() -> None:
-        store = SqlStore.open(settings.store, vault, now=present(), create=True)
-        await store.close(now=present())
+        store = SqlStore.open(settings.store, vault, now=now(), create=True)
+        await store.close(now=now())
 
     asyncio.run(make())
-    note(f"made the ledger {path}")
+    write([f"made the ledger {near(path)}"])
+    hint("keep a copy of the secret key elsewhere: without it the ledger's keys are lost")

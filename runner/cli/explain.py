@@ -1,26 +1,45 @@
-"""`runner explain`: what a fault means, and what to write instead."""
+"""`runner explain`: what a code means, why there is such a rule, what to write instead."""
 
 from __future__ import annotations
 
 import click
 
+from runner.cli.options import format_options
+from runner.cli.render import look, write, write_json
+from runner.errors import UsageError
+from runner.reporting.text import Tone
+
 
 @click.command()
-@click.argument("code")
-def explain(code: str) -> None:
-    """Explain a fault by its CODE, as P031."""
-    from difflib import get_close_matches
-
-    from runner.cli.render import write
+@click.argument("code", required=False)
+@format_options()
+def explain(code: str | None, form: str) -> None:
+    """
+    Explain a fault by its CODE, as P031; without one, list all codes.
+    """
     from runner.policy.catalogue import CATALOGUE
-    from runner.policy.codes import Code
 
-    known = {one.value: one for one in Code}
-    wanted = known.get(code.strip().upper())
-    if wanted is None:
-        close = get_close_matches(code.upper(), known, n=1)
-        also = f" Did you mean {close[0]}?" if close else ""
-        raise click.UsageError(f"there is no code {code!r}.{also}")
-    entry = CATALOGUE[wanted]
-    example = [f"    {line}" if line else "" for line in entry.example.strip("\n").split("\n")]
-    write([f"{wanted.value}: {entry.title}", "", entry.about, "", *example])
+    entries = {known.value: entry for known, entry in CATALOGUE.items()}
+    eye = look()
+    if code is None:
+        if form == "json":
+            write_json([{"code": key, "title": entries[key].title} for key in sorted(entries)])
+        else:
+            write(f"{eye.tint(key, Tone.STRONG)}  {entries[key].title}" for key in sorted(entries))
+        return
+    key = code.strip().strip("[]").upper()
+    entry = entries.get(key)
+    if entry is None:
+        from difflib import get_close_matches
+
+        close = get_close_matches(key, entries, n=1)
+        hint = f"did you mean {close[0]}?" if close else "list them all: runner explain"
+        raise UsageError(f"there is no code {key[:20]}", hint=hint)
+    if form == "json":
+        write_json(
+            {"code": key, "title": entry.title, "about": entry.about, "example": entry.example}
+        )
+        return
+    write([f"{eye.tint(key, Tone.STRONG)}: {entry.title}", ""])
+    write(click.wrap_text(entry.about, width=min(eye.width or 80, 80)).splitlines())
+    write(["", *(f"    {line}" for line in entry.example.splitlines())])

@@ -1,70 +1,81 @@
-"""`runner grants`: what session keys may do, and until when."""
+"""`runner grants`: the grants of session keys."""
 
 from __future__ import annotations
 
 import click
 
-from runner.cli.options import config_option, format_options
-from runner.cli.options import now as present
+from runner.cli.loading import policies_if_valid, settings_of
+from runner.cli.options import config_option, format_options, now
+from runner.cli.render import hint, look, note, write, write_json
+from runner.errors import UsageError
 
 
 @click.group()
 def grants() -> None:
-    """Grants of session keys: list, show."""
+    """What session keys were granted, until when, and what for."""
 
 
 @grants.command("list")
 @config_option
+@click.option("--all", "every", is_flag=True, help="Those that have ended too (JSON has all).")
 @format_options()
-def list_grants(config: str | None, form: str) -> None:
-    """Every generation of every session, oldest first."""
-    _list(config, None, form)
-
-
-@grants.command()
-@click.argument("session")
-@config_option
-@format_options()
-def show(session: str, config: str | None, form: str) -> None:
-    """The generations of one SESSION (policy/name) with their permissions."""
-    _list(config, session, form)
-
-
-def _list(config: str | None, session: str | None, form: str) -> None:
+def list_grants(config: str | None, every: bool, form: str) -> None:
+    """
+    List the generations of every session.
+    """
     from runner.cli import reading
-    from runner.cli.loading import settings_of
-    from runner.cli.render import hint, look, write, write_json
-    from runner.errors import UsageError
     from runner.reporting import scripts
-    from runner.reporting.text import Cell, away, stamp, state_cell, table
+    from runner.reporting.lists import grants_table
 
-    now = present()
-    with reading.ledger(settings_of(config).store) as c:
-        found = reading.grants(c, session)
-    if session is not None and not found:
-        raise UsageError(f"the ledger has no session {session}", hint="see `runner grants list`")
+    settings = settings_of(config)
+    with reading.ledger(settings.store) as ledger:
+        found = reading.grants(ledger)
     if form == "json":
         write_json([scripts.grant(one) for one in found])
         return
+    lines = grants_table(found, look(), now=now(), every=every)
+    write(lines)
     if not found:
-        hint("no session was granted yet; `runner up` asks for what the policies need")
+        note("No grant was asked for yet.")
+        hint("the daemon asks for them when it starts: runner up")
+    elif not lines:
+        note("Every grant has ended; show them with --all.")
+
+
+@grants.command("show")
+@click.argument("session")
+@config_option
+@format_options()
+def show_grants(session: str, config: str | None, form: str) -> None:
+    """
+    Show SESSION (policy/name): its condition, its grant's scope, and all its generations.
+    """
+    from runner.cli import reading
+    from runner.reporting import scripts
+    from runner.reporting.health import session_status
+    from runner.reporting.story import session_story
+
+    settings = settings_of(config)
+    with reading.ledger(settings.store) as ledger:
+        every = reading.grants(ledger)
+        timeline = reading.events(ledger, [session])
+    found = [one for one in every if one.session == session]
+    if not found:
+        written = policies_if_valid(settings) or ()
+        names = {one.session for one in every}
+        names |= {one.uid for policy in written for one in policy.sessions.values()}
+        if session not in names:
+            known = ", ".join(sorted(names)) or "none yet"
+            raise UsageError(f"there is no session {session[:120]}", hint=f"sessions: {known}")
+    moment = now()
+    if form == "json":
+        write_json(
+            {
+                "session": session,
+                "condition": session_status(session, found, moment).condition,
+                "grants": [scripts.grant(one) for one in found],
+                "timeline": [scripts.event(one) for one in timeline],
+            }
+        )
         return
-    rows: list[list[str | Cell]] = [
-        [
-            one.session,
-            str(one.generation),
-            state_cell(one.state),
-            stamp(one.expires_at, seconds=True),
-            away(one.expires_at, now),
-            stamp(one.next_renewal_at, seconds=True) if one.state == "active" else "",
-            "" if one.entity_id is None else str(one.entity_id),
-            one.key_address,
-        ]
-        for one in found
-    ]
-    head = ["SESSION", "GEN", "STATE", "EXPIRES", "", "RENEWS", "ENTITY", "KEY"]
-    write(table(head, rows, look(), flexible=(7, 0), right=(1, 6)))
-    if session is not None:
-        for permission in found[-1].permissions:
-            facts = " ".join(f"{k}={v}" for k, v in permission.items() if k != "type")
-            write([f"  {permission['type']}  {facts}"])
+    write(session_story(session, found, timeline, look(), now=moment))

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 
 import click
 
-RUNNER_YAML = """\
-# The environment of the daemon. Policies say what is paid; this file says by what means.
+from runner.cli.loading import near
+from runner.cli.render import hint, write
+from runner.errors import UsageError
+
+_SETTINGS = """\
+# The environment of the daemon. Paths are relative to this file.
 policies: policies/
 store: sqlite:///.runner/ledger.db
-secret_key: {file: .runner/secret.key}
+secret_key: {{file: .runner/secret.key}}
+
 wallets:
-  sandbox: {embedded: true, state: .runner/sandbox.json}   # play money, on this machine
+  sandbox: {{embedded: true, state: .runner/sandbox.json}}   # play money, in the daemon itself
+
 signers:
-  treasury-owner: {private_key_for_sandbox_only: "%s"}
+  # Made for this folder. It signs for sandboxes alone; a real owner key is never written here,
+  # but named: {{env: NAME}}, {{file: PATH}} or {{keystore: PATH, password: {{file: PATH}}}}.
+  treasury-owner: {{private_key_for_sandbox_only: "{key}"}}
 """
 
-POLICY = """\
+_POLICY = """\
+# A first policy. It runs on the embedded sandbox: everything here is play money.
 version: 1
 name: first
-description: A first policy on the sandbox. Change it, then run `runner validate`.
+description: A coffee every minute, and an allowance each Monday
 
 chain: base-sepolia
 wallet: sandbox
@@ -28,55 +38,74 @@ defaults: {timezone: UTC}
 
 tokens:
   usdc: {decimals: 6, address: 0x036CbD53842c5426634e7929541eC2318f3dCF7e}
+
 contacts:
   alice: 0x00000000000000000000000000000000000a11ce
+  coffee: 0x000000000000000000000000000000000000c0ff
 
 accounts:
   treasury: {owner: treasury-owner, gas: sponsor}
 
 sessions:
-  allowance:
+  everyday:
     account: treasury
-    lifetime: 7d
-    permissions: derive       # the least that the schedules need
-    receivers: [alice]
+    lifetime: 30d
+    permissions: derive               # the least that the schedules below need
+    receivers: [alice, coffee]        # nobody else is ever paid
+    limits: {per_day: [5000 usdc]}
 
 schedules:
-  every-minute:
-    session: allowance
+  coffee:
+    session: everyday
     every: 1m
-    pay: {to: alice, amount: 1.50 usdc, memo: first payment}
+    pay: {coffee: 3.20 usdc}
+  allowance:
+    session: everyday
+    cron: "0 9 * * 1"                 # Mondays at nine
+    pay: {alice: 25 usdc}
 """
+
+_IGNORED = ".runner/"
 
 
 @click.command()
-@click.argument("folder", metavar="[DIR]", default=".", type=click.Path(path_type=Path))
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=".")
 def init(folder: Path) -> None:
-    """Write a runner.yaml and a first policy into DIR (the current folder by default)."""
-    import secrets
+    """
+    Write runner.yaml and policies/first.yaml into DIR: a small setup that runs on the sandbox.
 
-    from runner.cli.render import note
-    from runner.errors import UsageError
-
-    wanted = {
-        folder / "runner.yaml": RUNNER_YAML % ("0x" + secrets.token_hex(32)),
-        folder / "policies" / "first.yaml": POLICY,
+    Nothing that exists is overwritten.
+    """
+    files = {
+        folder / "runner.yaml": _SETTINGS.format(key=_sandbox_key()),
+        folder / "policies" / "first.yaml": _POLICY,
     }
-    present = [path for path in wanted if path.exists()]
-    if present:
-        raise UsageError(
-            f"{present[0]} is there already", hint="nothing was written; choose another folder"
-        )
-    for path, text in wanted.items():
+    taken = [path for path in files if path.exists() or path.is_symlink()]
+    if taken:
+        names = ", ".join(str(path) for path in taken)
+        raise UsageError(f"already there: {names}", hint="choose another folder: runner init DIR")
+    for path, text in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        note(f"wrote {path}")
+        with path.open("x", encoding="utf-8") as file:  # "x": never over what appeared meanwhile
+            file.write(text)
     (folder / "runner.yaml").chmod(0o600)
-    ignore = folder / ".gitignore"
-    known = ignore.read_text(encoding="utf-8") if ignore.exists() else ""
-    if ".runner/" not in known.splitlines():
-        ignore.write_text(
-            known + ("" if known.endswith("\n") or not known else "\n") + ".runner/\n"
-        )
-        note(f"{ignore} leaves out .runner/")
-    note("next: runner validate, runner next, runner up")
+    write(f"wrote {near(path)}" for path in files)
+    if _ignore(folder / ".gitignore"):
+        write([f"wrote {near(folder / '.gitignore')}"])
+    where = "" if folder.resolve() == Path.cwd() else f"cd {folder} && "
+    hint(f"{where}runner validate, then runner next, then runner up")
+
+
+def _sandbox_key() -> str:
+    """A key for play money: any 32 bytes that are a valid scalar, which all but a few are."""
+    return f"0x{secrets.randbelow(2**255) + 1:064x}"
+
+
+def _ignore(path: Path) -> bool:
+    """Keep ledger and secret key out of version control."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    if _IGNORED in text.splitlines():
+        return False
+    with path.open("a", encoding="utf-8") as file:
+        file.write(("" if not text or text.endswith("\n") else "\n") + _IGNORED + "\n")
+    return True

@@ -290,13 +290,18 @@ def grants(c: Connection, session: str | None = None) -> list[GrantView]:
 
 
 def daemon(c: Connection, store: str) -> DaemonView:
-    """The newest process that held the ledger, and whether the lock beside it is held now."""
+    """
+    The newest process that held the ledger, and whether it does so now.
+
+    The lock is looked at only where that process has not written its end: looking takes it for
+    an instant, and a daemon that starts just then should not find it taken.
+    """
     query = select(t.incarnations).order_by(t.incarnations.c.started_at.desc()).limit(1)
     row = c.execute(query).first()
     if row is None:
         return DaemonView(running=False)
     return DaemonView(
-        running=is_held(store),
+        running=row.ended_at is None and is_held(store),
         started_at=row.started_at,
         ended_at=row.ended_at,
         pid=row.pid,

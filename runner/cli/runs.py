@@ -6,131 +6,108 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli.options import config_option, format_options
+from runner.cli.loading import policies_if_valid, settings_of
+from runner.cli.options import config_option, format_options, now
+from runner.cli.render import hint, look, note, write, write_json
+from runner.errors import UsageError
 
 if TYPE_CHECKING:
-    from runner.reporting.views import Entry, EventView
+    from collections.abc import Iterable
+
+    from runner.ethereum.abi import Function
+    from runner.policy.model import Policy
+    from runner.reporting.views import Entry
+
+_ON_A_PAGE = 20
+_SHOWN = 5
 
 
 @click.group()
 def runs() -> None:
-    """What became of each due time: list, show."""
+    """What became of each due time: paid, skipped, missed, held, and why."""
 
 
 @runs.command("list")
 @config_option
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="How many.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    help=f"The newest N only.  [default: {_ON_A_PAGE} as text, all as JSON]",
+)
 @click.option("--all", "everything", is_flag=True, help="Activations of grants too.")
 @format_options()
-def list_runs(config: str | None, limit: int, everything: bool, form: str) -> None:
-    """The newest due times, newest first, each with what became of it."""
+def list_runs(config: str | None, limit: int | None, everything: bool, form: str) -> None:
+    """
+    List occurrences, the newest first: one row each, whatever became of it.
+    """
     from runner.cli import reading
-    from runner.cli.loading import settings_of
-    from runner.cli.render import hint, look, write, write_json
     from runner.reporting import scripts
-    from runner.reporting.text import Cell, brief, moves, stamp, state_cell, table
+    from runner.reporting.lists import runs_table
 
-    with reading.ledger(settings_of(config).store) as c:
-        found = reading.entries(c, limit=limit, activations=everything)
-        total = reading.count_occurrences(c)
+    settings = settings_of(config)
+    most = limit if form == "json" or limit is not None else _ON_A_PAGE
+    with reading.ledger(settings.store) as ledger:
+        found = reading.entries(ledger, limit=most, activations=everything)
+        total = reading.count_occurrences(ledger)
     if form == "json":
         write_json([scripts.entry(one) for one in found])
         return
     if not found:
-        hint("nothing was due yet; `runner next` lists what is coming")
+        note("Nothing was due yet.")
+        hint("see what is coming: runner next")
         return
-    rows: list[list[str | Cell]] = [
-        [
-            stamp(one.due_at, seconds=True),
-            one.schedule or f"{one.runs[0].session} (activation)",
-            state_cell(one.state),
-            one.reason or "",
-            moves(one.newest.lines) if one.newest else "",
-            brief(one.id) if one.runs else _count(one),
-        ]
-        for one in found
-    ]
-    head = ["DUE", "SCHEDULE", "STATE", "REASON", "MOVES", "RUN"]
-    write(table(head, rows, look(), flexible=(4, 1)))
-    if total > len(found):
-        hint(f"{total - len(found)} older ones are not shown; see --limit")
+    write(runs_table(found, look()))
+    rest = total - sum(one.occurrence is not None for one in found)
+    if rest > 0:
+        note(f"{rest} older; show more with --limit.")
 
 
-@runs.command()
-@click.argument("run")
+@runs.command("show")
+@click.argument("run_id", metavar="ID")
 @config_option
 @format_options()
-def show(run: str, config: str | None, form: str) -> None:
+def show_run(run_id: str, config: str | None, form: str) -> None:
     """
-    One RUN from its claim to its end.
+    Show one run: its calls, operations, block and fee, and everything that happened.
 
-    RUN is an id or its beginning, or policy/schedule@slot.
+    ID is a run's id or its beginning, or POLICY/SCHEDULE@SLOT, where SLOT may be the time at
+    which it was due.
     """
     from runner.cli import reading
-    from runner.cli.loading import settings_of
-    from runner.cli.render import write, write_json
-    from runner.errors import UsageError
     from runner.reporting import scripts
+    from runner.reporting.story import run_story
 
-    with reading.ledger(settings_of(config).store) as c:
-        found = reading.find(c, run)
-        if len(found) == 1:
-            timeline = reading.timeline(c, found[0])
-    if not found:
-        raise UsageError(f"the ledger has no run {run}", hint="`runner runs list` shows their ids")
-    if len(found) > 1:
-        ids = ", ".join(one.id for one in found[:5])
-        raise UsageError(f"{run} may be any of {len(found)} runs", hint=f"say more of it: {ids}")
+    settings = settings_of(config)
+    with reading.ledger(settings.store) as ledger:
+        entry = _the_one(reading.find(ledger, run_id), run_id)
+        timeline = reading.timeline(ledger, entry)
     if form == "json":
-        write_json(scripts.run(found[0], timeline))
+        write_json(scripts.run(entry, timeline))
         return
-    write(_story(found[0], timeline))
+    functions = _functions(policies_if_valid(settings) or ())
+    write(run_story(entry, timeline, look(), now=now(), functions=functions))
 
 
-def _count(one: Entry) -> str:
-    count = 1 if one.occurrence is None else one.occurrence.count
-    return f"× {count}" if count > 1 else ""
+def _the_one(found: list[Entry], name: str) -> Entry:
+    if not found:
+        raise UsageError(f"there is no run {name[:120]}", hint="list them: runner runs list")
+    if len(found) > 1:
+        ids = ", ".join(one.id for one in found[:_SHOWN])
+        more = " …" if len(found) > _SHOWN else ""
+        raise UsageError(f"{name[:120]} may be any of {ids}{more}", hint="write more of the id")
+    return found[0]
 
 
-def _story(one: Entry, timeline: list[EventView]) -> list[str]:
-    from runner.reporting.text import amount, stamp
-    from runner.reporting.words import meaning
+def _functions(policies: Iterable[Policy]) -> dict[tuple[str, bytes], Function]:
+    """The signatures that the policies in force know, for showing calls by name."""
+    from runner.ethereum.abi import parse_function
+    from runner.policy.model import Invoke
 
-    told = meaning(one.state, one.reason)
-    run = one.newest
-    reason = f" ({one.reason})" if one.reason else ""
-    lines = [
-        f"{one.schedule or 'activation'}  due {stamp(one.due_at, seconds=True)}",
-        f"{one.state}{reason}: {told.what}",
-        *([f"to do: {told.todo}"] if told.todo else []),
-    ]
-    if run is not None:
-        lines += ["", f"run {run.id}", f"attempt {run.attempt}, session {run.session}"]
-        lines += [f"detail: {run.detail}"] if run.detail else []
-        lines += ["", "calls"]
-        lines += [
-            f"  {call.to}  value {call.value}  0x{call.data.hex()}" for call in run.intent or ()
-        ]
-        lines += ["", "moves"] if run.lines else []
-        lines += [
-            f"  {amount(line.amount, line.decimals, line.symbol)} → {line.receiver_name} "
-            f"({line.receiver}, {line.kind})"
-            for line in run.lines
-        ]
-    for attempt, operation in one.operations:
-        lines += [
-            "",
-            f"operation {operation.hash} ({operation.kind}, attempt {attempt.attempt})",
-            f"  {operation.status}, nonce {operation.nonce:#x}",
-        ]
-        if operation.block_number is not None:
-            lines.append(f"  block {operation.block_number}, {operation.transaction_hash}")
-            lines.append(f"  fee {amount(operation.gas_cost or 0, 18, 'native')}")
-    lines += ["", "what happened"]
-    lines += [f"  {event.at:%H:%M:%S.%f}  {event.kind}{_facts(event)}" for event in timeline]
-    return lines
-
-
-def _facts(event: EventView) -> str:
-    shown = {k: v for k, v in event.data.items() if v not in (None, "", 1) and k != "hash"}
-    return "  " + " ".join(f"{k}={v}" for k, v in shown.items()) if shown else ""
+    found: dict[tuple[str, bytes], Function] = {}
+    for policy in policies:
+        for schedule in policy.schedules.values():
+            for call in schedule.calls:
+                if isinstance(call, Invoke):
+                    function = parse_function(call.function)
+                    found[call.contract, function.selector] = function
+    return found

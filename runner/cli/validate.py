@@ -8,62 +8,78 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.cli.loading import policies_of, settings_of
 from runner.cli.options import config_option, format_options
+from runner.cli.render import print_faults, write, write_json
+from runner.errors import PolicyError, PolicyErrors
+from runner.reporting.text import plural
 
 if TYPE_CHECKING:
-    from runner.errors import PolicyError
     from runner.policy.model import Policy
+    from runner.settings import Settings
 
-_DIFFERENCES = 3
+_INVALID = 2
+_ONLY_WARNINGS = 3
 
 
 @click.command()
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
 @config_option
-@click.option("--strict", is_flag=True, help="Warnings count: exit 3 when there are only such.")
+@click.option("--strict", is_flag=True, help="Exit 3 when there are warnings.")
 @format_options("github")
 def validate(paths: tuple[Path, ...], config: str | None, strict: bool, form: str) -> int:
     """
-    Check runner.yaml and the policies (or those at PATH…), offline.
+    Check policies and runner.yaml: every fault of every file at once.
 
-    Exit code 0: fine; 2: faults; with --strict, 3: warnings only.
+    PATH is a policy or a folder of them; without one, the policies of runner.yaml are checked.
+    Exit code: 0 valid, 2 invalid, with --strict 3 if there are warnings only.
     """
-    from runner.cli.loading import policies_of, settings_of
-    from runner.errors import PolicyErrors
+    settings, policies, faults = _check(config, paths)
+    if form == "json":
+        from runner.policy.report import fault_as_json
 
-    policies: tuple[Policy, ...] = ()
+        write_json([fault_as_json(fault) for fault in faults])
+    elif form == "github":
+        from runner.policy.report import fault_for_github
+
+        write(fault_for_github(fault) for fault in faults)
+    else:
+        if faults:
+            print_faults(faults)
+        if policies is not None and settings is not None:
+            write([_summary(policies)])
+    if any(fault.severity == "error" for fault in faults):
+        return _INVALID
+    return _ONLY_WARNINGS if strict and faults else 0
+
+
+def _check(
+    config: str | None, paths: Sequence[Path]
+) -> tuple[Settings | None, Sequence[Policy] | None, list[PolicyError]]:
+    """Read both, whatever is wrong with either: faults of runner.yaml come first."""
+    faults: list[PolicyError] = []
+    settings, policies = None, None
     try:
         settings = settings_of(config)
+        faults += settings.warnings
+    except PolicyErrors as error:
+        faults += error.faults
+    if settings is None and not paths:
+        return None, None, faults
+    try:
         policies = policies_of(settings, paths)
-        faults: tuple[PolicyError, ...] = (
-            *settings.warnings,
-            *(warning for policy in policies for warning in policy.warnings),
-        )
-    except PolicyErrors as found:
-        faults = found.faults
-    _show(faults, policies, form)
-    if any(fault.severity == "error" for fault in faults):
-        return PolicyErrors.exit_code
-    return _DIFFERENCES if strict and faults else 0
+        faults += [warning for policy in policies for warning in policy.warnings]
+    except PolicyErrors as error:
+        faults += error.faults
+    return settings, policies, faults
 
 
-def _show(faults: Sequence[PolicyError], policies: Sequence[Policy], form: str) -> None:
-    from runner.cli.render import print_faults, write, write_json
-    from runner.policy.report import fault_as_json, fault_for_github
-    from runner.reporting.text import plural
-
-    if form == "json":
-        write_json([fault_as_json(fault) for fault in faults])
-        return
-    if form == "github":
-        write(fault_for_github(fault) for fault in faults)
-        return
-    if faults:
-        print_faults(faults)
-    if not any(fault.severity == "error" for fault in faults):
-        counts = (
-            plural(len(policies), "policy", "policies"),
-            plural(sum(len(policy.sessions) for policy in policies), "session"),
-            plural(sum(len(policy.schedules) for policy in policies), "schedule"),
-        )
-        write([f"valid: {', '.join(counts)}"])
+def _summary(policies: Sequence[Policy]) -> str:
+    sessions = sum(len(policy.sessions) for policy in policies)
+    schedules = sum(len(policy.schedules) for policy in policies)
+    found = [
+        plural(len(policies), "policy", "policies"),
+        plural(sessions, "session"),
+        plural(schedules, "schedule"),
+    ]
+    return f"valid: {', '.join(found)}"

@@ -10,12 +10,14 @@ Source: rule X24.
 from __future__ import annotations
 
 import re
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from runner.policy.codes import Code
 from runner.policy.faults import Faults, shown
 from runner.policy.nodes import Node, Scalar, Sequence
 from runner.policy.traps import line_with, quoted
+
+_MOST_PIECES = 40  # of one value
 
 
 def mend_pairs(pairs: list[tuple[Node, Node]], faults: Faults) -> list[tuple[Node, Node]]:
@@ -26,7 +28,11 @@ def mend_pairs(pairs: list[tuple[Node, Node]], faults: Faults) -> list[tuple[Nod
         key, value = pairs[place]
         place += 1
         pieces: list[Scalar] = []
-        while place < len(pairs) and (piece := _piece(pairs[place])) is not None:
+        while (
+            place < len(pairs)
+            and len(pieces) < _MOST_PIECES
+            and (piece := _piece(pairs[place])) is not None
+        ):
             pieces.append(piece)
             place += 1
         if not pieces or not _report_cut(value, pieces, faults):
@@ -60,7 +66,7 @@ def mend_items(sequence: Sequence, faults: Faults) -> None:
         place += 1
         kept.append(first)
         pieces: list[Scalar] = []
-        for before, after in pairwise(items[place - 1 :]):
+        for before, after in pairwise(islice(items, place - 1, place + _MOST_PIECES)):
             if not (isinstance(after, Scalar) and after.style is None and _touch(before, after)):
                 break
             pieces.append(after)

@@ -14,6 +14,9 @@ from runner.policy.secrets import masked
 
 _SHOWN = 60  # characters of a value that a message repeats
 
+MOST_FAULTS = 1000
+"""Of one file; nobody mends more in one go, and each costs time."""
+
 
 class Refusal(Exception):
     """What a reader of plain values raises; whoever holds the node turns it into a fault."""
@@ -61,7 +64,7 @@ class Faults:
             where, source = at.mark, at.source
         else:
             where, source = at, self.source
-        if (code, where, what) in self._seen:
+        if (code, where, what) in self._seen or len(self._seen) >= MOST_FAULTS:
             return
         self._seen.add((code, where, what))
         kept = self.errors if severity == "error" else self.warnings
@@ -92,8 +95,12 @@ def listed(names: Iterable[str], most: int = 8) -> str:
 
 def meant(text: str, names: Iterable[str]) -> str | None:
     """Return the name that was probably meant: the closest in spelling, whatever its case."""
-    by_folded = {name.casefold().replace("_", "-"): name for name in names}
-    folded = text.casefold().replace("_", "-")
+    folded = text[:100].casefold().replace("_", "-")
+    by_folded = {
+        name.casefold().replace("_", "-"): name
+        for name in names
+        if abs(len(name) - len(folded)) <= 2 + len(folded) // 3
+    }
     close = difflib.get_close_matches(folded, by_folded, n=1, cutoff=0.6)
     return by_folded[close[0]] if close else None
 

@@ -17,17 +17,19 @@ from runner.policy.secrets import masked
 class Source:
     """The text of one file. Lines end at `\\n` alone, as editors and libyaml's rivals count."""
 
-    __slots__ = ("_hidden", "_starts", "file", "text")
+    __slots__ = ("_hidden", "_shown", "_starts", "file", "text")
 
     def __init__(self, file: str, text: str) -> None:
         self.file = file
         self.text = text
         self._starts: list[int] = []
         self._hidden: list[tuple[int, int]] = []
+        self._shown: dict[int, str] = {}
 
     def hide(self, start: int, end: int) -> None:
         """Blot out a stretch of the text wherever its line is shown."""
         self._hidden.append((start, end))
+        self._shown.clear()
 
     def mark(self, index: int) -> Mark:
         """Return line and column, from 1, of the character at `index`."""
@@ -37,6 +39,8 @@ class Source:
 
     def line(self, number: int) -> str:
         """Return a line, from 1, without its end; what looks like a secret is blotted out."""
+        if number in self._shown:
+            return self._shown[number]
         starts = self._line_starts()
         if not 1 <= number <= len(starts):
             return ""
@@ -47,7 +51,8 @@ class Source:
             low, high = max(first, start) - start, min(last, end) - start
             if low < high:
                 line = line[:low] + "*" * (high - low) + line[high:]
-        return masked(line.rstrip("\r"))
+        self._shown[number] = masked(line.rstrip("\r"))
+        return self._shown[number]
 
     def _line_starts(self) -> list[int]:
         if not self._starts:

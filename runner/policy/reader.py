@@ -92,7 +92,7 @@ class Reader:
     def no_value(self, node: Scalar) -> None:
         """Report a key without value, or one whose value became a comment."""
         source = node.source
-        match = re.compile(r"[ \t]*:?[ \t]+(#[^\n]*)").match(source.text, node.index)
+        match = re.compile(r":?[ \t]+(#[^\n]*)").match(source.text, node.index)
         key = node.key
         called = _called(node)
         if match and key is not None:

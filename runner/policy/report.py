@@ -29,7 +29,7 @@ def render_fault(error: PolicyError, *, colour: bool = False) -> str:
     ]
     if error.where is not None:
         lines.append(f"  {paint('-->', _BLUE)} {_printable(str(error.where))}")
-        if error.source is not None and error.source.strip():
+        if error.source and not error.source.isspace():
             lines += _excerpt(error.source, error.where.line, error.where.column, paint, tint)
     if error.hint:
         lines.append(f"{paint('hint', _BOLD)}: {_printable(error.hint)}")

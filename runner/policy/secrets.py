@@ -17,7 +17,7 @@ _PRIVATE_KEY = re.compile(r"(?<![0-9a-fA-F])(?:0[xX])?[0-9a-fA-F]{64}(?![0-9a-fA
 
 _PROVIDER_KEY = re.compile(
     r"""
-      -----BEGIN[ ][A-Z ]*PRIVATE[ ]KEY-----
+      -----BEGIN[ ][A-Z ]{0,30}PRIVATE[ ]KEY-----
     | \b[xyz]prv[1-9A-HJ-NP-Za-km-z]{100,}
     | (?:alchemy\.com|alchemyapi\.io)/v2/[A-Za-z0-9_-]{10,}
     | infura\.io/(?:ws/)?v3/[0-9a-fA-F]{16,}
@@ -26,14 +26,13 @@ _PROVIDER_KEY = re.compile(
     | \b(?:sk|pk|rk)[_-](?:live|test|proj)[_-][A-Za-z0-9]{12,}
     | \bAKIA[0-9A-Z]{16}\b
     | \bgh[pousr]_[A-Za-z0-9]{20,}
-    | \beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}
-    | [a-z][a-z0-9+.-]*://[^/\s:@"']*:[^/\s@"']+@
+    | \beyJ[A-Za-z0-9_-]{8,400}\.eyJ[A-Za-z0-9_-]{8}
+    | \b[a-z][a-z0-9+.-]{1,20}://[^/\s:@"']{0,64}:[^/\s@"']{1,128}@
     """,
     re.VERBOSE,
 )
-_TOKEN = re.compile(
-    r"(?<![\w-])(?=[\w-]*[a-z])(?=[\w-]*[A-Z])(?=[\w-]*[0-9])[A-Za-z0-9_-]{32}(?![\w-])"
-)
+_TOKEN = re.compile(r"(?<![\w-])[A-Za-z0-9_-]{32}(?![\w-])")
+_MIXED = (re.compile("[a-z]"), re.compile("[A-Z]"), re.compile("[0-9]"))
 _WORDS = re.compile(r"(?<![a-z])[a-z]{3,8}(?:[\s,]+[a-z]{3,8}){11,}(?![a-z])", re.IGNORECASE)
 _PHRASE = 12  # words of the shortest seed phrase
 
@@ -48,7 +47,7 @@ def find_secret(text: str, *, hex64: bool = True) -> str | None:
     """
     if hex64 and _PRIVATE_KEY.search(text):
         return "a private key"
-    if _PROVIDER_KEY.search(text) or _TOKEN.search(text):
+    if _PROVIDER_KEY.search(text) or any(map(_is_token, _TOKEN.finditer(text))):
         return "the key of a provider"
     if len(text) > 3 * _PHRASE and any(_phrases(text)):
         return "a seed phrase"
@@ -57,12 +56,18 @@ def find_secret(text: str, *, hex64: bool = True) -> str | None:
 
 def masked(line: str) -> str:
     """Return a line with everything that looks like a secret blotted out, at its length."""
-    for pattern in (_PRIVATE_KEY, _PROVIDER_KEY, _TOKEN):
+    for pattern in (_PRIVATE_KEY, _PROVIDER_KEY):
         line = pattern.sub(lambda match: "*" * len(match[0]), line)
+    line = _TOKEN.sub(lambda match: "*" * len(match[0]) if _is_token(match) else match[0], line)
     if len(line) > 3 * _PHRASE:
         for start, end in _phrases(line):
             line = line[:start] + "*" * (end - start) + line[end:]
     return line
+
+
+def _is_token(match: re.Match[str]) -> bool:
+    """Tell a random token from a word: capitals, small letters and digits are mixed."""
+    return all(pattern.search(match[0]) for pattern in _MIXED)
 
 
 def _phrases(text: str) -> list[tuple[int, int]]:

@@ -13,7 +13,9 @@ Source: rules X23 and X24.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, NoReturn
 
 import yaml
@@ -22,7 +24,7 @@ from yaml import events as ev
 from runner.errors import Mark
 from runner.policy.codes import Code
 from runner.policy.cuts import mend_items, mend_pairs
-from runner.policy.faults import Faults, shown
+from runner.policy.faults import MOST_FAULTS, Faults, shown
 from runner.policy.nodes import Mapping, Node, Scalar, Sequence, Source
 from runner.policy.traps import Diagnosis, Trap, diagnose, quoted, value_end
 
@@ -36,6 +38,7 @@ MAX_EXPANSION = 10_000
 """The most nodes that aliases may add to a file."""
 
 _MOST_REPAIRS = 200
+_MOST_REREAD = 8 << 20  # characters, over all repairs of a file
 
 # What YAML allows, less the marks that make a line read otherwise than it is (bidirectional
 # overrides, zero-width spaces): nobody shall approve a receiver that the screen does not show.
@@ -45,7 +48,7 @@ _BAD_CHARACTER = re.compile(
 )
 _HIDDEN_BREAK = re.compile("[\x85\u2028\u2029]|\r(?!\n)")
 _DELETE_BREAK = "delete it, or end the line with a plain line feed"
-_COMMENT_BEFORE = re.compile(r"(?:^|\s)#")
+_COMMENT = re.compile(r"(?:^|\s)#", re.MULTILINE)
 
 
 @dataclass(slots=True)
@@ -103,7 +106,7 @@ def _decoded(raw: bytes | str) -> tuple[str, int | None]:
 
 
 def _bad_characters(source: Source, faults: Faults) -> bool:
-    for found in _BAD_CHARACTER.finditer(source.text):
+    for found in islice(_BAD_CHARACTER.finditer(source.text), MOST_FAULTS):
         faults.add(
             Code.BAD_CHARACTER,
             f"character U+{ord(found[0]):04X} is not allowed",
@@ -132,7 +135,7 @@ class _Stop(Exception):
 def _read_events(source: Source, faults: Faults, start: str) -> Node | None:
     text = source.text
     broken: set[int] = set()
-    for _ in range(_MOST_REPAIRS):
+    for _ in range(min(_MOST_REPAIRS, 5 + _MOST_REREAD // (len(text) + 1))):
         builder = _Builder(source, text, faults, broken)
         try:
             for event in yaml.parse(text, Loader=yaml.CSafeLoader):
@@ -180,44 +183,53 @@ def _refuse_root(root: Node | None, source: Source, faults: Faults, start: str) 
     )
 
 
-def _check_blanks(source: Source, spans: list[tuple[int, int, bool]], faults: Faults) -> None:
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """Where quoted or block text stands."""
+
+    start: int
+    end: int
+    block: bool
+
+
+def _check_blanks(source: Source, spans: list[_Span], faults: Faults) -> None:
     """Refuse line breaks that editors do not count, and tabs outside quoted text."""
     text = source.text
-    for found in _HIDDEN_BREAK.finditer(text):
+    for found in islice(_HIDDEN_BREAK.finditer(text), MOST_FAULTS):
         place = found.start()
         end = text.find("\n", place)
-        end = len(text) if end < 0 else end
+        span = _span_at(spans, place)
         # Block text may hold one, if the block also holds the rest of what editors show as its
         # line: else a key could hide behind what looks like a memo.
-        if found[0] != "\r" and any(
-            block and start <= place and end <= stop for start, stop, block in spans
-        ):
-            continue
-        faults.add(
-            Code.HIDDEN_LINE_BREAK,
-            _ends_line(found[0]),
-            source.mark(place),
-            _DELETE_BREAK,
-        )
+        if span is None or not span.block or (end if end >= 0 else len(text)) > span.end:
+            at = source.mark(place)
+            faults.add(Code.HIDDEN_LINE_BREAK, _ends_line(found[0]), at, _DELETE_BREAK)
     place = text.find("\t")
-    while place >= 0:
-        if not any(start <= place < stop for start, stop, _ in spans):
-            begin = text.rfind("\n", 0, place) + 1
-            if not _COMMENT_BEFORE.search(_outside(text, begin, place, spans)):
-                faults.add(
-                    Code.TAB, "a tab stands here", source.mark(place), "write spaces instead"
-                )
-        place = text.find("\t", place + 1)
+    while place >= 0 and len(faults.errors) < MOST_FAULTS:
+        span = _span_at(spans, place)
+        if span is not None:
+            place = text.find("\t", span.end)
+        elif _in_comment(text, place, spans):
+            end = text.find("\n", place)
+            place = text.find("\t", end) if end >= 0 else -1
+        else:
+            faults.add(Code.TAB, "a tab stands here", source.mark(place), "write spaces instead")
+            end = text.find("\n", place)
+            place = text.find("\t", end) if end >= 0 else -1  # one fault a line
 
 
-def _outside(text: str, begin: int, end: int, spans: list[tuple[int, int, bool]]) -> str:
-    """Return a stretch of text with quoted and block text replaced by `x`."""
-    line = text[begin:end]
-    for start, stop, _ in spans:
-        low, high = max(start, begin) - begin, min(stop, end) - begin
-        if low < high:
-            line = line[:low] + "x" * (high - low) + line[high:]
-    return line
+def _span_at(spans: list[_Span], place: int) -> _Span | None:
+    number = bisect_right(spans, place, key=lambda span: span.start) - 1
+    return spans[number] if number >= 0 and place < spans[number].end else None
+
+
+def _in_comment(text: str, place: int, spans: list[_Span]) -> bool:
+    """Look for a `#` before `place` in its line that begins a comment."""
+    start = text.rfind("\n", 0, place) + 1
+    for found in _COMMENT.finditer(text, start, place):
+        if _span_at(spans, found.end() - 1) is None:
+            return True
+    return False
 
 
 class _Builder:
@@ -229,7 +241,7 @@ class _Builder:
         self.faults = faults
         self.broken = broken
         self.root: Node | None = None
-        self.spans: list[tuple[int, int, bool]] = []
+        self.spans: list[_Span] = []
         self._wants_spans = "\t" in text or _HIDDEN_BREAK.search(text) is not None
         self._stack: list[_Frame] = []
         self._anchors: dict[str, tuple[Node, int, int] | None] = {}
@@ -290,7 +302,7 @@ class _Builder:
         if index in self.broken:
             node.broken = True
         if style and self._wants_spans:
-            self.spans.append((index, event.end_mark.index, style in "|>"))
+            self.spans.append(_Span(index, event.end_mark.index, style in "|>"))
         self._attach(node, event.anchor, 1, 0)
 
     def _open(self, event: Any, node: Sequence | Mapping) -> None:

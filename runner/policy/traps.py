@@ -38,7 +38,6 @@ class Trap(Diagnosis):
 
 
 _IN_FLOW = re.compile(r"(?:\$\{[^}\n]*\}|[^,\[\]{}\n#]|(?<!\s)#|,(?!\s))*")
-_IN_BLOCK = re.compile(r"[^\n]*?(?=\s+#|\s*$)", re.MULTILINE)
 
 
 def diagnose(error: yaml.MarkedYAMLError, text: str, source: Source) -> Diagnosis:
@@ -70,9 +69,10 @@ def diagnose(error: yaml.MarkedYAMLError, text: str, source: Source) -> Diagnosi
         if value is not None:
             what = "YAML takes `: ` for a new key"
             return _unquoted(Code.COLON_IN_VALUE, what, text, value, source)
-    if opened is not None and (
-        "flow" in (error.context or "") or "quoted scalar" in (error.context or "")
-    ):
+    context = error.context or ""
+    if context == "while parsing a flow node":
+        opened = _innermost_open(text, at)
+    if opened is not None and text[opened : opened + 1] in ("[", "{", '"', "'"):
         return _bracket(text, opened, at, error)
     return _other(text, at, error, source)
 
@@ -86,9 +86,14 @@ def quoted(text: str) -> str:
 
 def value_end(text: str, start: int) -> int:
     """Return where a plain value that starts at `start` was meant to end."""
-    pattern = _IN_FLOW if _in_flow(text, start) else _IN_BLOCK
-    match = pattern.match(text, start)
-    end = match.end() if match else start
+    if _in_flow(text, start):
+        match = _IN_FLOW.match(text, start)
+        end = match.end() if match else start
+    else:
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        comment = re.compile(r"\s#").search(text, start, end)
+        end = comment.start() if comment else end
     return start + len(text[start:end].rstrip())
 
 
@@ -212,19 +217,35 @@ def _first_value(text: str, at: int) -> int | None:
     return line + match.end() if match and line + match.end() < at else None
 
 
+_TOKENS = re.compile(
+    r"(?<![^\s\[{,:])(?:\"(?:\\.|[^\"\\])*\"|'(?:''|[^'])*')|(?<!\S)#[^\n]*|[{}\[\]]", re.DOTALL
+)
+"""What matters for pairing brackets: quoted text and comments, to be skipped, and brackets."""
+
+_PAIRS = {"{": "}", "[": "]"}
+
+
 def _closed(text: str, opened: int) -> bool:
-    """Follow brackets from an opening one, quotes and comments skipped, to the matching end."""
-    pairs = {"{": "}", "[": "]"}
-    open_ = []
-    for match in re.compile(
-        r"\"(?:\\.|[^\"\\])*\"|'(?:''|[^'])*'|(?<=\s)#[^\n]*|[{}\[\]]", re.DOTALL
-    ).finditer(text, opened):
+    """Follow brackets from an opening one to see whether the matching one comes."""
+    expected: list[str] = []
+    for match in _TOKENS.finditer(text, opened):
         token = match[0]
-        if token in pairs:
-            open_.append(pairs[token])
+        if token in _PAIRS:
+            expected.append(_PAIRS[token])
         elif token in ("}", "]"):
-            if open_.pop() != token:
+            if expected.pop() != token:
                 return False
-            if not open_:
+            if not expected:
                 return True
     return False
+
+
+def _innermost_open(text: str, end: int) -> int | None:
+    """Return the last bracket before `end` that is not closed before it."""
+    places: list[int] = []
+    for match in _TOKENS.finditer(text, 0, end):
+        if match[0] in _PAIRS:
+            places.append(match.start())
+        elif match[0] in ("}", "]") and places:
+            places.pop()
+    return places[-1] if places else None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 
+from runner.guard.intent import TransferLine
 from runner.records import GrantState
 from runner.reporting.scripts import Upcoming
 from runner.reporting.text import (
@@ -23,6 +24,8 @@ from runner.reporting.text import (
 )
 from runner.reporting.views import Entry, GrantView, ScheduleView
 from runner.reporting.words import label
+
+_WIDE = 150  # columns that grants take with dates and keys
 
 _STILL_THERE = frozenset(GrantState) - {
     GrantState.RETIRED,
@@ -72,23 +75,36 @@ def _handle(one: Entry) -> str:
 def grants_table(
     grants: Sequence[GrantView], look: Look, *, now: datetime, every: bool
 ) -> list[str]:
-    """Living generations, or every one."""
+    """Living generations, or every one. A narrow terminal gets no dates, only distances."""
     shown = [one for one in grants if every or one.state in _STILL_THERE]
+    if not shown:
+        return []
+    narrow = look.width is not None and look.width < _WIDE
+    seconds = any(is_short(one) for one in shown)
+
+    def when(moment: datetime | None) -> str:
+        if moment is None or narrow:
+            return NOTHING if moment is None else away(moment, now)
+        return f"{stamp(moment, seconds=seconds)} ({away(moment, now)})"
+
     rows: list[Row] = [
         [
             one.session,
             str(one.generation),
             _grant_state(one, now),
-            f"{stamp(one.expires_at)} ({away(one.expires_at, now)})",
-            stamp(one.next_renewal_at) if one.state == GrantState.ACTIVE else NOTHING,
-            Cell(one.key_address, Tone.DIM),
+            when(one.expires_at),
+            when(one.next_renewal_at if one.state == GrantState.ACTIVE else None),
+            *([] if narrow else [Cell(one.key_address, Tone.DIM)]),
         ]
         for one in shown
     ]
-    header = ["SESSION", "GEN", "STATE", "ENDS", "RENEWS", "KEY"]
-    if look.width is not None and look.width < 120:
-        header, rows = header[:-1], [row[:-1] for row in rows]
-    return table(header, rows, look, flexible=(0, 3), right=(1,)) if rows else []
+    header = ["SESSION", "GEN", "STATE", "ENDS", "RENEWS", *([] if narrow else ["KEY"])]
+    return table(header, rows, look, flexible=(0,), right=(1,))
+
+
+def is_short(one: GrantView) -> bool:
+    """Whether it lives so short that its times need their seconds."""
+    return one.expires_at - one.requested_at < timedelta(days=1)
 
 
 def _grant_state(one: GrantView, now: datetime) -> Cell:
@@ -125,24 +141,38 @@ def schedules_table(schedules: Sequence[ScheduleView], look: Look) -> list[str]:
     return lines
 
 
-def upcoming_table(slots: Sequence[Upcoming], look: Look, *, now: datetime) -> list[str]:
-    """Coming slots: the instant, the schedule's own wall clock, and how far away it is."""
+def upcoming_table(
+    slots: Sequence[Upcoming],
+    pays: Mapping[str, Sequence[TransferLine]],
+    look: Look,
+    *,
+    now: datetime,
+) -> list[str]:
+    """
+    Coming slots: the instant, the schedule's own wall clock where that is not UTC, and what moves.
+
+    Args:
+        pays: By schedule uid, what one run of it moves.
+    """
     seconds = any(one.due_at.second for one in slots)
+    clocks = [local_time(one.local, seconds=seconds) for one in slots]
     rows: list[Row] = [
         [
             stamp(one.due_at, seconds=seconds),
-            local_time(one.local, seconds=seconds),
-            one.schedule,
+            *([clock] if any(clocks) else []),
             Cell(away(one.due_at, now), Tone.DIM),
+            one.schedule,
+            moves(pays.get(one.schedule, ())),
         ]
-        for one in slots
+        for one, clock in zip(slots, clocks, strict=True)
     ]
-    return table(["DUE", "LOCAL TIME", "SCHEDULE", "AWAY"], rows, look, flexible=(2,))
+    header = ["DUE", *(["LOCAL"] if any(clocks) else []), "AWAY", "SCHEDULE", "PAYS"]
+    return table(header, rows, look, flexible=(len(header) - 1, len(header) - 2))
 
 
 def local_time(written: str, *, seconds: bool = False) -> str:
-    """A slot's local time with its weekday and offset; empty where that is UTC anyway."""
+    """A slot's local time with weekday and offset: `Tue 09:00 +0100`; empty where that is UTC."""
     moment = datetime.fromisoformat(written)
-    if moment.utcoffset() == UTC.utcoffset(None):
-        return f"{moment:%a}"
-    return f"{moment:{'%a %Y-%m-%d %H:%M:%S %z' if seconds else '%a %Y-%m-%d %H:%M %z'}}"
+    if not moment.utcoffset():
+        return ""
+    return f"{moment:{'%a %H:%M:%S %z' if seconds else '%a %H:%M %z'}}"

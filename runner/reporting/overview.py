@@ -181,12 +181,12 @@ def as_json(status: Status, *, wallets: Mapping[str, str], store: str) -> dict[s
         },
         "store": store,
         "wallets": dict(wallets),
-        "attention": [
+        "findings": [
             {
                 "severity": finding.severity.value,
                 "subject": finding.subject,
                 "what": finding.what,
-                "to_do": finding.todo,
+                "todo": finding.todo,
             }
             for finding in status.findings
         ],
@@ -217,20 +217,12 @@ def _session(one: SessionStatus) -> dict[str, Any]:
 
 
 def _schedule(one: ScheduleStatus) -> dict[str, Any]:
-    last = one.last
     return {
         "schedule": one.uid,
         "session": one.session,
         "state": one.state,
         "paused_reason": one.paused_reason,
         "failures_in_row": one.failures_in_row,
-        "last": None
-        if last is None
-        else {
-            "id": last.id,
-            "due_at": rfc3339(last.due_at),
-            "state": last.state,
-            "reason": last.reason,
-        },
+        "last": None if one.last is None else scripts.entry(one.last),
         "next": None if one.next is None else scripts.upcoming(one.next),
     }

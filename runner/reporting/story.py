@@ -14,6 +14,7 @@ from runner.ethereum.erc20 import decode_approve, decode_transfer
 from runner.ethereum.units import format_units
 from runner.guard.intent import NATIVE, TransferLine
 from runner.reporting.health import session_status
+from runner.reporting.lists import is_short
 from runner.reporting.text import (
     NOTHING,
     Cell,
@@ -22,6 +23,7 @@ from runner.reporting.text import (
     Tone,
     amount,
     away,
+    brief,
     clean,
     plural,
     span,
@@ -33,7 +35,10 @@ from runner.reporting.views import Entry, EventView, GrantView, OperationView, R
 from runner.reporting.words import CONDITIONS, label, meaning
 
 _COIN_DECIMALS = 18
-_HIDDEN = frozenset({"reason", "detail", "attempt", "count", "slot"})
+_HIDDEN = frozenset(
+    {"reason", "detail", "attempt", "success", "count", "slot", "nonce", "chain", "transaction"}
+)
+"""Facts of events that the page shows in a better place, or in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,10 +235,12 @@ def _told(data: Mapping[str, Any]) -> str:
     words = [str(data[key]) for key in ("reason", "detail") if data.get(key)]
     if data.get("attempt", 1) != 1:
         words.append(f"attempt {data['attempt']}")
+    if data.get("success") is False:
+        words.append("reverted")
     words += [
-        f"{key} {value}"
+        f"{key} {brief(str(value))}"
         for key, value in data.items()
-        if key not in _HIDDEN and value is not None and value != ""
+        if key not in _HIDDEN and value not in (None, "", False)
     ]
     return ", ".join(words)
 
@@ -261,13 +268,14 @@ def session_story(
         lines += ["", *_title(f"Generation {shown.generation}", look), *_grant(shown, look, now)]
         lines += ["", *_title("May", look), *(_permission(one) for one in shown.permissions)]
     if grants:
+        short = any(is_short(one) for one in grants)
         rows: list[Row] = [
             [
                 str(one.generation),
                 state_cell(one.state),
-                stamp(one.requested_at),
-                stamp(one.activated_at),
-                stamp(one.expires_at),
+                stamp(one.requested_at, seconds=short),
+                stamp(one.activated_at, seconds=short),
+                stamp(one.expires_at, seconds=short),
                 one.detail or "",
             ]
             for one in reversed(grants)
@@ -280,12 +288,12 @@ def session_story(
 
 
 def _grant(one: GrantView, look: Look, now: datetime) -> Iterator[str]:
-    renews = NOTHING
+    renews, short = NOTHING, is_short(one)
     if one.next_renewal_at is not None:
-        renews = f"{stamp(one.next_renewal_at)} ({away(one.next_renewal_at, now)})"
+        renews = f"{stamp(one.next_renewal_at, seconds=short)} ({away(one.next_renewal_at, now)})"
     pairs = [
         ("state", one.state),
-        ("ends", f"{stamp(one.expires_at)} ({away(one.expires_at, now)})"),
+        ("ends", f"{stamp(one.expires_at, seconds=short)} ({away(one.expires_at, now)})"),
         ("renews", renews),
         ("account", f"{one.account} on chain {one.chain}, wallet {one.wallet}"),
         ("session key", one.key_address),

@@ -108,10 +108,14 @@ class WalletApiClient:
         endpoint = self._endpoint.moved_to(self._chain_url(chain_id))
         return RpcChainReader(self._rpc.at(endpoint), chain_id=chain_id)
 
-    async def request_account(self, owner: Address, *, salt: int) -> Address:
+    async def request_account(
+        self, owner: Address, *, salt: int, additional: bool = False
+    ) -> Address:
         """Return the account of this owner as the service names it; sends no transaction."""
         method = "wallet_requestAccount"
-        result = await self._call(method, account_request(owner, salt), repeat=True)
+        result = await self._call(
+            method, account_request(owner, salt, additional=additional), repeat=True
+        )
         return accept(ACCOUNT, result, self._what(method)).account_address
 
     async def create_session(

@@ -71,12 +71,19 @@ def encode(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode("ascii")
 
 
-def account_request(owner: Address, salt: int) -> dict[str, Any]:
-    """The parameter of `wallet_requestAccount` for a semi-modular account."""
-    hint = {"accountType": "sma-b"}
+def account_request(owner: Address, salt: int, *, additional: bool = False) -> dict[str, Any]:
+    """
+    The parameter of `wallet_requestAccount` for a semi-modular account.
+
+    `additional` asks for one beside those that the signer has: without it the oldest is answered,
+    whatever the salt.
+    """
+    hint: dict[str, Any] = {"accountType": "sma-b"}
     if salt:
         uint_bytes(salt, 256, "salt")
         hint["salt"] = hex_integer(salt)
+    if additional:
+        hint["createAdditional"] = True
     return {"signerAddress": owner, "creationHint": hint, "includeCounterfactualInfo": True}
 
 
