@@ -125,7 +125,7 @@ async def runtime(
             schedules=len(schedules),
             sessions=len(sessions),
             accounts=len(assembly.accounts),
-            store=settings.store.rpartition("///")[2],
+            store=settings.store.removeprefix("sqlite:///"),
         )
         seeds = [_seed(context) for context in schedules.values()]
         yield Runtime(daemon, ledger, seeds, store.incarnation)

@@ -30,11 +30,7 @@ def explain(code: str | None, form: str) -> None:
     key = code.strip().strip("[]").upper()
     entry = entries.get(key)
     if entry is None:
-        from difflib import get_close_matches
-
-        close = get_close_matches(key, entries, n=1)
-        hint = f"did you mean {close[0]}?" if close else "list them all: runner explain"
-        raise UsageError(f"there is no code {key[:20]}", hint=hint)
+        raise UsageError(f"there is no code {key[:20]}", hint="list them: runner explain")
     if form == "json":
         write_json(
             {"code": key, "title": entry.title, "about": entry.about, "example": entry.example}

@@ -33,6 +33,7 @@ COMMANDS = {
 
 _STOPPED_BY_READER = 128 + 13  # as a program that SIGPIPE ends
 _STOPPED_BY_USER = 128 + 2
+_COMPLETION = "_RUNNER_COMPLETE"  # click's variable, set by a shell that completes a word
 
 
 class LazyGroup(click.Group):
@@ -102,9 +103,18 @@ def run(arguments: list[str]) -> int:
         sys.stdout.flush()
     except click.exceptions.Exit as leave:
         return int(leave.exit_code)
-    except click.ClickException as error:
+    except SystemExit:
+        # click leaves so in two cases: it has completed a word for the shell, or nobody reads.
+        if _COMPLETION in os.environ:
+            raise
+        return _reader_left()
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return error.exit_code
+    except click.ClickException as error:
+        from runner.cli.render import report_usage
+
+        return report_usage(error)
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped", err=True)
         return _STOPPED_BY_USER

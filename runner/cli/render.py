@@ -77,6 +77,15 @@ def report_error(error: Exception) -> int:
     return 1
 
 
+def report_usage(error: click.ClickException) -> int:
+    """Print what was wrong with the command line; returns the exit code."""
+    click.echo(_error_line(error.format_message()), err=True, color=True)
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        hint(f"see {context.command_path} --help")
+    return error.exit_code
+
+
 def print_faults(faults: Iterable[PolicyError]) -> None:
     """Every fault with its line and a caret, then how many there were."""
     from runner.policy.report import render_fault

@@ -38,7 +38,7 @@ def runs() -> None:
 @format_options()
 def list_runs(config: str | None, limit: int | None, everything: bool, form: str) -> None:
     """
-    List occurrences, the newest first: one row each, whatever became of it.
+    List what became of each due time, the newest first.
     """
     from runner.cli import reading
     from runner.reporting import scripts
@@ -68,7 +68,7 @@ def list_runs(config: str | None, limit: int | None, everything: bool, form: str
 @format_options()
 def show_run(run_id: str, config: str | None, form: str) -> None:
     """
-    Show one run: its calls, operations, block and fee, and everything that happened.
+    Show one run from its slot to its block: calls, operations, timeline.
 
     ID is a run's id or its beginning, or POLICY/SCHEDULE@SLOT, where SLOT may be the time at
     which it was due.

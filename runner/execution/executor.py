@@ -72,6 +72,8 @@ class Executor:
         self._keeper = keeper
         self._operator = operator
         self._chance = chance
+        self._said: dict[str, str] = {}
+        """By run: what was last said of why it is held; the same thing is not said twice."""
 
     async def drive(self, run: Run, *, signing: Callable[[], None]) -> Run | None:
         """
@@ -261,11 +263,12 @@ class Executor:
         self, run: Run, reason: Reason, detail: str, *, findings: tuple[object, ...] = ()
     ) -> Run:
         run = await self._ledger.run(run.id)
-        known = run.state is State.HELD and run.reason is reason
-        if not known:
+        if not (run.state is State.HELD and run.reason is reason):
             run = await self._ledger.move(
                 run, State.HELD, reason=reason, detail=detail, now=self._now()
             )
+        known = self._said.get(run.id) == detail
+        self._said[run.id] = detail
         level = "critical" if reason is Reason.GUARD else "warning"
         self._say(
             "run.held",
@@ -326,6 +329,7 @@ class Executor:
     # ── the end ───────────────────────────────────────────────────────────────────────────────
 
     async def _finish(self, run: Run, event: OperationEvent | None) -> Run | None:
+        self._said.pop(run.id, None)
         if run.grant_id is not None and run.state is not State.SUCCESS:
             self._keeper.discharge(run.grant_id, run.id)
         self._keeper.wake()

@@ -10,7 +10,7 @@ Source: rule X24.
 from __future__ import annotations
 
 import re
-from itertools import islice, pairwise
+from itertools import pairwise
 
 from runner.policy.codes import Code
 from runner.policy.faults import Faults, shown
@@ -65,14 +65,26 @@ def mend_items(sequence: Sequence, faults: Faults) -> None:
         first = items[place]
         place += 1
         kept.append(first)
+        if not _looks_cut(first):
+            continue
         pieces: list[Scalar] = []
-        for before, after in pairwise(islice(items, place - 1, place + _MOST_PIECES)):
+        for before, after in pairwise(items[place - 1 : place + _MOST_PIECES]):
             if not (isinstance(after, Scalar) and after.style is None and _touch(before, after)):
                 break
             pieces.append(after)
         if pieces and (count := _report_cut(first, pieces, faults, listed=True)):
             place += count
     sequence.items = kept
+
+
+def _looks_cut(item: Node) -> bool:
+    """Tell at a glance whether the next items could belong to this one."""
+    if not isinstance(item, Scalar) or item.style is not None:
+        return False
+    if "(" in item.text:
+        return True
+    end = item.index + len(item.text)
+    return item.text.isdigit() and item.source.text[end + 1 : end + 4].isdigit()
 
 
 def _touch(before: Node, after: Node) -> bool:

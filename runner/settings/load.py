@@ -144,7 +144,7 @@ class _Loader:
             wallets = {"sandbox": WalletProfile(embedded=True, state=state)}
         host, port = written.http.bind
         token = self._reference(written.http.token, "http", "token")
-        if not is_loopback(host) and token is None and not self.faults.errors:
+        if not is_loopback(host) and not self._is_written("http", "token"):
             what = f"{shown(host)} is open to others, and there is no token"
             hint = "add `token: {env: RUNNER_HTTP_TOKEN}` to `http`, or listen on 127.0.0.1"
             self._at(Code.OPEN_WITHOUT_TOKEN, what, hint, "http", "bind")
@@ -276,6 +276,10 @@ class _Loader:
 
     def _node(self, *path: str) -> Node:
         return self._walk(list(path))
+
+    def _is_written(self, *path: str) -> bool:
+        parent = self._node(*path[:-1])
+        return isinstance(parent, MapNode) and path[-1] in parent.entries
 
     def _at(self, code: Code, what: str, hint: str, *path: str) -> None:
         self.faults.add(code, what, self._node(*path), hint)

@@ -181,18 +181,24 @@ SCHEDULES = [
     ("P106", "session: salaries\nevery: 1w\ncatch_up: §all\npay: {alice: 1 usdc}"),
     (
         "P107",
-        "session: salaries\nevery: 1w\nstart_at: 2026-12-02T00:00Z\n"
-        "end_at: §2026-12-01T00:00Z\npay: {alice: 1 usdc}",
+        (
+            "session: salaries\nevery: 1w\nstart_at: 2026-12-02T00:00Z\n"
+            "end_at: §2026-12-01T00:00Z\npay: {alice: 1 usdc}"
+        ),
     ),
     (
         "P108",
-        "session: salaries\nat: §2026-03-29T02:30\ntimezone: Europe/Berlin\ndst_gap: skip\n"
-        "pay: {alice: 1 usdc}",
+        (
+            "session: salaries\nat: §2026-03-29T02:30\ntimezone: Europe/Berlin\ndst_gap: skip\n"
+            "pay: {alice: 1 usdc}"
+        ),
     ),
     (
         "P103",
-        "session: salaries\nat: §2026-11-01T02:30Z\nstart_at: 2026-12-01T00:00Z\n"
-        "pay: {alice: 1 usdc}",
+        (
+            "session: salaries\nat: §2026-11-01T02:30Z\nstart_at: 2026-12-01T00:00Z\n"
+            "pay: {alice: 1 usdc}"
+        ),
     ),
 ]
 
@@ -253,8 +259,10 @@ def test_schedules(texts, code, text):
         ("P031", "version: 1\nname: p\nwallet: w\naccounts: {§a: {owner: o}}\n"),
         (
             "P056",
-            "version: 1\nname: p\nwallet: w\nchain: polygon\naccounts: "
-            "{a: {owner: o, max_fee: §1 ether}}\n",
+            (
+                "version: 1\nname: p\nwallet: w\nchain: polygon\naccounts: "
+                "{a: {owner: o, max_fee: §1 ether}}\n"
+            ),
         ),
         ("P064", "version: 1\nname: p\nsessions: {s: {account: §a, lifetime: 1d}}\n"),
         ("P031", "version: 1\nname: p\nsessions: {§s: {account: a}}\n"),

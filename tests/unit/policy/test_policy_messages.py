@@ -81,7 +81,7 @@ def test_hints_say_how_to_mend(texts, level, text, hint):
         ("calls", f"- pay: {{to: 0x{KEY}, amount: 1 usdc}}", KEY),
         ("calls", f"- pay: {{0x{KEY}: 1 usdc}}", KEY),
         ("calls", f"- pay: {{alice: 1 usdc}}\n  memo: {PHRASE}", PHRASE),
-        ("top", f"description: >\n  {PHRASE[:41]}\n  {PHRASE[42:]}\n", PHRASE[:41]),
+        ("top", f"description: >\n  {PHRASE[:36]}\n  {PHRASE[37:]}\n", PHRASE[:36]),
         ("top", "description: https://eth.g.alchemy.com/v2/abcDEF123456789xyz\n", "abcDEF123456"),
         ("top", "description: aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF\n", "aB3dE6gH9jK2mN5p"),
         ("top", f"{KEY}: x\n", KEY),
