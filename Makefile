@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 FOR ?=
 
-.PHONY: setup run test check fmt clean lock
+.PHONY: setup run test check docs fmt clean lock
 
 setup: .venv/.test
 
@@ -22,6 +22,10 @@ check: .venv/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+# Brings the tables of docs/policy.md to what the language is.
+docs: setup
+	$(BIN)/python -m runner.policy.manual docs/policy.md
 
 fmt: .venv/.dev
 	$(BIN)/ruff format .

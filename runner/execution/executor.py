@@ -121,8 +121,7 @@ class Executor:
             except GuardError as error:
                 run = await self._guarded(run, error)
             except WalletRefused as error:
-                why = f"{error.what} (code {error.code})"
-                run, deadline = await self._not_now(run, why, deadline)
+                run, deadline = await self._not_now(run, error.what, deadline)
             except _FeesSpent as spent:
                 run, deadline = await self._not_now(run, spent.what, deadline)
             except (AnswerLost, WalletBusy) as error:

@@ -199,9 +199,7 @@ async def signed(ledger, row, grant, name, nonce, lines=(PAID, ALLOWED)):
     return await ledger.sign(row, operation(name, OperationKind.PAYMENT, nonce), now=row.due_at)
 
 
-async def include(
-    ledger, row, name, state=State.SUCCESS, reason=None, observed=(), outcome=None
-):
+async def include(ledger, row, name, state=State.SUCCESS, reason=None, observed=(), outcome=None):
     identity = "0x" + name.encode().hex().ljust(64, "0")
     seen = Inclusion(identity, True, 21_000, 12, "0x0b", row.due_at, "0x" + "7a" * 32)
     row = await ledger.include(row, seen, now=row.due_at)

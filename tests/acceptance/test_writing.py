@@ -5,8 +5,14 @@ import os
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
+import pytest
+
+import runner as program
 from runner.policy.codes import Code
+
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(program.__file__).parents[1])}
 
 
 def test_a_valid_setup_is_summed_up(runner):
@@ -147,8 +153,10 @@ def test_as_a_process(ledger, house):
     `python -m runner`: data on stdout, nothing else there; a closed pipe ends it quietly.
     """
     command = [sys.executable, "-m", "runner", "runs", "list", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=ENVIRONMENT)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT
+    )
     process.stdout.close()
     told = process.stderr.read()
     process.stderr.close()
@@ -156,3 +164,21 @@ def test_as_a_process(ledger, house):
     assert len(json.loads(done.stdout)) == 6
     assert done.stderr == ""
     assert (process.wait(), told) == (141, b"")
+
+
+@pytest.mark.parametrize("command", ["status", "report"])
+def test_looking_imports_no_network(ledger, command):
+    """
+    Neither an HTTP client nor the ABI library is loaded to read the ledger.
+    """
+    code = f"""
+import sys
+from runner.cli.main import run
+assert run([{command!r}]) == 0
+print([m for m in ("httpx", "aiohttp", "eth_abi", "pyrevm", "apscheduler") if m in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=ENVIRONMENT
+    )
+
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -449,3 +449,12 @@ def test_a_real_account_has_a_daily_bound_on_fees(texts):
     account = texts.read(text, settings=_Settings()).accounts["treasury"]
 
     assert account.max_fee_per_day == 100 * 10**9
+
+
+def test_the_complete_example_of_the_language_is_read(texts):
+    example = (Path(__file__).parent / "example.yaml").read_bytes()
+
+    policy = texts.read(example)
+
+    assert sorted(policy.schedules) == ["hosting", "monthly-salaries"]
+    assert policy.warnings == ()

@@ -1,0 +1,50 @@
+"""The documentation tells the truth about the language and about itself."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from runner.cli.main import COMMANDS
+from runner.policy.language import LEVELS
+from runner.policy.manual import renewed
+
+PAGES = [Path("README.md"), *sorted(Path("docs").glob("*.md"))]
+
+
+def test_every_key_is_documented_and_up_to_date():
+    """
+    docs/policy.md is what `make docs` would write, and names every key of every level.
+    """
+    page = Path("docs/policy.md").read_text(encoding="utf-8")
+
+    assert page == renewed(page)
+    for level in LEVELS.values():
+        section = page.partition(f"### {level.name}\n")[2].partition("\n### ")[0]
+        assert all(f"| `{key}` |" in section for key in level.keys), level.name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_links_lead_somewhere(page):
+    """
+    Every relative link names a file that is there, and a heading in it.
+    """
+    for target in re.findall(r"\]\((?!http)([^)]+)\)", page.read_text(encoding="utf-8")):
+        path, _, anchor = target.partition("#")
+        file = page.parent / path if path else page
+        assert file.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+            names = {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in headings}
+            assert anchor in names, target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_commands_that_are_named_exist(page):
+    """
+    No page sends a reader to a command that there is not.
+    """
+    text = page.read_text(encoding="utf-8")
+    named = set(re.findall(r"(?:`|\$ |: )runner ([a-z]+)", text))
+
+    assert named <= set(COMMANDS)
