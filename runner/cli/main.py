@@ -7,6 +7,7 @@ A command is imported when it is called. `--version` needs click alone, `--help`
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from importlib import import_module
@@ -87,6 +88,8 @@ def cli() -> None:
 
 def main() -> None:
     """The entry point of `runner`."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # an arrow must not fail on a Latin-1 terminal
+        sys.stdout.reconfigure(errors="replace")
     sys.exit(run(sys.argv[1:]))
 
 

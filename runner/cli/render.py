@@ -40,7 +40,7 @@ def write(lines: Iterable[str]) -> None:
 
 def write_json(value: Any) -> None:
     """Data for scripts."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    click.echo(json.dumps(value, indent=2))
 
 
 def hint(text: str) -> None:

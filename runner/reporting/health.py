@@ -15,7 +15,7 @@ from itertools import groupby
 from runner.policy.model import Policy
 from runner.records import GrantState
 from runner.reporting.scripts import Upcoming
-from runner.reporting.text import away, moves, plural, span, stamp
+from runner.reporting.text import away, brief, moves, plural, span, stamp
 from runner.reporting.views import (
     DaemonView,
     Entry,
@@ -215,7 +215,7 @@ def _schedules(
 def _about_schedule(one: ScheduleStatus) -> Iterator[Finding]:
     look = "see which runs failed, and why: runner runs list"
     if one.last is not None and one.last.newest is not None:
-        look = f"see the last run: runner runs show {one.last.id}"
+        look = f"see the last run: runner runs show {brief(one.last.id)}"
     if one.state == "paused":
         what = f"is paused: {one.paused_reason}"
         yield Finding(Severity.CRITICAL, one.uid, what, look)
@@ -238,7 +238,7 @@ def _about_run(one: Entry, now: datetime) -> Iterator[Finding]:
         what = f"{what}; {pays}"
     if run.detail:
         what = f"{what}; {run.detail}"
-    show = f"runner runs show {run.id}"
+    show = f"runner runs show {brief(run.id)}"
     todo = f"{said.todo}; {show}" if said.todo else show
     if run.state == "held" and run.reason not in _QUIET_HOLDS:
         severe = run.reason in {"guard", "evidence"}
@@ -258,7 +258,7 @@ def _about_daemon(daemon: DaemonView, now: datetime) -> Iterator[Finding]:
     else:
         what = f"stopped {away(daemon.ended_at, now)}"
     what = f"is not running, so nothing is paid and nothing renewed; it {what}"
-    yield Finding(Severity.WARNING, "daemon", what, "start it: runner up")
+    yield Finding(Severity.WARNING, "daemon", what, "start it with `runner up`")
 
 
 def _about_policies(policies: Sequence[Policy] | None) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ from runner.reporting.text import (
     stamp,
     state_cell,
     table,
+    wrapped,
 )
 from runner.reporting.words import label
 
@@ -59,10 +60,13 @@ def _verdict(status: Status, look: Look) -> Iterator[str]:
 
 def _findings(status: Status, look: Look) -> Iterator[str]:
     for finding in status.findings:
-        word = look.tint(f"{finding.severity.value}:", _SEVERITY[finding.severity])
-        yield f"{word} {clean(f'{finding.subject} {finding.what}')}"
+        word = f"{finding.severity.value}:"
+        said = f"{finding.subject} {finding.what}"
+        first, *rest = wrapped(said, look, indent="    ", taken=len(word) + 1)
+        yield f"{look.tint(word, _SEVERITY[finding.severity])} {first}"
+        yield from rest
         if finding.todo:
-            yield f"    {clean(finding.todo)}"
+            yield from wrapped(f"    to do: {finding.todo}", look, indent="    ")
     if status.findings:
         yield ""
 

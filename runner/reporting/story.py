@@ -30,6 +30,7 @@ from runner.reporting.text import (
     stamp,
     state_cell,
     table,
+    wrapped,
 )
 from runner.reporting.views import Entry, EventView, GrantView, OperationView, RunView
 from runner.reporting.words import CONDITIONS, label, meaning
@@ -105,11 +106,14 @@ def _head(entry: Entry, look: Look, now: datetime) -> Iterator[str]:
     run, row = entry.newest, entry.occurrence
     said = meaning(entry.state, entry.reason)
     tone = state_cell(entry.state).tone
-    yield f"{look.tint(label(entry.state, entry.reason), tone)}: it {said.what}"
+    first, *rest = wrapped(f"{label(entry.state, entry.reason)}: it {said.what}", look)
+    head, _, tail = first.partition(":")
+    yield f"{look.tint(head, tone)}:{tail}"
+    yield from rest
     if run is not None and run.detail:
-        yield f"  {clean(run.detail)}"
+        yield from wrapped(f"  {run.detail}", look, indent="  ")
     if said.todo:
-        yield f"  {look.tint('to do:', Tone.WARN)} {said.todo}"
+        yield from _to_do(said.todo, look)
     yield ""
     pairs = [("id", entry.id)]
     if row is not None:
@@ -133,6 +137,12 @@ def _head(entry: Entry, look: Look, now: datetime) -> Iterator[str]:
     width = max(len(name) for name, _ in pairs)
     for name, value in pairs:
         yield f"  {look.tint(name.ljust(width), Tone.DIM)}  {clean(value)}"
+
+
+def _to_do(text: str, look: Look) -> Iterator[str]:
+    first, *rest = wrapped(f"  to do: {text}", look, indent="  ")
+    yield first.replace("to do:", look.tint("to do:", Tone.WARN), 1)
+    yield from rest
 
 
 def _moves(lines: Sequence[TransferLine]) -> Iterator[str]:
@@ -262,7 +272,7 @@ def session_story(
     tone = Tone.GOOD if status.condition in {"Ready", "Renewing"} else Tone.BAD
     lines = [f"{uid}: {look.tint(status.condition, tone)}, {said.what}"]
     if said.todo:
-        lines.append(f"  {look.tint('to do:', Tone.WARN)} {said.todo.replace('SESSION', uid)}")
+        lines += _to_do(said.todo.replace("SESSION", uid), look)
     shown = status.grant or (grants[-1] if grants else None)
     if shown is not None:
         lines += ["", *_title(f"Generation {shown.generation}", look), *_grant(shown, look, now)]

@@ -7,6 +7,7 @@ sequences. Times are UTC and say so; how far away they are stands beside them.
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -153,6 +154,27 @@ def shorten(text: str, width: int) -> str:
     while text and columns(text) > width - 1:
         text = text[:-1]
     return text.rstrip() + "…"
+
+
+def wrapped(text: str, look: Look, *, indent: str = "", taken: int = 0) -> list[str]:
+    """
+    A sentence as lines that fit the terminal; in a pipe it is one line.
+
+    Args:
+        indent: Before every line but the first.
+        taken: Columns of the first line that something else takes.
+    """
+    text = clean(text)
+    if look.width is None:
+        return [text]
+    lines = textwrap.wrap(
+        " " * taken + text,
+        look.width,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return [lines[0][taken:], *lines[1:]] if lines else [""]
 
 
 def clean(text: str) -> str:

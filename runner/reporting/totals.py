@@ -24,6 +24,7 @@ from runner.reporting.text import (
     Tone,
     amount,
     brief,
+    clean,
     plural,
     rfc3339,
     stamp,
@@ -31,7 +32,7 @@ from runner.reporting.text import (
 )
 
 _MOVES_NOTHING = frozenset({"approve"})
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +199,12 @@ def as_csv(made: Report) -> str:
 
 
 def _harmless(value: Any) -> Any:
-    # A cell that begins like a formula is run by spreadsheets; the quote mark makes it text.
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    # One line a payment; and a cell that begins like a formula would be run by a spreadsheet:
+    # the quote mark makes it text.
+    if not isinstance(value, str):
+        return value
+    text = clean(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 # ── for people ────────────────────────────────────────────────────────────────────────────────

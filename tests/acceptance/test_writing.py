@@ -39,12 +39,12 @@ def test_every_fault_with_its_place(runner, house):
 
     assert (told.code, rows.code, github.code) == (2, 2, 2)
     assert told.out == ""
-    assert "--> bad.yaml:8:" in told.err
+    assert "--> bad.yaml:9:" in told.err
     assert "2 errors." in told.err
     assert len(rows.json) == 2
     assert set(rows.json[0]) == {"file", "line", "column", "code", "severity", "message", "hint"}
-    assert [row["line"] for row in rows.json] == [8, 12]
-    assert github.out.startswith("::error file=bad.yaml,line=8")
+    assert [row["line"] for row in rows.json] == [9, 13]
+    assert github.out.startswith("::error file=bad.yaml,line=9")
 
 
 def test_warnings_only_matter_when_strict(runner, monkeypatch):
@@ -106,7 +106,7 @@ def test_init_makes_a_setup_that_is_valid(runner, house, monkeypatch):
     assert told.code == 0
     assert runner("validate", "--strict").code == 0
     assert len(runner("next", "--json", "--count", "2").json) == 2
-    assert stat.S_IMODE(os.stat("runner.yaml").st_mode) == 0o600
+    assert stat.S_IMODE(Path("runner.yaml").stat().st_mode) == 0o600
     assert (house / "new" / ".gitignore").read_text() == ".runner/\n"
     assert "0x" not in told.out + told.err
 

@@ -3,6 +3,7 @@
 import signal
 import sqlite3
 import time
+from itertools import pairwise
 
 import pytest
 from support.house import (
@@ -112,7 +113,7 @@ def test_kill_9_at_odd_moments_pays_nothing_twice_and_loses_nothing(served, seed
     rows = house.json("runs", "list", "--limit", "10000")
     alice = sorted(row["due_at"] for row in rows if row["schedule"] == "demo/alice")
     seconds = [int(text[17:19]) + 60 * int(text[14:16]) for text in alice]
-    steps = {(after - before) % 3600 for before, after in zip(seconds, seconds[1:], strict=False)}
+    steps = {(after - before) % 3600 for before, after in pairwise(seconds)}
 
     assert counts["open"] == 0
     assert counts["paid"] >= 8

@@ -268,7 +268,7 @@ def install(permissions=PERMISSIONS, key=KEY, entity=1, expiry=EXPIRY):
     return install_validation(permissions, key=key, entity_id=entity, expiry=expiry)
 
 
-def session_offer(  # noqa: PLR0913 - one argument a field that may be tampered with
+def session_offer(
     *, account=ACCOUNT, chain=CHAIN, nonce=None, deadline=EXPIRY, call=None, raw="right"
 ):
     nonce = grant_nonce(1, global_=False).value if nonce is None else nonce
