@@ -31,12 +31,18 @@ _HEAD_STALE_SECONDS = 600.0
 
 _AHEAD_OF_HEAD = timedelta(seconds=120)
 _LAST_WAIT_SECONDS = 60.0
+_SWEEP_SECONDS = 30.0
+"""H3: this often the ledger is searched for open runs that nobody drives."""
+
 _LONGEST_SLEEP_SECONDS = 3600.0
 
 
 @dataclass(slots=True)
 class _Task:
+    """A driver at work, and the attempt that it drives now."""
+
     task: asyncio.Task[None]
+    run: str
     signing: bool = False
 
 
@@ -64,6 +70,7 @@ class Daemon:
         self._chance = chance
         self._stopping = asyncio.Event()
         self._runs: dict[str, _Task] = {}
+        self._sweep_at = 0.0
         venues = {s.venue.name: s.venue for s in sessions.values()}
         self._venues = venues
         self._watchers = {name: Watcher(venue, telemetry) for name, venue in venues.items()}
@@ -140,14 +147,14 @@ class Daemon:
                 self._rearm(uid)
 
     async def _recover(self) -> None:
-        """Take over every open run of earlier incarnations (H3); the chain is asked first."""
+        """Take over every open run that nobody drives (H3); the chain is asked first."""
         runs = await self._ledger.open_runs()
-        mine = [run for run in runs if run.kind is RunKind.PAYMENT]
+        mine = [r for r in runs if r.kind is RunKind.PAYMENT and r.id not in self._driven()]
+        # What waits for its predecessor is promoted when that one closes.
+        mine = [r for r in mine if not (r.state is State.HELD and r.reason is Reason.OVERLAP)]
         if mine:
             self._telemetry.emit("daemon.recovered", runs=len(mine))
         for run in mine:
-            if run.state is State.HELD and run.reason is Reason.OVERLAP:
-                continue  # promoted when the run before it closes
             if run.schedule in self._executors:
                 self._start(run)
             elif run.state in {State.CLAIMED, State.HELD, State.PREPARED}:
@@ -160,8 +167,30 @@ class Daemon:
                 )
             else:
                 self._pursue_orphan(run)
-        for uid in self._executors:
+        waiting = {r.schedule for r in runs if r.reason is Reason.OVERLAP}
+        for uid in waiting & self._executors.keys():
             await self._promote(uid)
+        self._sweep_at = self._clock.monotonic() + _SWEEP_SECONDS
+
+    def _driven(self) -> set[str]:
+        return {entry.run for entry in self._runs.values()}
+
+    async def _sweep(self) -> None:
+        if self._clock.monotonic() < self._sweep_at:
+            return
+        try:
+            await self._recover()
+        except StoreError as error:
+            self._sweep_at = self._clock.monotonic() + 1.0
+            self._unwritable(error)
+
+    def _unwritable(self, error: StoreError) -> None:
+        self._telemetry.emit(
+            "ledger.unwritable",
+            level="critical",
+            detail=error.what,
+            hint="nothing is claimed or sent until the ledger can be written again",
+        )
 
     def _pursue_orphan(self, run: Run) -> None:
         """A signed run whose schedule is gone is finished as it was pinned (X6)."""
@@ -204,6 +233,7 @@ class Daemon:
         try:
             while not self._stopping.is_set():
                 await self.tick()
+                await self._sweep()
                 self._set_alarm()
                 ring = asyncio.create_task(self._alarm.wait())
                 await asyncio.wait(
@@ -243,12 +273,7 @@ class Daemon:
         try:
             made = await self._ledger.claim(claims, decided_until=until, now=venue.clock.now())
         except StoreError as error:
-            self._telemetry.emit(
-                "ledger.unwritable",
-                level="critical",
-                detail=error.what,
-                hint="nothing is claimed or sent until the ledger can be written again",
-            )
+            self._unwritable(error)
             for uid in due:
                 self._heaps[venue.name].push(uid, decide_at + timedelta(seconds=1))
             return
@@ -305,25 +330,28 @@ class Daemon:
         self._spawn(run.id, self._drive(run))
 
     def _spawn(self, key: str, work: Coroutine[None, None, None], *, signing: bool = False) -> None:
-        entry = _Task(asyncio.create_task(work), signing)
+        entry = _Task(asyncio.create_task(work), key, signing)
         self._runs[key] = entry
         entry.task.add_done_callback(lambda task: self._ended(key, task))
 
     def _ended(self, key: str, task: asyncio.Task[None]) -> None:
         self._runs.pop(key, None)
         if not task.cancelled() and (error := task.exception()) is not None:
+            # The run stays open in the ledger; the sweep finds it and begins anew from there.
+            self._sweep_at = min(self._sweep_at, self._clock.monotonic() + 5.0)
             self._telemetry.emit(
                 "run.fault",
                 level="critical",
                 run=key,
                 detail=f"{type(error).__name__}: {error}",
-                hint="the run stays open and is taken up at the next start; please report this",
+                hint="the run stays open and is taken up again in a moment",
             )
 
     async def _drive(self, run: Run) -> None:
         executor = self._executors[run.schedule]
         current: Run | None = run
-        while current is not None:
+        while current is not None and not self._stopping.is_set():
+            self._runs[run.id].run = current.id
             current = await executor.drive(current, signing=lambda: self._mark_signing(run.id))
         await self._promote(run.schedule)
 

@@ -39,6 +39,8 @@ _LONGEST_PAUSE = 10.0
 _PREFLIGHT_PAUSE = 5.0
 """Seconds between tries at something that the service refuses to prepare (B6)."""
 
+_LONGEST_PREFLIGHT_PAUSE = 300.0
+
 _MOST_ATTEMPTS = 3
 
 
@@ -72,6 +74,8 @@ class Executor:
         self._keeper = keeper
         self._operator = operator
         self._chance = chance
+        self._sums = spent_by_token(schedule.lines)
+        self._tries: dict[str, int] = {}
         self._said: dict[str, str] = {}
         """By run: what was last said of why it is held; the same thing is not said twice."""
 
@@ -109,6 +113,9 @@ class Executor:
             run = await self._end_if_late(run, deadline)
             if run.state in CLOSED:
                 break
+            if run.state is State.HELD and run.reason is Reason.GUARD:
+                run = await self._wait_for_a_person(run)
+                break
             if run.reason is Reason.BUDGET:
                 if not await self._reserved(run):
                     await self._sleep(_PREFLIGHT_PAUSE, until=run.expires_at or deadline)
@@ -142,14 +149,18 @@ class Executor:
         """One pass: a grant, a place on the lane, an operation, and its pursuit to the end."""
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._schedule.session.account.lane.payment())
-            grant = self._keeper.usable(self._schedule.room)
+            grant = self._able(run)
             if grant is None:
-                raise _GrantMissing("no grant lasts long enough for this run")
-            if not self._keeper.charge(grant, run.id, spent_by_token(self._schedule.lines)):
-                raise _GrantMissing("the allowance left of the grant does not hold this run")
+                lasting = self._keeper.usable(self._schedule.room)
+                raise _GrantMissing(
+                    "no grant lasts long enough for this run"
+                    if lasting is None
+                    else "what is left of the grant's allowance does not hold this run"
+                )
             if self._now() >= deadline:
                 raise TooLate("the lane was busy until the run's deadline")
             await self._check_fees()
+            self._keeper.charge(grant, run.id, self._sums)
             run = await self._ledger.freeze(
                 run,
                 intent=self._schedule.intent,
@@ -223,14 +234,15 @@ class Executor:
             run = await self._ledger.move(run, state, reason=Reason.GRANT, detail=why, now=now)
             return run, deadline
         run = await self._hold(run, Reason.GRANT, why)
-        while self._keeper.usable(self._schedule.room) is None or why.startswith("the allowance"):
+        while self._able(run) is None:
             await self._keeper.await_change(1.0)
             run = await self._end_if_late(run, deadline)
             if run.state in CLOSED:
                 return run, deadline
-            if self._keeper.usable(self._schedule.room) is not None:
-                break
         return await self._release(run)
+
+    def _able(self, run: Run) -> Grant | None:
+        return self._keeper.able(self._schedule.room, run.id, self._sums)
 
     async def _reserved(self, run: Run) -> bool:
         """`on_budget: hold`: nothing is prepared before its amounts are reserved."""
@@ -243,6 +255,10 @@ class Executor:
         await self._ledger.pause_schedule(
             self._schedule.uid, reason=f"guard: {error.what}", now=self._now()
         )
+        return await self._wait_for_a_person(run)
+
+    async def _wait_for_a_person(self, run: Run) -> Run:
+        """Nothing is asked again of a service that asked for the wrong signature, until told so."""
         while run.state not in CLOSED:
             await self._venue.clock.sleep(1.0)
             run = await self._end_if_late(run, self._now() + timedelta(days=1))
@@ -251,8 +267,9 @@ class Executor:
     async def _not_now(self, run: Run, why: str, deadline: datetime) -> tuple[Run, datetime]:
         """B6: it cannot be prepared now (fees, balance, sponsorship, simulation)."""
         run = await self._hold(run, Reason.PREFLIGHT, why)
-        until = run.expires_at or deadline
-        await self._sleep(_PREFLIGHT_PAUSE, until=until)
+        self._tries[run.id] = tries = self._tries.get(run.id, 0) + 1
+        pause = min(_PREFLIGHT_PAUSE * 2 ** min(tries - 1, 10), _LONGEST_PREFLIGHT_PAUSE)
+        await self._sleep(pause, until=run.expires_at or deadline)
         run = await self._end_if_late(run, deadline)
         if run.state in CLOSED:
             return run, deadline
@@ -292,7 +309,8 @@ class Executor:
         if run.grant_id is None:
             raise AssertionError("a signed run is pinned to a grant")
         grant = self._keeper.by_id(run.grant_id)
-        self._keeper.charge(grant, run.id, spent_by_token(await self._ledger.transfers(run.id)))
+        lines = await self._ledger.transfers(run.id)
+        self._keeper.charge(grant, run.id, spent_by_token(lines))
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._schedule.session.account.lane.payment())
             return await self._pursue(run, grant, deadline, stack)
@@ -329,8 +347,9 @@ class Executor:
 
     async def _finish(self, run: Run, event: OperationEvent | None) -> Run | None:
         self._said.pop(run.id, None)
-        if run.grant_id is not None and run.state is not State.SUCCESS:
-            self._keeper.discharge(run.grant_id, run.id)
+        self._tries.pop(run.id, None)
+        if run.grant_id is not None:
+            self._keeper.discharge(run.grant_id, run.id, spent=run.state is State.SUCCESS)
         self._keeper.wake()
         lines = await self._ledger.transfers(run.id)
         level = "info" if run.state in {State.SUCCESS, State.SKIPPED} else "error"

@@ -40,6 +40,51 @@ _SECOND_LOOK = timedelta(minutes=1)
 """R23: everything is looked at again this often, whatever the timers say."""
 
 
+class AllowanceBook:
+    """
+    What runs have taken from each generation's allowances, by token.
+
+    The ledger's own sums, kept at hand: the chain enforces the allowance, this avoids asking for
+    what it would refuse.
+    """
+
+    def __init__(self) -> None:
+        self._runs: dict[int, dict[str, dict[str, int]]] = {}
+        self._taken: dict[int, dict[str, int]] = {}
+
+    def taken(self, grant: int, token: str) -> int:
+        """Base units that runs have spent, or may yet spend."""
+        return self._taken.get(grant, {}).get(token, 0)
+
+    def holds(self, grant: Grant, run: str, sums: dict[str, int]) -> bool:
+        """Whether the allowances left hold a run; what the run itself has taken is its own."""
+        own = self._runs.get(grant.id, {}).get(run, {})
+        return all(
+            self.taken(grant.id, token) - own.get(token, 0) + sums.get(token, 0) <= allowance
+            for token, allowance in allowances(grant.permissions).items()
+        )
+
+    def charge(self, grant: int, run: str, sums: dict[str, int]) -> None:
+        """Take a run's amounts, once."""
+        self.discharge(grant, run, spent=False)
+        self._runs.setdefault(grant, {})[run] = sums
+        taken = self._taken.setdefault(grant, {})
+        for token, amount in sums.items():
+            taken[token] = taken.get(token, 0) + amount
+
+    def discharge(self, grant: int, run: str, *, spent: bool) -> None:
+        """A run ended: forget it, and give its amounts back unless they are spent."""
+        sums = self._runs.get(grant, {}).pop(run, {})
+        if not spent:
+            for token, amount in sums.items():
+                self._taken[grant][token] -= amount
+
+    def forget(self, grant: int) -> None:
+        """A generation ended."""
+        self._runs.pop(grant, None)
+        self._taken.pop(grant, None)
+
+
 class SessionKeeper:
     """Keeps one session supplied with a grant; runs know it as the giver of generations."""
 
@@ -63,7 +108,7 @@ class SessionKeeper:
         self._operator = operator
         self._chance = chance
         self._grants: list[Grant] = []
-        self._charges: dict[int, dict[str, dict[str, int]]] = {}
+        self._book = AllowanceBook()
         self._failures = 0
         self._next_attempt_at: datetime | None = None
         self._wanted_early = False
@@ -83,25 +128,27 @@ class SessionKeeper:
                 return grant
         return None
 
-    def charge(self, grant: Grant, run: str, sums: dict[str, int]) -> bool:
+    def able(self, room: timedelta, run: str, sums: dict[str, int]) -> Grant | None:
         """
-        Count a run against the grant's allowances, if they still hold it (B6).
+        The generation that can carry a run: it lasts long enough, and its allowances hold it (B6).
 
-        If not, the next generation is asked for at once, and nothing is counted.
+        Where only an allowance is too small, the next generation is asked for at once.
         """
-        runs = self._charges.setdefault(grant.id, {})
-        for token, allowance in allowances(grant.permissions).items():
-            taken = sum(s.get(token, 0) for other, s in runs.items() if other != run)
-            if taken + sums.get(token, 0) > allowance:
-                self._wanted_early = True
-                self._bell.set()
-                return False
-        runs[run] = sums
-        return True
+        grant = self.usable(room)
+        if grant is None or self._book.holds(grant, run, sums):
+            return grant
+        if not self._wanted_early:
+            self._wanted_early = True
+            self._bell.set()
+        return None
 
-    def discharge(self, grant_id: int, run: str) -> None:
-        """A run ended without success: its amounts are free again, if the chain never saw them."""
-        self._charges.get(grant_id, {}).pop(run, None)
+    def charge(self, grant: Grant, run: str, sums: dict[str, int]) -> None:
+        """Count a run against the allowances of the generation that it is pinned to."""
+        self._book.charge(grant.id, run, sums)
+
+    def discharge(self, grant_id: int, run: str, *, spent: bool = False) -> None:
+        """A run ended: its amounts are spent for good, or free again."""
+        self._book.discharge(grant_id, run, spent=spent)
 
     def wake(self) -> None:
         """Look again now: a run let go of a generation, or the policy changed."""
@@ -127,7 +174,8 @@ class SessionKeeper:
         await self._refresh()
         for grant in self._grants:
             if grant.state in LIVING_GRANTS:
-                self._charges[grant.id] = await self._ledger.charged(grant.id)
+                for run, sums in (await self._ledger.charged(grant.id)).items():
+                    self._book.charge(grant.id, run, sums)
 
     async def run(self) -> None:
         """Look after the session until cancelled."""
@@ -137,6 +185,8 @@ class SessionKeeper:
                 wait = await self.step()
             except RunnerError as error:
                 wait = self._failed(error)
+            except Exception as error:  # a fault of ours must not end the sessions beside this one
+                wait = self._failed(RunnerError(f"unexpected {type(error).__name__}: {error}"))
             self._bell.clear()
             try:
                 async with self._venue.clock.timeout(max(wait.total_seconds(), 0.05)):
@@ -219,8 +269,7 @@ class SessionKeeper:
 
     def _left(self, grant: Grant, token: str) -> int:
         allowance = allowances(grant.permissions).get(token, 0)
-        charged = self._charges.get(grant.id, {}).values()
-        return max(allowance - sum(sums.get(token, 0) for sums in charged), 0)
+        return max(allowance - self._book.taken(grant.id, token), 0)
 
     def _failed(self, error: RunnerError) -> timedelta:
         self._failures += 1
@@ -458,7 +507,7 @@ class SessionKeeper:
     async def _end(self, grant: Grant, state: GrantState, now: datetime) -> None:
         await self._ledger.move_grant(grant, state, now=now)
         if state is not GrantState.RETIRED:
-            self._charges.pop(grant.id, None)
+            self._book.forget(grant.id)
         self._telemetry.emit(
             "grant.ended",
             level="warning" if grant.state is GrantState.ACTIVE else "info",

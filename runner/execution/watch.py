@@ -102,6 +102,13 @@ class Watcher:
                         hint="payments already sent are watched again as soon as it answers",
                     )
                 self._failing = True
+            except Exception as error:  # a fault of ours must not close the eyes for good
+                self._telemetry.emit(
+                    "chain.fault",
+                    level="critical",
+                    venue=self._venue.name,
+                    detail=f"unexpected {type(error).__name__}: {error}",
+                )
             else:
                 if self._failing:
                     self._telemetry.emit("chain.reachable", venue=self._venue.name)
