@@ -12,8 +12,9 @@ import os
 import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from runner.adapters.chain import RpcChainReader
@@ -33,7 +34,14 @@ from runner.adapters.vault import Vault, parse_secret, read_or_create_secret
 from runner.adapters.wakeups import Wakeups
 from runner.adapters.wallet_api.client import WalletApiClient
 from runner.adapters.wallet_api.transport import Endpoint, JsonRpcTransport
-from runner.errors import GuardError, RunnerError, SignerError, UsageError
+from runner.errors import (
+    AnswerLost,
+    GuardError,
+    RunnerError,
+    SignerError,
+    UsageError,
+    WalletBusy,
+)
 from runner.ethereum.address import Address
 from runner.ethereum.modular_account import semi_modular_account_address
 from runner.execution.contexts import (
@@ -94,6 +102,7 @@ async def runtime(
     Raises:
         RunnerError: something is missing or refuses; what was opened is closed again.
     """
+    settings = _playground(settings) if sandbox and settings.file is not None else settings
     profiles = _profiles(settings, policies, sandbox=sandbox)
     playing = all(profile.is_sandbox for profile in profiles.values())
     async with AsyncExitStack() as stack:
@@ -105,8 +114,8 @@ async def runtime(
         for name, profile in profiles.items():
             await wallets.open(name, profile, policies)
         signers = await _signers(settings, policies, environment, throw_away=sandbox)
-        assembly = _Assembly(wallets, signers, sandbox=sandbox)
-        schedules, sessions = await assembly.contexts(policies, telemetry)
+        assembly = _Assembly(wallets, signers, telemetry, sandbox=sandbox)
+        schedules, sessions = await assembly.contexts(policies)
         alarm = Wakeups()
         alarm.start()
         stack.callback(alarm.stop)
@@ -140,13 +149,32 @@ def _seed(context: ScheduleContext) -> ScheduleSeed:
     )
 
 
+def _playground(settings: Settings) -> Settings:
+    """
+    `--sandbox` beside a runner.yaml: a ledger and a secret of its own.
+
+    Play payments in the real ledger would count their slots as paid.
+    """
+    store = Path(settings.store.removeprefix("sqlite:///"))
+    folder = store.parent / "sandbox"
+    return replace(
+        settings,
+        store=f"sqlite:///{folder / 'ledger.db'}",
+        secret_key=FileRef(folder / "secret.key"),
+    )
+
+
 def _profiles(
     settings: Settings, policies: Sequence[Policy], *, sandbox: bool
 ) -> dict[str, WalletProfile]:
     names = {account.wallet for policy in policies for account in policy.accounts.values()}
     if sandbox:
-        embedded = WalletProfile(embedded=True)
-        return dict.fromkeys(sorted(names), embedded)
+        # Each world is kept beside the ledger that it belongs to.
+        folder = Path(settings.store.removeprefix("sqlite:///")).parent
+        return {
+            name: WalletProfile(embedded=True, state=folder / f"{name}.json")
+            for name in sorted(names)
+        }
     found = {}
     for name in sorted(names):
         if name not in settings.wallets:
@@ -353,9 +381,15 @@ class _Assembly:
     """Policies → contexts."""
 
     def __init__(
-        self, wallets: _Wallets, signers: Mapping[str, LocalSigner], *, sandbox: bool
+        self,
+        wallets: _Wallets,
+        signers: Mapping[str, LocalSigner],
+        telemetry: Telemetry,
+        *,
+        sandbox: bool,
     ) -> None:
         self._wallets = wallets
+        self._telemetry = telemetry
         self._signers = signers
         self._sandbox = sandbox
         self._lanes: dict[tuple[int, Address], Lane] = {}
@@ -363,7 +397,7 @@ class _Assembly:
         self.accounts: dict[str, AccountContext] = {}
 
     async def contexts(
-        self, policies: Sequence[Policy], telemetry: Telemetry
+        self, policies: Sequence[Policy]
     ) -> tuple[dict[str, ScheduleContext], dict[str, SessionContext]]:
         """Every schedule and session by uid."""
         schedules: dict[str, ScheduleContext] = {}
@@ -372,7 +406,9 @@ class _Assembly:
             for account in policy.accounts.values():
                 uid = f"{policy.name}/{account.name}"
                 self.accounts[uid] = await self._account(account)
-                telemetry.emit("account.ready", account=uid, address=self.accounts[uid].address)
+                self._telemetry.emit(
+                    "account.ready", account=uid, address=self.accounts[uid].address
+                )
             for session in policy.sessions.values():
                 sessions[session.uid] = self._session(policy, session)
             for schedule in policy.schedules.values():
@@ -404,11 +440,7 @@ class _Assembly:
                 f"({owner.address}) with salt {spec.salt} owns {computed}",
                 hint="mend `address`, `owner` or `salt`; nothing was signed",
             )
-        answered = await venue.api.request_account(owner.address, salt=spec.salt)
-        if answered != computed and spec.salt:
-            answered = await venue.api.request_account(
-                owner.address, salt=spec.salt, additional=True
-            )
+        answered = await self._answered(venue, owner.address, spec.salt, computed)
         if answered != computed:
             raise GuardError(
                 f"the wallet service names {answered} as the account of {owner.address}, "
@@ -425,6 +457,26 @@ class _Assembly:
             lane=lane,
             max_fee=_max_fee(spec, venue),
         )
+
+    async def _answered(
+        self, venue: Venue, owner: Address, salt: int, computed: Address
+    ) -> Address:
+        """G1: what the service calls the account; one that cannot be asked is asked no more."""
+        try:
+            answered = await venue.api.request_account(owner, salt=salt)
+            if answered != computed and salt:
+                answered = await venue.api.request_account(owner, salt=salt, additional=True)
+        except (AnswerLost, WalletBusy) as error:
+            # The address is computed here anyway; what was sent before has to be watched (H3).
+            self._telemetry.emit(
+                "wallet.unreachable",
+                level="warning",
+                wallet=venue.wallet,
+                detail=error.what,
+                hint="nothing is signed for it until it answers; what was sent is watched",
+            )
+            return computed
+        return answered
 
     def _session(self, policy: Policy, spec: Session) -> SessionContext:
         account = self.accounts[f"{policy.name}/{spec.account}"]

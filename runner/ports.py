@@ -308,8 +308,10 @@ class Ledger(Protocol):
         """The oldest slot that waits behind a running one becomes claimed (M7)."""
         ...
 
-    async def reserve(self, run: Run, wanted: Sequence[Reservation], *, now: datetime) -> bool:
-        """Take a held run's amounts from its budgets, if they have room by now (X14)."""
+    async def reserve(
+        self, run: Run, wanted: Sequence[Reservation], *, deadline_at: datetime, now: datetime
+    ) -> Run | None:
+        """A held run takes its amounts and goes on, if its budgets have room by now (X14)."""
         ...
 
     async def open_runs(self) -> list[Run]:
@@ -361,6 +363,7 @@ class Ledger(Protocol):
         status: OperationStatus,
         *,
         detail: str | None,
+        call_id: str | None = None,
         now: datetime,
     ) -> Awaitable[Run]:
         """What the service answered to a send."""
@@ -384,13 +387,14 @@ class Ledger(Protocol):
         reason: Reason | None = None,
         detail: str | None = None,
         observed: Sequence[TransferLine] = (),
+        retry_until: datetime | None = None,
         now: datetime,
     ) -> Run:
-        """The end of a signed run, on evidence alone."""
+        """The end of a signed run, on evidence alone; and its next attempt, if one is due."""
         ...
 
-    async def next_attempt(self, run: Run, *, deadline_at: datetime | None, now: datetime) -> Run:
-        """Attempt + 1 of a closed run: a new id, and so a new fence (S4)."""
+    async def successor(self, run: Run) -> Run | None:
+        """The attempt that followed a closed run, if there is one (S4)."""
         ...
 
     async def failures_in_row(self, schedule: str) -> int:

@@ -24,7 +24,10 @@ COMMANDS = {
     "up": ("runner.cli.up:up", "Run the daemon."),
     "status": ("runner.cli.status:status", "Is all well, what needs me, what comes next?"),
     "runs": ("runner.cli.runs:runs", "What became of each due time: list, show."),
-    "schedules": ("runner.cli.schedules:schedules", "The schedules of the ledger: list."),
+    "schedules": (
+        "runner.cli.schedules:schedules",
+        "The schedules of the ledger: list, pause, resume.",
+    ),
     "grants": ("runner.cli.grants:grants", "Grants of session keys: list, show."),
     "report": ("runner.cli.report:report", "What was paid to whom."),
     "db": ("runner.cli.db:db", "The ledger's database: init."),

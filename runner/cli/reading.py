@@ -296,7 +296,12 @@ def daemon(c: Connection, store: str) -> DaemonView:
     The lock is looked at only where that process has not written its end: looking takes it for
     an instant, and a daemon that starts just then should not find it taken.
     """
-    query = select(t.incarnations).order_by(t.incarnations.c.started_at.desc()).limit(1)
+    query = (
+        select(t.incarnations)
+        .where(t.incarnations.c.role == "daemon")
+        .order_by(t.incarnations.c.started_at.desc())
+        .limit(1)
+    )
     row = c.execute(query).first()
     if row is None:
         return DaemonView(running=False)

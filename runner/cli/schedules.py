@@ -36,3 +36,57 @@ def list_schedules(config: str | None, form: str) -> None:
         hint("the daemon applies the policies when it starts: runner up")
         return
     write(schedules_table(found, look()))
+
+
+@schedules.command()
+@click.argument("schedule")
+@click.option("--reason", required=True, help="Why; kept in the ledger with your name.")
+@config_option
+def pause(schedule: str, reason: str, config: str | None) -> None:
+    """
+    Claim nothing more for SCHEDULE (policy/name) until it is resumed.
+
+    Holds once written, also beside a running daemon. What is signed already goes on; slots that
+    fall due meanwhile are skipped (paused).
+    """
+    _decide(config, schedule, reason, paused=True)
+    note(f"{schedule} is paused")
+
+
+@schedules.command()
+@click.argument("schedule")
+@click.option("--reason", required=True, help="Why; kept in the ledger with your name.")
+@config_option
+def resume(schedule: str, reason: str, config: str | None) -> None:
+    """
+    Let SCHEDULE (policy/name) go on, from its next slot. Nothing that was skipped is replayed.
+    """
+    _decide(config, schedule, reason, paused=False)
+    note(f"{schedule} goes on with its next slot")
+
+
+def _decide(config: str | None, schedule: str, reason: str, *, paused: bool) -> None:
+    import asyncio
+    import getpass
+    import os
+
+    from runner.adapters.sql.store import SqlStore
+    from runner.adapters.sql.verbs import set_paused
+    from runner.bootstrap import open_vault
+    from runner.cli.options import now
+
+    settings = settings_of(config)
+    vault = open_vault(settings, os.environ, create=False)
+
+    async def write_wish() -> None:
+        store = SqlStore.open(settings.store, vault, now=now(), create=False, role="verb")
+        try:
+            await store.write(
+                lambda tx: set_paused(
+                    tx, schedule, paused=paused, reason=reason, author=getpass.getuser(), now=now()
+                )
+            )
+        finally:
+            await store.close(now=now())
+
+    asyncio.run(write_wish())

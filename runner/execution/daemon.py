@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from runner.errors import StoreError
 from runner.execution.contexts import ScheduleContext, SessionContext, Venue
 from runner.execution.due import DueSlots
-from runner.execution.executor import Executor
+from runner.execution.executor import Executor, is_unsigned
 from runner.execution.pursuit import Pursuit
 from runner.execution.sessions import SessionKeeper, can_burn
 from runner.execution.steps import Operator
@@ -151,13 +151,16 @@ class Daemon:
         runs = await self._ledger.open_runs()
         mine = [r for r in runs if r.kind is RunKind.PAYMENT and r.id not in self._driven()]
         # What waits for its predecessor is promoted when that one closes.
-        mine = [r for r in mine if not (r.state is State.HELD and r.reason is Reason.OVERLAP)]
+        waits = {r.id for r in mine if r.reason is Reason.OVERLAP and r.schedule in self._executors}
+        mine = [run for run in mine if run.id not in waits]
         if mine:
             self._telemetry.emit("daemon.recovered", runs=len(mine))
         for run in mine:
-            if run.schedule in self._executors:
+            schedule = self._schedules.get(run.schedule)
+            same = schedule is not None and schedule.session.uid == run.session
+            if same or (schedule is not None and is_unsigned(run)):
                 self._start(run)
-            elif run.state in {State.CLAIMED, State.HELD, State.PREPARED}:
+            elif is_unsigned(run):
                 await self._ledger.move(
                     run,
                     State.SKIPPED,
@@ -167,8 +170,7 @@ class Daemon:
                 )
             else:
                 self._pursue_orphan(run)
-        waiting = {r.schedule for r in runs if r.reason is Reason.OVERLAP}
-        for uid in waiting & self._executors.keys():
+        for uid in {r.schedule for r in runs if r.id in waits}:
             await self._promote(uid)
         self._sweep_at = self._clock.monotonic() + _SWEEP_SECONDS
 
@@ -195,18 +197,18 @@ class Daemon:
     def _pursue_orphan(self, run: Run) -> None:
         """A signed run whose schedule is gone is finished as it was pinned (X6)."""
         session = self._sessions.get(run.session)
-        if session is None:
+        grant = None if session is None else self._keepers[run.session].pinned(run)
+        if session is None or grant is None:
             self._telemetry.emit(
                 "run.orphaned",
                 level="critical",
                 run=run.id,
                 schedule=run.schedule,
-                detail=f"signed under session {run.session}, which no policy names any more",
+                detail=f"signed under session {run.session}, which has gone or moved",
                 hint="put the session back until this run is closed",
             )
             return
-        keeper, watcher = self._keepers[run.session], self._watchers[session.venue.name]
-        grant = keeper.by_id(run.grant_id or 0)
+        watcher = self._watchers[session.venue.name]
         self._spawn(run.id, self._finish_orphan(run, session, grant, watcher), signing=True)
 
     async def _finish_orphan(
@@ -225,6 +227,8 @@ class Daemon:
                 may_burn=can_burn(session),
             )
             await pursuit.run(run)
+        if run.schedule in self._schedules:
+            await self._promote(run.schedule)
 
     # ── ticking ───────────────────────────────────────────────────────────────────────────────
 
@@ -264,19 +268,24 @@ class Daemon:
         return min(venue.clock.now(), watcher.head.timestamp + _AHEAD_OF_HEAD)
 
     async def _claim(self, venue: Venue, due: Sequence[str], decide_at: datetime) -> None:
+        try:
+            await self._claim_all(venue, due, decide_at)
+        except StoreError as error:
+            if len(due) > 1:  # one schedule's trouble must not stop the others
+                for uid in due:
+                    await self._claim(venue, [uid], decide_at)
+                return
+            self._unwritable(error)
+            self._heaps[venue.name].push(due[0], decide_at + timedelta(seconds=1))
+
+    async def _claim_all(self, venue: Venue, due: Sequence[str], decide_at: datetime) -> None:
         claims: list[Claim] = []
         until: dict[str, datetime] = {}
         for uid in due:
             decided, watermark = self._due[uid].decide(decide_at)
             claims += decided
             until[uid] = watermark
-        try:
-            made = await self._ledger.claim(claims, decided_until=until, now=venue.clock.now())
-        except StoreError as error:
-            self._unwritable(error)
-            for uid in due:
-                self._heaps[venue.name].push(uid, decide_at + timedelta(seconds=1))
-            return
+        made = await self._ledger.claim(claims, decided_until=until, now=venue.clock.now())
         for uid in due:
             self._due[uid].decided(until[uid])
             self._rearm(uid)

@@ -92,9 +92,11 @@ class Executor:
         event: OperationEvent | None = None
         # M9: who takes a run over, takes its deadline anew, inside the catch-up window.
         deadline = self._now() + self._schedule.run_deadline
+        if run.expires_at is not None and self._now() >= run.expires_at:
+            deadline = run.deadline_at or run.expires_at
         while run.state not in CLOSED:
             try:
-                if _is_unsigned(run):
+                if is_unsigned(run):
                     run, event = await self._begin(run, deadline, signing)
                 else:
                     signing()
@@ -109,18 +111,19 @@ class Executor:
         self, run: Run, deadline: datetime, signing: Callable[[], None]
     ) -> tuple[Run, OperationEvent | None]:
         pause = _FIRST_PAUSE
-        while _is_unsigned(run):
+        while is_unsigned(run):
             run = await self._end_if_late(run, deadline)
             if run.state in CLOSED:
                 break
             if run.state is State.HELD and run.reason is Reason.GUARD:
                 run = await self._wait_for_a_person(run)
                 break
-            if run.reason is Reason.BUDGET:
-                if not await self._reserved(run):
+            if run.state is State.HELD and run.reason is Reason.BUDGET:
+                reserved = await self._reserve(run)
+                if reserved is None:
                     await self._sleep(_PREFLIGHT_PAUSE, until=run.expires_at or deadline)
                     continue
-                run, deadline = await self._release(run)
+                run, deadline = reserved, reserved.deadline_at or deadline
             try:
                 return await self._try_once(run, deadline, signing)
             except _GrantMissing as missing:
@@ -244,10 +247,13 @@ class Executor:
     def _able(self, run: Run) -> Grant | None:
         return self._keeper.able(self._schedule.room, run.id, self._sums)
 
-    async def _reserved(self, run: Run) -> bool:
+    async def _reserve(self, run: Run) -> Run | None:
         """`on_budget: hold`: nothing is prepared before its amounts are reserved."""
         wanted = self._schedule.reservations(due_at=run.due_at, slot=run.slot)
-        return await self._ledger.reserve(run, wanted, now=self._now())
+        now = self._now()
+        return await self._ledger.reserve(
+            run, wanted, deadline_at=now + self._schedule.run_deadline, now=now
+        )
 
     async def _guarded(self, run: Run, error: GuardError) -> Run:
         """A mismatch: nothing is signed, the schedule pauses, a person is told (DESIGN §8)."""
@@ -330,12 +336,19 @@ class Executor:
             deadline_at=deadline,
             may_burn=can_burn(self._schedule.session),
             on_included=included.set,
+            retry_until=self._retry_until,
         )
         task = asyncio.create_task(pursuit.run(run))
         waiter = asyncio.create_task(included.wait())
         try:
             # The lane counts operations that a bundler still holds: in a block, it is free again.
-            await asyncio.wait({task, waiter}, return_when=asyncio.FIRST_COMPLETED)
+            # What neither it nor its burn brings into one must not close the lane for good.
+            patience = self._schedule.run_deadline + self._venue.margins.inclusion
+            await asyncio.wait(
+                {task, waiter},
+                timeout=patience.total_seconds(),
+                return_when=asyncio.FIRST_COMPLETED,
+            )
             await lane.aclose()
             ending = await task
         finally:
@@ -366,25 +379,22 @@ class Executor:
             transaction=event.transaction_hash if event else None,
             took_seconds=(self._now() - run.claimed_at).total_seconds(),
         )
-        following = await self._next_attempt(run)
+        following = await self._ledger.successor(run)
         if following is None:
             await self._break_if_failing(run)
         return following
 
-    async def _next_attempt(self, run: Run) -> Run | None:
-        """S4: only after proof, only inside the catch-up window, and never after a burn."""
+    def _retry_until(self, run: Run, state: State) -> datetime | None:
+        """S4: after proof, inside the catch-up window, and never after a burn."""
         now = self._now()
-        dead = run.state is State.NOT_INCLUDED and run.reason is not Reason.BURNED
+        dead = state is State.NOT_INCLUDED
         retried = (
-            run.state is State.REVERTED
+            state is State.REVERTED
             and run.attempt <= min(self._schedule.spec.retry_on_revert, _MOST_ATTEMPTS)
             and (self._venue.independent or self._venue.sandbox)
         )
         inside = run.expires_at is None or now < run.expires_at
-        if not (inside and (retried or dead)):
-            return None
-        deadline = now + self._schedule.run_deadline
-        return await self._ledger.next_attempt(run, deadline_at=deadline, now=now)
+        return now + self._schedule.run_deadline if inside and (dead or retried) else None
 
     async def _break_if_failing(self, run: Run) -> None:
         """M10: failures in a row, or a payment that was not what we asked, pause the schedule."""
@@ -419,6 +429,6 @@ class Executor:
         )
 
 
-def _is_unsigned(run: Run) -> bool:
+def is_unsigned(run: Run) -> bool:
     """Evidence aside, a held run has nothing signed."""
     return run.state in _UNSIGNED and run.reason is not Reason.EVIDENCE

@@ -57,6 +57,7 @@ class Pursuit:
         deadline_at: datetime,
         may_burn: bool,
         on_included: Callable[[], None] = lambda: None,
+        retry_until: Callable[[Run, State], datetime | None] = lambda _run, _state: None,
     ) -> None:
         self._venue = venue
         self._watcher = watcher
@@ -68,6 +69,7 @@ class Pursuit:
         self._deadline_at = deadline_at
         self._may_burn = may_burn
         self._on_included = on_included
+        self._retry_until = retry_until
         self._last_sent_at = venue.clock.now()
         self._quiet_until = venue.clock.now()
 
@@ -124,13 +126,15 @@ class Pursuit:
             return None
         identity = "0x" + event.user_op_hash.hex()
         mine = next((one for one in operations if one.hash == identity), None)
+        if mine is None:
+            return Sighting(identity, ours=False, final=False)
+        recorded = mine.status is OperationStatus.INCLUDED and mine.block_hash == event.block_hash
         final = (
-            mine is not None
+            recorded
             and mine.block_at is not None
-            and mine.block_hash == event.block_hash
             and self._watcher.is_final(event.block_number, mine.block_at)
         )
-        return Sighting(identity, ours=mine is not None, final=final)
+        return Sighting(identity, ours=True, final=final, recorded=recorded)
 
     def _rest(self, step: Step, run: Run, error: RunnerError) -> None:
         self._quiet_until = self._venue.clock.now() + _QUIET
@@ -215,7 +219,12 @@ class Pursuit:
             )
         if not event.success:
             return await self._ledger.close(
-                run, State.REVERTED, winner=winner.hash, outcome=outcome, now=now
+                run,
+                State.REVERTED,
+                winner=winner.hash,
+                outcome=outcome,
+                retry_until=self._retry_until(run, State.REVERTED),
+                now=now,
             )
         observed, differs = await self._compare(event)
         return await self._ledger.close(
@@ -297,6 +306,7 @@ class Pursuit:
             outcome=OperationStatus.DEAD,
             reason=Reason.EXPIRED,
             detail=f"block {block.number} is later than the grant's end and the nonce is unused",
+            retry_until=self._retry_until(run, State.NOT_INCLUDED),
             now=now,
         )
 

@@ -39,11 +39,16 @@ MOST_REPLACEMENTS = 10
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What the newest look at the chain showed for a part's fence."""
+    """
+    What the newest look at the chain showed for a part's fence.
+
+    `recorded` says that this inclusion, in this block, is the one that the ledger has.
+    """
 
     hash: str
     ours: bool
     final: bool
+    recorded: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +92,10 @@ def next_step(at: Situation) -> Step:
     newest = at.operations[-1]
     if newest.status is OperationStatus.SENT and at.now - at.last_sent_at < at.resend_after:
         return Step.WAIT
+    if _stuck(at, newest) and len(at.operations) <= MOST_REPLACEMENTS:
+        return Step.REPLACE  # also what a service refuses again and again, for its fees perhaps
     if newest.status in {OperationStatus.SIGNED, OperationStatus.UNKNOWN}:
         return Step.RESEND
-    if _stuck(at, newest) and len(at.operations) <= MOST_REPLACEMENTS:
-        return Step.REPLACE
     return Step.ASK
 
 
@@ -99,6 +104,8 @@ def _seen(at: Situation, sighting: Sighting) -> Step:
         return Step.WAIT if at.state is State.HELD else Step.EVIDENCE
     if at.state is not State.INCLUDED:
         return Step.INCLUDE
+    if not sighting.recorded:
+        return Step.EXCLUDE  # a reorganisation moved it, or let the other operation win
     return Step.CLOSE if sighting.final else Step.WAIT
 
 

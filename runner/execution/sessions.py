@@ -13,12 +13,12 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 
-from runner.errors import GuardError, RunnerError, WalletApiError, WalletRefused
+from runner.errors import GuardError, RunnerError, WalletRefused
 from runner.ethereum.modular_account import session_context
 from runner.ethereum.permissions import AccountFunctions
 from runner.execution.contexts import SessionContext, allowances
 from runner.execution.pursuit import Ending, Pursuit
-from runner.execution.steps import Operator, Order
+from runner.execution.steps import Operator, Order, TooLate
 from runner.execution.watch import Watcher
 from runner.guard.checks import GrantTerms, check_grant
 from runner.guard.verdict import Refused
@@ -163,6 +163,11 @@ class SessionKeeper:
         except TimeoutError:
             return
 
+    def pinned(self, run: Run) -> Grant | None:
+        """The generation that a signed run is pinned to, if it is one of this session's place."""
+        found = (grant for grant in self._grants if grant.id == run.grant_id)
+        return next((grant for grant in found if self._is_ours(grant)), None)
+
     def by_id(self, identity: int) -> Grant:
         """A generation that a run is pinned to."""
         return next(grant for grant in self._grants if grant.id == identity)
@@ -173,9 +178,21 @@ class SessionKeeper:
         """Read the session's generations and what was charged to each."""
         await self._refresh()
         for grant in self._grants:
+            if grant.state is GrantState.ACTIVE and not self._is_ours(grant):
+                detail = "the session has moved to another account, chain or wallet"
+                await self._ledger.move_grant(
+                    grant, GrantState.DRAINING, detail=detail, now=self._now()
+                )
+        await self._refresh()
+        for grant in self._grants:
             if grant.state in LIVING_GRANTS:
                 for run, sums in (await self._ledger.charged(grant.id)).items():
                     self._book.charge(grant.id, run, sums)
+
+    def _is_ours(self, grant: Grant) -> bool:
+        place = (grant.chain, grant.account, grant.wallet)
+        account = self.session.account
+        return place == (self._venue.chain_id, account.address, self._venue.wallet)
 
     async def run(self) -> None:
         """Look after the session until cancelled."""
@@ -201,7 +218,8 @@ class SessionKeeper:
         await self._refresh()
         await self._tidy()
         for grant in self._grants:
-            if grant.state in {GrantState.OWNER_SIGNED, GrantState.ACTIVATING}:
+            waiting = grant.state in {GrantState.OWNER_SIGNED, GrantState.ACTIVATING}
+            if waiting and self._is_ours(grant):
                 await self._activate_in_turn(grant)
         now = self._now()
         if self._next_attempt_at is not None and now < self._next_attempt_at:
@@ -209,7 +227,7 @@ class SessionKeeper:
         if not self._due(now):
             return self._until_due(now)
         wait = self._exposure_wait(now)
-        if wait > timedelta(0):
+        if wait > timedelta(0) and self._may_wait(now):
             return min(wait, _SECOND_LOOK)
         await self._obtain()
         self._failures, self._next_attempt_at, self._wanted_early = 0, None, False
@@ -266,6 +284,12 @@ class SessionKeeper:
                     return timedelta(0)
                 return ends[index - 1].expires_at - now + timedelta(seconds=1)
         return timedelta(0)
+
+    def _may_wait(self, now: datetime) -> bool:
+        """R14: only while the generation in service still carries runs; payments come first."""
+        active = self._active()
+        needed = self.session.room + self._venue.margins.activation
+        return active is not None and active.expires_at - now > needed
 
     def _left(self, grant: Grant, token: str) -> int:
         allowance = allowances(grant.permissions).get(token, 0)
@@ -428,7 +452,14 @@ class SessionKeeper:
 
     async def _install(self, grant: Grant, run: Run) -> Ending:
         async with AsyncExitStack() as lane:
-            await lane.enter_async_context(self.session.account.lane.alone())
+            patience = self._venue.margins.inclusion.total_seconds()
+            try:
+                async with self._venue.clock.timeout(patience):
+                    await lane.enter_async_context(self.session.account.lane.alone())
+            except TimeoutError:
+                # H6 asks for solitude, but not for ever: entities do not disturb each other once
+                # the account stands, and a payment that is stuck must not stop renewals (R10).
+                pass
             self.signing = True
             try:
                 if run.state is State.PREPARED:
@@ -447,7 +478,6 @@ class SessionKeeper:
                 task = asyncio.create_task(pursuit.run(run))
                 try:
                     # H6: the lane is ours from send to inclusion, at most for `inclusion`.
-                    patience = self._venue.margins.inclusion.total_seconds()
                     await asyncio.wait({task}, timeout=patience)
                     await lane.aclose()
                     return await task
@@ -470,12 +500,12 @@ class SessionKeeper:
         )
         try:
             run, operation = await self._operator.make(order, head_block=head.number if head else 0)
-        except (WalletApiError, GuardError) as error:
-            if isinstance(error, WalletRefused | GuardError):
-                await self._ledger.move_grant(
-                    grant, GrantState.ABANDONED, detail=error.what, now=self._now()
-                )
-                await self._close_unsigned(run, error.what)
+        except (WalletRefused, GuardError, TooLate) as error:
+            # In this order: a crash between the two finds the run closed and gives the grant up.
+            await self._close_unsigned(run, error.what)
+            await self._ledger.move_grant(
+                grant, GrantState.ABANDONED, detail=error.what, now=self._now()
+            )
             raise
         return await self._operator.send(run, operation)
 

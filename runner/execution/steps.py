@@ -149,7 +149,7 @@ class Operator:
             call_id=answered,
         )
         return await self._ledger.note(
-            run, operation.hash, OperationStatus.SENT, detail=None, now=now()
+            run, operation.hash, OperationStatus.SENT, detail=None, call_id=answered, now=now()
         )
 
     async def _paymaster(self) -> Address | None:

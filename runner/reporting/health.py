@@ -218,7 +218,8 @@ def _about_schedule(one: ScheduleStatus) -> Iterator[Finding]:
         look = f"see the last run: runner runs show {brief(one.last.id)}"
     if one.state == "paused":
         what = f"is paused: {one.paused_reason}"
-        yield Finding(Severity.CRITICAL, one.uid, what, look)
+        again = f"{look}; then: runner schedules resume {one.uid} --reason …"
+        yield Finding(Severity.CRITICAL, one.uid, what, again)
     elif one.failures_in_row:
         what = f"failed {plural(one.failures_in_row, 'time')} in a row"
         yield Finding(Severity.WARNING, one.uid, what, look)

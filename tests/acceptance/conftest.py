@@ -199,7 +199,9 @@ async def signed(ledger, row, grant, name, nonce, lines=(PAID, ALLOWED)):
     return await ledger.sign(row, operation(name, OperationKind.PAYMENT, nonce), now=row.due_at)
 
 
-async def include(ledger, row, name, state=State.SUCCESS, reason=None, observed=(), outcome=None):
+async def include(
+    ledger, row, name, state=State.SUCCESS, reason=None, observed=(), outcome=None, retry_until=None
+):
     identity = "0x" + name.encode().hex().ljust(64, "0")
     seen = Inclusion(identity, True, 21_000, 12, "0x0b", row.due_at, "0x" + "7a" * 32)
     row = await ledger.include(row, seen, now=row.due_at)
@@ -210,6 +212,7 @@ async def include(ledger, row, name, state=State.SUCCESS, reason=None, observed=
         outcome=outcome or OperationStatus.SUCCESS,
         reason=reason,
         observed=observed,
+        retry_until=retry_until,
         now=row.due_at + timedelta(seconds=3),
     )
 
@@ -218,8 +221,8 @@ async def burned_then_paid(ledger, grant):
     """Attempt 1 is burned, attempt 2 pays."""
     row = await signed(ledger, await claim(ledger, claim_at(0)), grant, "pay1", 2**200)
     row = await ledger.sign(row, operation("burn", OperationKind.BURN, 2**200), now=DUE)
-    row = await include(ledger, row, "burn", State.NOT_INCLUDED, Reason.BURNED)
-    row = await ledger.next_attempt(row, deadline_at=DUE, now=DUE)
+    row = await include(ledger, row, "burn", State.NOT_INCLUDED, Reason.BURNED, retry_until=DUE)
+    row = await ledger.successor(row)
     row = await signed(ledger, row, grant, "pay2", 2**201)
     return await include(ledger, row, "pay2")
 

@@ -168,6 +168,52 @@ async def test_x14_budgets_refuse_and_are_given_back(ledger):
     assert len(granted) == 1
 
 
+async def test_x14_on_budget_hold_waits_and_goes_on_once(ledger):
+    """
+    A held run takes its amounts when there is room, once; slots behind it do not disturb.
+    """
+    wanted = (Reservation("session:p/key:per_day", "2026-12-01", USDC, 60, 100),)
+    hold = {"reservations": wanted, "on_budget": "hold"}
+    (first,) = await claim(ledger, slot(0, **hold, exclusive=False))
+    (held,) = await claim(ledger, slot(1, **hold, exclusive=False))
+    behind = await claim(ledger, slot(2, **hold))
+    refused = await ledger.reserve(held, wanted, deadline_at=NOW, now=NOW)
+    await ledger.move(first, State.MISSED, reason=Reason.DEADLINE, now=NOW)
+    goes_on = await ledger.reserve(held, wanted, deadline_at=NOW, now=NOW)
+
+    assert (held.state, held.reason) == (State.HELD, Reason.BUDGET)
+    assert behind == []
+    assert refused is None
+    assert goes_on is not None
+    assert goes_on.state is State.CLAIMED
+
+
+async def test_m8_a_waiting_slot_ends_with_its_window(ledger):
+    """
+    What waited longer than its catch-up window is missed(overlap), and never paid late.
+    """
+    (first,) = await claim(ledger, slot(0, buffer=9))
+    (waiting,) = await claim(ledger, slot(1, buffer=9, expires_at=NOW + timedelta(hours=2)))
+    await ledger.move(first, State.MISSED, reason=Reason.DEADLINE, now=NOW)
+    nobody = await ledger.promote("p/s", deadline_at=NOW, now=NOW + timedelta(hours=3))
+
+    ended = await ledger.run(waiting.id)
+    assert nobody is None
+    assert (ended.state, ended.reason) == (State.MISSED, Reason.OVERLAP)
+
+
+async def test_m10_a_paused_schedule_promotes_nothing(ledger):
+    """
+    The breaker holds for slots that were claimed before it opened, too.
+    """
+    (first,) = await claim(ledger, slot(0, buffer=9))
+    await claim(ledger, slot(1, buffer=9))
+    await ledger.pause_schedule("p/s", reason="three failures", now=NOW)
+    await ledger.move(first, State.MISSED, reason=Reason.DEADLINE, now=NOW)
+
+    assert await ledger.promote("p/s", deadline_at=NOW, now=NOW) is None
+
+
 async def test_x1_a_fence_belongs_to_one_run(ledger):
     """
     A second run cannot sign on the same full nonce, and nothing of the try is written.
@@ -264,14 +310,25 @@ async def test_s6_a_reorganisation_takes_it_back_to_sent(ledger):
 
 async def test_s4_a_new_attempt_only_after_the_last_is_closed(ledger):
     """
-    The next attempt has a new id, so a new fence, and needs the old one closed.
+    The next attempt comes with the end of the last one, in one transaction: nobody can claim a
+    slot in between. It has a new id, so a new fence.
     """
     (run,) = await claim(ledger, slot(0))
-    with pytest.raises(Conflict):
-        await ledger.next_attempt(run, deadline_at=None, now=NOW)
-    closed = await ledger.move(run, State.MISSED, reason=Reason.DEADLINE, now=NOW)
-    following = await ledger.next_attempt(closed, deadline_at=None, now=NOW)
+    signed = await ledger.sign(await prepared(ledger, run), operation(), now=NOW)
+    nobody = await ledger.successor(signed)
+    await ledger.close(
+        signed,
+        State.NOT_INCLUDED,
+        winner=None,
+        outcome=OperationStatus.DEAD,
+        reason=Reason.EXPIRED,
+        retry_until=NOW + timedelta(minutes=1),
+        now=NOW,
+    )
+    following = await ledger.successor(signed)
 
+    assert nobody is None
+    assert following is not None
     assert (following.attempt, following.state) == (2, State.CLAIMED)
     assert following.id != run.id
 

@@ -55,6 +55,8 @@ def install_schedules(
             values |= {"trigger": seed.trigger, "anchor": whole, "decided_until": now}
             values |= {"state": "active"}
             transaction.event(now, "schedule.changed", seed.uid, trigger=seed.trigger)
+        elif row.state == "completed":
+            values["state"] = "active"  # `max_runs` may have been raised; the next claim looks
         c.execute(update(t.schedules).where(t.schedules.c.uid == seed.uid).values(values))
     for uid, row in known.items():
         if uid not in wanted and row.state != "removed":
@@ -157,11 +159,12 @@ def _judge(
     c = transaction.connection
     if paused is not None:
         return State.SKIPPED, Reason.PAUSED
-    if not fits(transaction, one.reservations):
-        return (State.HELD if one.on_budget == "hold" else State.SKIPPED), Reason.BUDGET
+    affordable = fits(transaction, one.reservations)
     if one.exclusive and running(transaction, one.schedule):
         if one.buffer is None:
             return State.SKIPPED, Reason.OVERLAP
+        if not affordable:
+            return State.SKIPPED, Reason.BUDGET
         waiting = c.execute(
             select(t.runs.c.id, t.runs.c.occurrence)
             .where(
@@ -177,6 +180,8 @@ def _judge(
         elif len(waiting) >= one.buffer:
             return State.SKIPPED, Reason.OVERLAP
         return State.HELD, Reason.OVERLAP
+    if not affordable:
+        return (State.HELD if one.on_budget == "hold" else State.SKIPPED), Reason.BUDGET
     return State.CLAIMED, None
 
 

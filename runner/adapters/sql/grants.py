@@ -162,7 +162,8 @@ class GrantRows:
         self, grant: Grant, state: GrantState, *, detail: str | None = None, now: datetime
     ) -> Grant:
         """Draining, retired, expired, abandoned…: the end destroys key and context."""
-        return await self._change(grant, state, now=now, detail=detail)
+        since = {"draining_at": now} if state is GrantState.DRAINING else {}
+        return await self._change(grant, state, now=now, detail=detail, **since)
 
     async def schedule_renewal(self, grant: Grant, at: datetime, *, now: datetime) -> Grant:
         """Set when the next generation is to be asked for."""

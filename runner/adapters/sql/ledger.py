@@ -108,38 +108,46 @@ class SqlLedger(GrantRows):
     async def promote(
         self, schedule: str, *, deadline_at: datetime | None, now: datetime
     ) -> Run | None:
-        """The oldest slot that waits for its predecessor becomes claimed, if nothing runs (M7)."""
+        """
+        The oldest slot that waits for its predecessor becomes claimed, if nothing runs (M7).
+
+        Slots whose catch-up window ended while they waited are missed(overlap) (M8). A paused
+        schedule promotes nothing.
+        """
 
         def work(tx: Transaction) -> Run | None:
             c = tx.connection
-            if claims.running(tx, schedule):
-                return None
-            waiting = c.scalar(
-                select(t.runs.c.id)
-                .where(
-                    t.runs.c.schedule == schedule,
-                    t.runs.c.state == State.HELD.value,
-                    t.runs.c.reason == Reason.OVERLAP.value,
-                )
-                .order_by(t.runs.c.due_at)
-                .limit(1)
+            query = runs().where(
+                t.runs.c.schedule == schedule,
+                t.runs.c.state == State.HELD.value,
+                t.runs.c.reason == Reason.OVERLAP.value,
             )
-            if waiting is None:
+            waiting = [run_from(row) for row in c.execute(query.order_by(t.runs.c.due_at))]
+            inside = []
+            for run in waiting:
+                if run.expires_at is not None and now >= run.expires_at:
+                    _move(tx, run, State.MISSED, reason=Reason.OVERLAP, now=now)
+                else:
+                    inside.append(run)
+            paused = c.scalar(
+                select(t.schedules.c.paused_reason).where(t.schedules.c.uid == schedule)
+            )
+            if not inside or paused is not None or claims.running(tx, schedule):
                 return None
-            run = run_by_id(c, waiting)
-            return _move(tx, run, State.CLAIMED, now=now, deadline_at=deadline_at)
+            return _move(tx, inside[0], State.CLAIMED, now=now, deadline_at=deadline_at)
 
         return await self._store.write(work)
 
-    async def reserve(self, run: Run, wanted: Sequence[Reservation], *, now: datetime) -> bool:
-        """Take a held run's amounts from its budgets, if they have room by now (X14)."""
+    async def reserve(
+        self, run: Run, wanted: Sequence[Reservation], *, deadline_at: datetime, now: datetime
+    ) -> Run | None:
+        """A held run takes its amounts and goes on, if its budgets have room by now (X14)."""
 
-        def work(tx: Transaction) -> bool:
+        def work(tx: Transaction) -> Run | None:
             if not claims.fits(tx, wanted):
-                return False
+                return None
             claims.reserve(tx, run.id, wanted)
-            tx.event(now, "run.reserved", run.id)
-            return True
+            return _move(tx, run, State.CLAIMED, now=now, deadline_at=deadline_at)
 
         return await self._store.write(work)
 
@@ -287,6 +295,7 @@ class SqlLedger(GrantRows):
         status: OperationStatus,
         *,
         detail: str | None,
+        call_id: str | None = None,
         now: datetime,
     ) -> asyncio.Future[Run]:
         """
@@ -297,13 +306,16 @@ class SqlLedger(GrantRows):
 
         def work(tx: Transaction) -> Run:
             c = tx.connection
+            told = {"status": status.value, "detail": detail}
+            if call_id is not None:
+                told["call_id"] = call_id  # an id is the service's to choose
             c.execute(
                 update(t.operations)
                 .where(
                     t.operations.c.hash == operation,
                     t.operations.c.status.in_(("signed", "sent", "unknown")),
                 )
-                .values(status=status.value, detail=detail)
+                .values(told)
             )
             current = run_by_id(c, run.id)
             state = State(status.value)
@@ -376,13 +388,16 @@ class SqlLedger(GrantRows):
         reason: Reason | None = None,
         detail: str | None = None,
         observed: Sequence[TransferLine] = (),
+        retry_until: datetime | None = None,
         now: datetime,
     ) -> Run:
         """
         The end of a signed run, on evidence: `winner` was included and is final, or none was.
 
         All other operations of the run are dead with it: one fence, one inclusion. `observed`
-        are transfers of its receipt that the intent did not name.
+        are transfers of its receipt that the intent did not name. With `retry_until`, the deadline
+        of a next attempt, that attempt is made in the same transaction, and takes over the
+        reservations before anyone else can (S4).
         """
 
         def work(tx: Transaction) -> Run:
@@ -403,49 +418,26 @@ class SqlLedger(GrantRows):
             if observed:
                 asked = select(func.count()).where(t.transfers.c.run == run.id)
                 _insert_lines(tx, run.id, observed, start=c.scalar(asked) or 0)
-            return _move(tx, current, state, reason=reason, detail=detail, now=now)
+            closed = _move(tx, current, state, reason=reason, detail=detail, now=now)
+            if retry_until is not None:
+                _next_attempt(tx, closed, deadline_at=retry_until, now=now)
+            return closed
 
         return await self._store.write(work)
 
-    async def next_attempt(self, run: Run, *, deadline_at: datetime | None, now: datetime) -> Run:
-        """Attempt + 1 of a closed run, with a new id and so a new fence (S4)."""
+    async def successor(self, run: Run) -> Run | None:
+        """The attempt that followed a closed run, if there is one."""
+        query = runs().where(
+            t.runs.c.occurrence == run.occurrence,
+            t.runs.c.part == run.part,
+            t.runs.c.attempt == run.attempt + 1,
+        )
 
-        def work(tx: Transaction) -> Run:
-            c = tx.connection
-            attempt = run.attempt + 1
-            made = "0x" + run_id(run.schedule, run.slot, part=run.part, attempt=attempt).hex()
-            row = c.execute(select(t.runs).where(t.runs.c.id == run.id)).one()
-            if row.closed_at is None:
-                raise Conflict(f"run {run.id} is still open")
-            c.execute(
-                insert(t.runs).values(
-                    id=made,
-                    kind=RunKind.PAYMENT.value,
-                    occurrence=run.occurrence,
-                    schedule=run.schedule,
-                    session=run.session,
-                    part=run.part,
-                    attempt=attempt,
-                    state=State.CLAIMED.value,
-                    running=True,
-                    exclusive=row.exclusive,
-                    due_at=run.due_at,
-                    claimed_at=now,
-                    deadline_at=deadline_at,
-                    expires_at=run.expires_at,
-                    incarnation=tx.incarnation,
-                )
-            )
-            kept = c.execute(select(t.reservations).where(t.reservations.c.run == run.id)).all()
-            claims.reserve(
-                tx,
-                made,
-                [Reservation(r.budget, r.period, r.token, r.amount, 0) for r in kept],
-            )
-            tx.event(now, "run.attempt", made, after=run.id, attempt=attempt)
-            return run_by_id(c, made)
+        def read(c: Connection) -> Run | None:
+            row = c.execute(query).first()
+            return None if row is None else run_from(row)
 
-        return await self._store.write(work)
+        return await self._store.read(read)
 
     async def failures_in_row(self, schedule: str) -> int:
         """Failed runs of a schedule since its last success (M10)."""
@@ -570,6 +562,37 @@ def _move(
     if closed:
         _settle(tx, run, state, reason)
     return run_by_id(c, run.id)
+
+
+def _next_attempt(tx: Transaction, run: Run, *, deadline_at: datetime, now: datetime) -> None:
+    """Attempt + 1 of a run that is closed: a new id, and so a new fence."""
+    c = tx.connection
+    attempt = run.attempt + 1
+    made = "0x" + run_id(run.schedule, run.slot, part=run.part, attempt=attempt).hex()
+    exclusive = c.scalar(select(t.runs.c.exclusive).where(t.runs.c.id == run.id))
+    c.execute(
+        insert(t.runs).values(
+            id=made,
+            kind=RunKind.PAYMENT.value,
+            occurrence=run.occurrence,
+            schedule=run.schedule,
+            session=run.session,
+            part=run.part,
+            attempt=attempt,
+            state=State.CLAIMED.value,
+            running=True,
+            exclusive=exclusive,
+            due_at=run.due_at,
+            claimed_at=now,
+            deadline_at=deadline_at,
+            expires_at=run.expires_at,
+            incarnation=tx.incarnation,
+        )
+    )
+    kept = c.execute(select(t.reservations).where(t.reservations.c.run == run.id)).all()
+    same = [Reservation(r.budget, r.period, r.token, r.amount, 0) for r in kept]
+    claims.reserve(tx, made, same)
+    tx.event(now, "run.attempt", made, after=run.id, attempt=attempt)
 
 
 def _settle(tx: Transaction, run: Run, state: State, reason: Reason | None) -> None:

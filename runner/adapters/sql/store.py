@@ -63,7 +63,9 @@ class _Work:
 class SqlStore:
     """An open ledger database, held by this process alone until `close`."""
 
-    def __init__(self, engine: Engine, vault: Vault, incarnation: str, lock: int | None) -> None:
+    def __init__(
+        self, engine: Engine, vault: Vault, incarnation: str, lock: int | None, role: str
+    ) -> None:
         self._engine = engine
         self._reader = engine.execution_options(reads=True)
         self._vault = vault
@@ -72,17 +74,21 @@ class SqlStore:
         self._seq = 0
         self._mac = b""
         self.incarnation = incarnation
+        self._role = role
         self.failed: StoreError | None = None
         self._writer = threading.Thread(target=self._write_loop, name="ledger", daemon=True)
 
     @classmethod
-    def open(cls, url: str, vault: Vault, *, now: datetime, create: bool) -> SqlStore:
+    def open(
+        cls, url: str, vault: Vault, *, now: datetime, create: bool, role: str = "daemon"
+    ) -> SqlStore:
         """
         Take hold of the ledger and write this process's incarnation row.
 
         Args:
             url: `sqlite:///path`.
             create: Whether a missing ledger may be made (sandbox profiles, `db init`; X19).
+            role: `daemon` holds the ledger alone; a `verb` writes a wish beside it (O10).
 
         Raises:
             LedgerHeld: another process has it; names the holder.
@@ -91,20 +97,20 @@ class SqlStore:
         path = sqlite_path(url)
         if path is not None and not path.exists() and not create:
             raise StoreError(f"there is no ledger at {path}", hint="make one: runner db init")
-        lock = _take_lock(path) if path is not None else None
+        lock = _take_lock(path) if path is not None and role == "daemon" else None
         try:
             engine = make_engine(url)
             incarnation = vault.random(8).hex()
-            store = cls(engine, vault, incarnation, lock)
+            store = cls(engine, vault, incarnation, lock, role)
             with _translated("open the ledger"), engine.begin() as connection:
                 _prepare_schema(connection, vault, create=create)
                 row = {"pid": os.getpid(), "host": socket.gethostname(), "version": __version__}
                 connection.execute(
-                    insert(incarnations).values(id=incarnation, started_at=now, **row)
+                    insert(incarnations).values(id=incarnation, started_at=now, role=role, **row)
                 )
                 heads = _chain_heads(connection)
                 transaction = Transaction(connection, incarnation)
-                transaction.event(now, "daemon.started", incarnation, heads=heads, **row)
+                transaction.event(now, f"{role}.started", incarnation, heads=heads, **row)
                 store._append_events(connection, transaction.events)
         except BaseException:
             if lock is not None:
@@ -163,7 +169,7 @@ class SqlStore:
                 .where(incarnations.c.id == self.incarnation)
                 .values(ended_at=now)
             )
-            transaction.event(now, "daemon.stopped", self.incarnation)
+            transaction.event(now, f"{self._role}.stopped", self.incarnation)
 
         try:
             await self.write(end)

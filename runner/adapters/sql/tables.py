@@ -79,6 +79,7 @@ incarnations = Table(
     Column("pid", Integer, nullable=False),
     Column("host", String, nullable=False),
     Column("version", String, nullable=False),
+    Column("role", String, nullable=False, server_default="daemon"),  # daemon | verb
 )
 
 events = Table(

@@ -61,6 +61,8 @@ OURS = Sighting("a", ours=True, final=False)
         ({"sighting": OURS, "state": State.INCLUDED}, Step.WAIT),
         ({"sighting": replace(OURS, final=True), "state": State.INCLUDED}, Step.CLOSE),
         ({"state": State.INCLUDED}, Step.EXCLUDE),
+        ({"sighting": replace(OURS, recorded=False), "state": State.INCLUDED}, Step.EXCLUDE),
+        ({"sighting": replace(OURS, recorded=False)}, Step.INCLUDE),
         ({"sighting": replace(OURS, ours=False)}, Step.EVIDENCE),
         ({"sighting": replace(OURS, ours=False), "state": State.HELD}, Step.WAIT),
         ({"operations": (operation(OperationStatus.SIGNED),)}, Step.RESEND),
@@ -99,6 +101,17 @@ def test_s5_replacements_are_bounded():
 
     assert next_step(replace(late, operations=many[:-1])) is Step.REPLACE
     assert next_step(replace(late, operations=many)) is Step.ASK
+
+
+def test_s5_what_is_refused_again_and_again_is_replaced():
+    """
+    Bytes that the service refuses, for their fees perhaps, are outbid once they are stuck.
+    """
+    refused = (operation(OperationStatus.UNKNOWN),)
+    late = replace(AT, now=NOW + timedelta(minutes=3), operations=refused)
+
+    assert next_step(late) is Step.RESEND
+    assert next_step(replace(late, head_block=13)) is Step.REPLACE
 
 
 @given(

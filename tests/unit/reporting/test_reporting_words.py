@@ -10,7 +10,7 @@ from runner.scheduling.occurrence import REASONS
 
 PAIRS = [
     (state.value, reason.value if reason else None)
-    for state, reasons in REASONS.items()
+    for state, reasons in sorted(REASONS.items())
     for reason in sorted(reasons, key=str)
 ]
 
