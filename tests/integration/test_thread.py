@@ -165,6 +165,66 @@ def test_h1_a_second_daemon_is_refused(served):
     assert f"process {first.pid}" in second.stderr
 
 
+def test_lost_replies_and_broken_answers_pay_nothing_twice(served):
+    """
+    Replies that never come, garbage, and a reorganisation: the chain is asked, nothing is guessed.
+    """
+    house, url = served
+    daemon = house.start("up")
+    wait_for(lambda: len(rpc(url, "sandbox_getOps")) > 2, what="payments")
+    for fault in (
+        {"kind": "drop_reply_after_accept", "method": "wallet_sendPreparedCalls", "count": 3},
+        {"kind": "malformed_json", "probability": 0.4},
+        {"kind": "timeout_before_accept", "method": "wallet_sendPreparedCalls", "count": 1},
+        {"kind": "reorg", "depth": 2},
+        {"kind": "lie_status", "status": 400},
+    ):
+        rpc(url, "sandbox_setFault", fault)
+        time.sleep(2.5)
+        rpc(url, "sandbox_clearFaults", {})
+    time.sleep(6)
+    daemon.send_signal(signal.SIGTERM)
+    assert daemon.wait(timeout=90) == 0, house.logs()
+
+    counts = reconcile(house, url)
+    assert counts["paid"] >= 5
+    assert counts["open"] == 0
+    assert not [event for event in house.events() if event["event"] == "run.fault"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "value"),
+    [
+        ("wallet_prepareCalls", "data.sender", "0x0000000000000000000000000000000000000b0b"),
+        ("wallet_prepareCalls", "data.maxFeePerGas", "0xffffffffffffff"),
+        ("wallet_prepareCalls", "signatureRequest.data.raw", "0x" + "11" * 32),
+        ("wallet_prepareCalls", "chainId", "0x1"),
+        ("wallet_createSession", "signatureRequest.data.message.deadline", 4102444800),
+        ("wallet_createSession", "signatureRequest.data.message.call", "0x1234"),
+    ],
+)
+def test_a_lying_service_gets_no_signature(served, method, path, value):
+    """
+    What is not what the policy said is not signed: nothing is included, and a person is told.
+    """
+    house, url = served
+    rpc(url, "sandbox_setFault", {"kind": "tamper", "method": method, "path": path, "value": value})
+    daemon = house.start("up", "--for", "5s")
+    assert daemon.wait(timeout=60) == 0, house.logs()
+
+    told = [event for event in house.events() if event.get("level") == "critical"]
+    with sqlite3.connect(house.folder / ".runner" / "ledger.db") as connection:
+        signed = connection.execute("SELECT count(*) FROM operations").fetchone()
+        contexts = connection.execute(
+            "SELECT count(*) FROM grants WHERE context_sealed IS NOT NULL"
+        ).fetchone()
+    assert rpc(url, "sandbox_getOps") == []
+    assert signed == (0,)
+    assert method == "wallet_prepareCalls" or contexts == (0,)
+    assert told, "nobody was told"
+    assert told[0]["findings"]
+
+
 def test_o10_a_schedule_is_paused_and_resumed_beside_the_daemon(served):
     """
     A pause holds for the next claim, its slots are skipped with their rows, and resuming goes on.
