@@ -15,6 +15,7 @@ import hmac
 import os
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -87,11 +88,7 @@ def read_or_create_secret(path: Path, *, create: bool, entropy: Callable[[int], 
     """
     if create and not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(entropy(32).hex() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        _write_once(path, entropy(32).hex() + "\n", suffix=entropy(4).hex())
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
         text = path.read_text(encoding="ascii")
@@ -105,6 +102,21 @@ def read_or_create_secret(path: Path, *, create: bool, entropy: Callable[[int], 
             f"the secret key {path} is open to others (mode {mode:04o})", hint=f"chmod 600 {path}"
         )
     return parse_secret(text, origin=str(path))
+
+
+def _write_once(path: Path, text: str, *, suffix: str) -> None:
+    """Whole or not at all, and never over another: a crash leaves no empty key behind."""
+    draft = path.with_name(f"{path.name}.{suffix}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):  # another process was first: its key is the key
+            os.link(draft, path)
+    finally:
+        draft.unlink()
 
 
 def parse_secret(text: str, *, origin: str) -> bytes:

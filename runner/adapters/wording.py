@@ -131,10 +131,10 @@ def _grant_ended(event: Event) -> tuple[str, str]:
 
 
 def _ready(event: Event) -> tuple[str, str]:
-    return "ready", (
-        f"{event['schedules']} schedules, {event['sessions']} sessions, "
-        f"{event['accounts']} accounts; ledger {event['store']}"
+    counts = ", ".join(
+        _plural(event[f"{what}s"], what) for what in ("schedule", "session", "account")
     )
+    return "ready", f"{counts}; ledger {event['store']}"
 
 
 def _wallet(event: Event) -> tuple[str, str]:
@@ -156,9 +156,13 @@ def _stopping(event: Event) -> tuple[str, str]:
 
 def _summary(event: Event) -> tuple[str, str]:
     return "done", (
-        f"{event['paid']} runs paid, {event['renewals']} renewals, {event['failed']} failed, "
-        f"{event['open']} left open, in {event['seconds']:.0f} s"
+        f"{_plural(event['paid'], 'run')} paid, {_plural(event['renewals'], 'renewal')}, "
+        f"{event['failed']} failed, {event['open']} left open, in {event['seconds']:.0f} s"
     )
+
+
+def _plural(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _anything(event: Event) -> tuple[str, str]:
