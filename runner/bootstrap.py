@@ -55,7 +55,7 @@ from runner.execution.daemon import Daemon
 from runner.execution.lane import Lane
 from runner.guard.intent import NATIVE, encode_all, transfer_lines
 from runner.planning.demand import demands_of
-from runner.planning.derive import permissions_of, scope_digest
+from runner.planning.derive import permissions_of, scope_digest, uncovered
 from runner.planning.renewal import Margins, default_run_deadline, room
 from runner.policy.fingerprint import fingerprint, trigger_text
 from runner.policy.model import Policy, Session, SmartAccount, SponsoredGas
@@ -483,12 +483,20 @@ class _Assembly:
         margins = account.venue.margins
         uses = [s for s in policy.schedules.values() if s.session == spec.name]
         rooms = [room(s.run_deadline or default_run_deadline(spec.lifetime), margins) for s in uses]
+        demands = demands_of(spec, uses, now=account.venue.clock.now())
         permissions = permissions_of(
             spec,
-            demands_of(spec, uses, now=account.venue.clock.now()),
+            demands,
             sponsored=isinstance(account.spec.gas, SponsoredGas),
             max_fee=account.max_fee,
         )
+        for schedule, reason in uncovered(account.address, permissions, demands):
+            raise UsageError(
+                f"the permissions of session `{spec.name}` refuse what schedule "
+                f"`{schedule.name}` does: {reason}",
+                where=schedule.calls[0].mark,
+                hint="widen `permissions`, or write `permissions: derive`",
+            )
         return SessionContext(
             spec=spec,
             account=account,

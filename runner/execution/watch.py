@@ -32,7 +32,6 @@ class Follower:
     nonce: int
     from_block: int
     event: OperationEvent | None = None
-    looks: int = 0
     bell: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def look(self) -> None:
@@ -135,5 +134,4 @@ class Watcher:
         by_fence = {(event.sender, event.nonce): event for event in events}
         for follower in followers:
             follower.event = by_fence.get((follower.sender, follower.nonce))
-            follower.looks += 1
             follower.bell.set()

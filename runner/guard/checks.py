@@ -9,7 +9,7 @@ a refusal.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from runner.errors import EncodingError
@@ -394,8 +394,3 @@ def _types(types: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
 
 def _shown(value: Any) -> str:
     return "0x" + value.hex() if isinstance(value, bytes) else str(value)
-
-
-def with_intent(terms: OperationTerms, intent: tuple[Call, ...]) -> OperationTerms:
-    """The same fence with another intent: the guard knows the frozen one and the empty one (X4)."""
-    return replace(terms, intent=intent)
