@@ -31,6 +31,7 @@ COMMANDS = {
     "grants": ("runner.cli.grants:grants", "Grants of session keys: list, show."),
     "report": ("runner.cli.report:report", "What was paid to whom."),
     "db": ("runner.cli.db:db", "The ledger's database: init."),
+    "scope": ("runner.cli.scope:scope", "What the chain accepts from a session key: judge."),
     "sandbox": ("runner.cli.sandbox:sandbox", "Run a local wallet API to try things on."),
 }
 """Name → where it lives, and what `runner --help` says of it."""
