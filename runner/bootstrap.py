@@ -105,6 +105,8 @@ async def runtime(
     settings = _playground(settings) if sandbox and settings.file is not None else settings
     profiles = _profiles(settings, policies, sandbox=sandbox)
     playing = all(profile.is_sandbox for profile in profiles.values())
+    # Whatever can be refused without a ledger is refused before one is made.
+    signers = await _signers(settings, policies, environment, throw_away=sandbox)
     async with AsyncExitStack() as stack:
         vault = open_vault(settings, environment, create=playing)
         store = SqlStore.open(settings.store, vault, now=SystemClock().now(), create=playing)
@@ -113,7 +115,6 @@ async def runtime(
         wallets = _Wallets(stack, environment, telemetry)
         for name, profile in profiles.items():
             await wallets.open(name, profile, policies)
-        signers = await _signers(settings, policies, environment, throw_away=sandbox)
         assembly = _Assembly(wallets, signers, telemetry, sandbox=sandbox)
         schedules, sessions = await assembly.contexts(policies)
         alarm = Wakeups()

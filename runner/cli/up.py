@@ -55,6 +55,15 @@ def up(config: str | None, sandbox: bool, seconds: float | None) -> None:
         settings.log.format == "auto" and sys.stderr.isatty()
     )
     telemetry = StructlogTelemetry(people=people, level=settings.log.level)
+    for warning in (*settings.warnings, *(one for policy in policies for one in policy.warnings)):
+        telemetry.emit(
+            "policy.warning",
+            level="warning",
+            code=warning.code,
+            where=warning.where,
+            detail=warning.what,
+            hint=warning.hint,
+        )
     asyncio.run(_run(settings, policies, telemetry, sandbox=sandbox, seconds=seconds))
 
 
