@@ -58,7 +58,7 @@ from runner.planning.demand import demands_of
 from runner.planning.derive import permissions_of, scope_digest, uncovered
 from runner.planning.renewal import Margins, default_run_deadline, room
 from runner.policy.fingerprint import fingerprint, trigger_text
-from runner.policy.model import Policy, Session, SmartAccount, SponsoredGas
+from runner.policy.model import Derive, Policy, Session, SmartAccount, SponsoredGas
 from runner.ports import Clock, Telemetry
 from runner.records import ScheduleSeed
 from runner.settings import FileRef, Settings, SignerSpec, WalletProfile
@@ -426,6 +426,7 @@ class _Assembly:
                     run_deadline=deadline,
                     room=room(deadline, context.venue.margins),
                 )
+                _check_budgets(schedules[schedule.uid])
         return schedules, sessions
 
     async def _account(self, spec: SmartAccount) -> AccountContext:
@@ -491,7 +492,9 @@ class _Assembly:
             sponsored=isinstance(account.spec.gas, SponsoredGas),
             max_fee=account.max_fee,
         )
-        for schedule, reason in uncovered(account.address, permissions, demands):
+        # What is derived covers its own demand; a demand of no runs (a past `at`) needs nothing.
+        written = [] if isinstance(spec.permissions, Derive) else demands
+        for schedule, reason in uncovered(account.address, permissions, written):
             raise UsageError(
                 f"the permissions of session `{spec.name}` refuse what schedule "
                 f"`{schedule.name}` does: {reason}",
@@ -505,6 +508,20 @@ class _Assembly:
             scope=scope_digest(permissions, format_permissions),
             room=max(rooms, default=timedelta(0)),
         )
+
+
+def _check_budgets(context: ScheduleContext) -> None:
+    """A budget that no single run fits would skip every slot: that is a mistake, not a policy."""
+    now = context.session.venue.clock.now()
+    for one in context.reservations(due_at=now, slot="any"):
+        if one.amount > one.limit:
+            name = one.budget.rpartition(":")[2]
+            raise UsageError(
+                f"one run of schedule `{context.spec.name}` spends more than `{name}` allows: "
+                f"{one.amount} of at most {one.limit} base units",
+                where=context.spec.calls[0].mark,
+                hint="raise the limit, or lower the amount",
+            )
 
 
 def _check_gas(spec: SmartAccount, venue: Venue) -> None:

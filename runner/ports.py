@@ -298,8 +298,12 @@ class Ledger(Protocol):
 
     async def claim(
         self, decided: Sequence[Claim], *, decided_until: Mapping[str, datetime], now: datetime
-    ) -> list[Run]:
-        """One row for every decided slot, one run for every slot of ours (S1, X14)."""
+    ) -> tuple[list[Run], list[Claim]]:
+        """
+        One row for every decided slot, one run for every slot of ours (S1, X14).
+
+        Returns the runs, and the slots that were decided against, as decided.
+        """
         ...
 
     async def promote(

@@ -95,7 +95,7 @@ def read_or_create_secret(path: Path, *, create: bool, entropy: Callable[[int], 
     except (OSError, UnicodeDecodeError) as error:
         raise StoreError(
             f"the secret key {path} cannot be read: {getattr(error, 'strerror', 'not text')}",
-            hint="`runner init` makes one; see `secret_key` in runner.yaml",
+            hint="`runner db init` makes one, with the ledger; see `secret_key` in runner.yaml",
         ) from None
     if mode & 0o077:
         raise StoreError(

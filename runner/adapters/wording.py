@@ -151,7 +151,7 @@ def _recovered(event: Event) -> tuple[str, str]:
 
 
 def _stopping(event: Event) -> tuple[str, str]:
-    return "stopping", f"nothing more is claimed; {event['signed']} signed runs are awaited"
+    return "stopping", f"nothing more is claimed; {_plural(event['signed'], 'signed run')} awaited"
 
 
 def _summary(event: Event) -> tuple[str, str]:

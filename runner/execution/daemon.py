@@ -285,22 +285,21 @@ class Daemon:
             decided, watermark = self._due[uid].decide(decide_at)
             claims += decided
             until[uid] = watermark
-        made = await self._ledger.claim(claims, decided_until=until, now=venue.clock.now())
+        now = venue.clock.now()
+        made, refused = await self._ledger.claim(claims, decided_until=until, now=now)
         for uid in due:
             self._due[uid].decided(until[uid])
             self._rearm(uid)
-        started = {run.schedule + "@" + run.slot for run in made}
-        for claim in claims:
-            if claim.schedule + "@" + claim.slot not in started and claim.reason is not None:
-                self._telemetry.emit(
-                    "occurrence.decided",
-                    level="warning",
-                    schedule=claim.schedule,
-                    slot=claim.slot,
-                    decision=claim.decision.value,
-                    reason=claim.reason.value,
-                    count=claim.count,
-                )
+        for claim in refused:
+            self._telemetry.emit(
+                "occurrence.decided",
+                level="warning",
+                schedule=claim.schedule,
+                slot=claim.slot,
+                decision=claim.decision.value,
+                reason=claim.reason.value if claim.reason else None,
+                count=claim.count,
+            )
         for run in made:
             if not (run.state is State.HELD and run.reason is Reason.OVERLAP):
                 self._start(run)

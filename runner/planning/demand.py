@@ -14,7 +14,7 @@ from itertools import islice, pairwise
 from runner.guard.intent import encode_all
 from runner.planning.derive import Demand
 from runner.policy.model import CatchUp, Schedule, Session
-from runner.scheduling.lateness import catch_up_window_default
+from runner.scheduling.lateness import LARGEST_WINDOW, catch_up_window_default
 from runner.scheduling.triggers import Timetable, count_within, timetable
 
 HORIZON = timedelta(days=400)
@@ -28,7 +28,8 @@ def demands_of(session: Session, schedules: Iterable[Schedule], *, now: datetime
     From the month's beginning and not from `now`, so that every start within a month asks for
     the same permissions, and a restart asks the owner for nothing.
     """
-    start = now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    month = now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    start = month - LARGEST_WINDOW  # what is still caught up belongs to the demand
     demands = []
     for schedule in schedules:
         table = timetable(schedule, anchor=start)

@@ -75,7 +75,7 @@ ACCOUNT = _level(
     Key("owner", "name", "The signer of runner.yaml that owns the account.", required=True),
     Key("chain", "chain", "The chain it lives on.", "the policy's chain"),
     Key("wallet", "name", "The wallet profile of runner.yaml.", "the policy's wallet"),
-    Key("type", "smart or eip7702", "How the account is made.", "smart"),
+    Key("type", "smart (eip7702: not yet)", "How the account is made.", "smart"),
     Key("gas", "native, sponsor or {sponsor: NAME}", "Who pays for gas.", "native"),
     Key("address", "address", "Compared with the address computed offline."),
     Key("salt", "integer", "Salt of the counterfactual address.", "0"),

@@ -171,7 +171,7 @@ def claim_at(hour, **changes):
 
 async def claim(ledger, one):
     until = {one.schedule: one.due_at}
-    made = await ledger.claim([one], decided_until=until, now=one.due_at)
+    made, _ = await ledger.claim([one], decided_until=until, now=one.due_at)
     return made[0] if made else None
 
 

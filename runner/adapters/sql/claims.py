@@ -7,6 +7,7 @@ Functions over one transaction; `ledger.py` gives each its turn on the writer.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -70,34 +71,43 @@ def claim(
     *,
     decided_until: Mapping[str, datetime],
     now: datetime,
-) -> list[str]:
+) -> tuple[list[str], list[Claim]]:
     """
     Write one decision a slot, in order, and a run for each slot that is ours.
 
     A slot that already has its row is left alone: whoever wrote it decided it (S1). Returns the
-    ids of the runs made, claimed and held.
+    ids of the runs made, claimed and held, and the slots that were decided against, as decided.
     """
-    made = [run for one in claims if (run := _claim_one(transaction, one, now)) is not None]
+    made: list[str] = []
+    refused: list[Claim] = []
+    for one in claims:
+        run, decided = _claim_one(transaction, one, now)
+        if run is not None:
+            made.append(run)
+        elif decided is not None:
+            refused.append(decided)
     for uid, instant in decided_until.items():
         transaction.connection.execute(
             update(t.schedules)
             .where(t.schedules.c.uid == uid, t.schedules.c.decided_until < instant)
             .values(decided_until=instant)
         )
-    return made
+    return made, refused
 
 
-def _claim_one(transaction: Transaction, one: Claim, now: datetime) -> str | None:
+def _claim_one(
+    transaction: Transaction, one: Claim, now: datetime
+) -> tuple[str | None, Claim | None]:
     c = transaction.connection
     schedule = c.execute(select(t.schedules).where(t.schedules.c.uid == one.schedule)).one()
     if schedule.state != "active":
-        return None
+        return None, None
     if one.max_runs is not None and schedule.runs >= one.max_runs:
         c.execute(
             update(t.schedules).where(t.schedules.c.uid == one.schedule).values(state="completed")
         )
         transaction.event(now, "schedule.completed", one.schedule, runs=schedule.runs)
-        return None
+        return None, None
     decision, reason = one.decision, one.reason
     if decision is State.CLAIMED:
         decision, reason = _judge(transaction, one, schedule.paused_reason, now)
@@ -117,12 +127,12 @@ def _claim_one(transaction: Transaction, one: Claim, now: datetime) -> str | Non
         upsert(t.occurrences).values(values).on_conflict_do_nothing().returning(t.occurrences.c.id)
     ).first()
     if row is None:
-        return None
+        return None, None
     transaction.event(
         now, f"occurrence.{decision}", one.schedule, slot=one.slot, reason=reason, count=one.count
     )
     if decision not in {State.CLAIMED, State.HELD}:
-        return None
+        return None, replace(one, decision=decision, reason=reason)
     identity = "0x" + run_id(one.schedule, one.slot, part=0, attempt=1).hex()
     c.execute(
         insert(t.runs).values(
@@ -150,7 +160,7 @@ def _claim_one(transaction: Transaction, one: Claim, now: datetime) -> str | Non
     )
     if reason is not Reason.BUDGET:
         reserve(transaction, identity, one.reservations)
-    return identity
+    return identity, None
 
 
 def _judge(

@@ -96,12 +96,16 @@ class SqlLedger(GrantRows):
 
     async def claim(
         self, decided: Sequence[Claim], *, decided_until: Mapping[str, datetime], now: datetime
-    ) -> list[Run]:
-        """One transaction a tick: a row for every decided slot, a run for every slot of ours."""
+    ) -> tuple[list[Run], list[Claim]]:
+        """
+        One transaction a tick: a row for every decided slot, a run for every slot of ours.
 
-        def work(tx: Transaction) -> list[Run]:
-            made = claims.claim(tx, decided, decided_until=decided_until, now=now)
-            return [run_by_id(tx.connection, identity) for identity in made]
+        Returns the runs, and the slots that were decided against, as decided.
+        """
+
+        def work(tx: Transaction) -> tuple[list[Run], list[Claim]]:
+            made, refused = claims.claim(tx, decided, decided_until=decided_until, now=now)
+            return [run_by_id(tx.connection, identity) for identity in made], refused
 
         return await self._store.write(work)
 

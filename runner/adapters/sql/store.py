@@ -99,6 +99,8 @@ class SqlStore:
             raise StoreError(f"there is no ledger at {path}", hint="make one: runner db init")
         lock = _take_lock(path) if path is not None and role == "daemon" else None
         try:
+            if path is not None:
+                _make_private(path)
             engine = make_engine(url)
             incarnation = vault.random(8).hex()
             store = cls(engine, vault, incarnation, lock, role)
@@ -313,6 +315,11 @@ def sqlite_path(url: str) -> Path | None:
     """The file of a sqlite URL; None in memory."""
     database = make_url(url).database
     return None if database in (None, "", ":memory:") else Path(str(database))
+
+
+def _make_private(path: Path) -> None:
+    """Who is paid what is nobody else's business; SQLite's side files take the mode over."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def is_held(url: str) -> bool:
