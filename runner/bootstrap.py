@@ -56,11 +56,12 @@ from runner.execution.lane import Lane
 from runner.guard.intent import NATIVE, encode_all, transfer_lines
 from runner.planning.demand import demands_of
 from runner.planning.derive import permissions_of, scope_digest, uncovered
-from runner.planning.renewal import Margins, default_run_deadline, room
+from runner.planning.renewal import Margins, room
 from runner.policy.fingerprint import fingerprint, trigger_text
 from runner.policy.model import Derive, Policy, Session, SmartAccount, SponsoredGas
 from runner.ports import Clock, Telemetry
 from runner.records import ScheduleSeed
+from runner.scheduling.lateness import run_deadline_default
 from runner.settings import FileRef, Settings, SignerSpec, WalletProfile
 
 _DEFAULT_GAS_POLICY = "00000000-0000-4000-8000-000000000001"
@@ -415,7 +416,7 @@ class _Assembly:
             for schedule in policy.schedules.values():
                 intent = encode_all(schedule.calls)
                 context = sessions[f"{policy.name}/{schedule.session}"]
-                deadline = schedule.run_deadline or default_run_deadline(context.spec.lifetime)
+                deadline = schedule.run_deadline or run_deadline_default(context.spec.lifetime)
                 assets: dict[str, Any] = {a.address or NATIVE: a for a in policy.assets}
                 schedules[schedule.uid] = ScheduleContext(
                     spec=schedule,
@@ -484,7 +485,7 @@ class _Assembly:
         account = self.accounts[f"{policy.name}/{spec.account}"]
         margins = account.venue.margins
         uses = [s for s in policy.schedules.values() if s.session == spec.name]
-        rooms = [room(s.run_deadline or default_run_deadline(spec.lifetime), margins) for s in uses]
+        rooms = [room(s.run_deadline or run_deadline_default(spec.lifetime), margins) for s in uses]
         demands = demands_of(spec, uses, now=account.venue.clock.now())
         permissions = permissions_of(
             spec,

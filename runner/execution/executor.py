@@ -18,6 +18,7 @@ from runner.errors import (
     Conflict,
     GuardError,
     RunnerError,
+    WalletApiError,
     WalletBusy,
     WalletRefused,
 )
@@ -174,7 +175,9 @@ class Executor:
             )
             try:
                 signed = await self._sign_and_send(run, grant, deadline, signing)
-            except BaseException:
+            except (WalletApiError, GuardError, TooLate):
+                # Nothing was signed. After any other fault something may have been: it stays
+                # counted, and whoever takes the run up counts it under the same name.
                 self._keeper.discharge(grant.id, run.id)
                 raise
             return await self._pursue(signed, grant, deadline, stack)

@@ -15,7 +15,6 @@ from runner.ethereum.hashing import keccak256
 
 _LONG_LIFE = timedelta(days=10)
 _MOST_JITTER = timedelta(minutes=10)
-_MOST_DEADLINE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +42,6 @@ class Ladder(Enum):
 
     TRANSPORT = (timedelta(seconds=10), timedelta(minutes=5), 0.5)
     REFUSED = (timedelta(hours=1), timedelta(hours=32), 0.0)
-
-
-def default_run_deadline(lifetime: timedelta) -> timedelta:
-    """M9: the smaller of 10 minutes and a tenth of the session's lifetime."""
-    return min(_MOST_DEADLINE, lifetime / 10)
 
 
 def room(run_deadline: timedelta, margins: Margins) -> timedelta:

@@ -165,14 +165,6 @@ class GrantRows:
         since = {"draining_at": now} if state is GrantState.DRAINING else {}
         return await self._change(grant, state, now=now, detail=detail, **since)
 
-    async def schedule_renewal(self, grant: Grant, at: datetime, *, now: datetime) -> Grant:
-        """Set when the next generation is to be asked for."""
-
-        def work(tx: Transaction) -> Grant:
-            return _change(tx, grant, grant.state, now=now, next_renewal_at=at)
-
-        return await self._store.write(work)
-
     def open_key(self, grant: Grant) -> bytes:
         """
         The session key of a generation, 32 bytes.

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from runner.planning.renewal import (
     Ladder,
     Margins,
-    default_run_deadline,
     least_lead,
     may_serve,
     renewal_at,
     retry_after,
     room,
 )
+from runner.scheduling.lateness import run_deadline_default
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 REAL = Margins(
@@ -93,7 +93,7 @@ def test_r2_the_lead_keeps_its_bounds(life, share):
     """
     Whatever is written: never earlier than 20 % of the life, never too late to hand over.
     """
-    deadline = default_run_deadline(life)
+    deadline = run_deadline_default(life)
 
     at = renewal(life, renew_before=share, margins=SANDBOX, deadline=deadline)
 
@@ -130,11 +130,3 @@ def test_r7_to_r9_ladders_double_and_are_capped_by_the_life_left():
     assert retry_after(Ladder.REFUSED, failures=1, **short) == timedelta(minutes=1)
     gone = {**short, "life_left": timedelta(0)}
     assert retry_after(Ladder.REFUSED, failures=1, **gone) == timedelta(seconds=10)
-
-
-def test_m9_default_deadline():
-    """
-    Ten minutes, or a tenth of the lifetime where that is shorter.
-    """
-    assert default_run_deadline(timedelta(days=45)) == timedelta(minutes=10)
-    assert default_run_deadline(timedelta(seconds=45)) == timedelta(seconds=4.5)

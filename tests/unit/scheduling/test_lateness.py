@@ -393,6 +393,7 @@ def test_m6_every_slot_is_decided_exactly_once_whenever_we_look(cron, steps, jit
         (timedelta(days=45), timedelta(minutes=10)),
         (timedelta(minutes=100), timedelta(minutes=10)),
         (timedelta(minutes=5), timedelta(seconds=30)),
+        (timedelta(seconds=45), timedelta(seconds=4.5)),
     ],
 )
 def test_m9_a_run_has_ten_minutes_or_a_tenth_of_a_short_life(lifetime, deadline):
