@@ -49,6 +49,7 @@ def up(config: str | None, sandbox: bool, seconds: float | None) -> None:
     """
     from runner.adapters.telemetry import StructlogTelemetry
     from runner.cli.loading import policies_of, settings_of
+    from runner.policy.unsupported import refuse_unsupported
 
     settings = settings_of(config)
     # `--sandbox` replaces every signer: what is written about them does not matter then.
@@ -57,8 +58,10 @@ def up(config: str | None, sandbox: bool, seconds: float | None) -> None:
     people = settings.log.format == "text" or (
         settings.log.format == "auto" and sys.stderr.isatty()
     )
+    warnings = (*settings.warnings, *(one for policy in policies for one in policy.warnings))
+    refuse_unsupported(warnings)
     telemetry = StructlogTelemetry(people=people, level=settings.log.level)
-    for warning in (*settings.warnings, *(one for policy in policies for one in policy.warnings)):
+    for warning in warnings:
         telemetry.emit(
             "policy.warning",
             level="warning",

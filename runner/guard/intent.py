@@ -14,7 +14,16 @@ from runner.ethereum.abi import encode_call, parse_function
 from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
 from runner.ethereum.erc20 import decode_approve, decode_transfer, encode_approve, encode_transfer
-from runner.policy.model import Approve, Asset, Invoke, Pay, PolicyCall
+from runner.policy.model import (
+    Approve,
+    Asset,
+    Invoke,
+    Pay,
+    PolicyCall,
+    Raw,
+    Sweep,
+    TopUp,
+)
 
 NATIVE = "native"
 """The coin's name where a token's address would stand."""
@@ -43,13 +52,21 @@ class TransferLine:
     ref: str | None = None
 
 
+def at_most(call: PolicyCall) -> Pay | Invoke | Approve | Raw:
+    """A computed call as the payment of the most that it may send; any other as it is."""
+    if isinstance(call, TopUp | Sweep):
+        return Pay(call.to, call.to_name, call.asset, call.most, call.mark, call.memo, call.ref)
+    return call
+
+
 def encode(call: PolicyCall) -> Call:
     """
-    A policy's call as target, value and data.
+    A policy's call as target, value and data; a computed one as the most that it may send.
 
     Raises:
         EncodingError: the arguments do not fit the function's signature.
     """
+    call = at_most(call)
     if isinstance(call, Pay):
         if call.asset.address is None:
             return Call(call.to, call.amount)
@@ -81,8 +98,8 @@ def transfer_lines(
     """
     lines: list[TransferLine] = []
     for call, encoded in zip(calls, intent, strict=True):
-        name = _receiver_name(call)
-        lines += _lines_of(encoded, name, call, assets)
+        known = at_most(call)
+        lines += _lines_of(encoded, _receiver_name(known), known, assets)
     return tuple(lines)
 
 
@@ -130,7 +147,7 @@ def _line(
     )
 
 
-def _receiver_name(call: PolicyCall) -> str:
+def _receiver_name(call: Pay | Invoke | Approve | Raw) -> str:
     if isinstance(call, Pay):
         return call.to_name
     if isinstance(call, Approve):

@@ -26,6 +26,7 @@ from runner.ethereum.permissions import (
     NativeTokenTransfer,
     Permission,
 )
+from runner.guard.intent import at_most
 from runner.guard.scope import Outcome, initial_allowances, installed, judge
 from runner.policy.model import Approve, Derive, Invoke, Pay, PolicyCall, Schedule, Session
 
@@ -104,6 +105,7 @@ def _derive(
 
 def _spend(call: PolicyCall, encoded: Call) -> int | None:
     """What a call takes from a token's allowance; None for calls that are not counted so."""
+    call = at_most(call)
     if isinstance(call, Pay | Approve):
         return None if encoded.value or not encoded.data else call.amount
     if isinstance(call, Invoke) and parse_function(call.function).selector in {TRANSFER, APPROVE}:

@@ -36,7 +36,8 @@ from runner.policy.reader import Reader
 from runner.policy.scalars import parse_boolean, parse_hex, parse_text
 
 _HEX = re.compile(r"0x[0-9a-fA-F]{1,64}")
-_WRONG: Any = object()
+WRONG: Any = object()
+"""Stands for a value that could not be read; the fault has been reported."""
 
 
 class ArgumentsReader:
@@ -66,7 +67,7 @@ class ArgumentsReader:
             self.value(parse_type(parameter.type), each)
             for parameter, each in zip(function.inputs, nodes, strict=True)
         ]
-        return None if any(value is _WRONG for value in values) else tuple(values)
+        return None if any(value is WRONG for value in values) else tuple(values)
 
     def _by_position(
         self, inputs: Sequence[Parameter], node: Node | None, at: Node
@@ -117,7 +118,7 @@ class ArgumentsReader:
         if isinstance(kind, TupleType):
             return self._items(node, kind, kind.items)
         wide = kind.name in ("uint256", "int256", "bytes32", "bytes")
-        return self.reader.read(node, lambda text: self._scalar(kind, text), _WRONG, hex64=wide)
+        return self.reader.read(node, lambda text: self._scalar(kind, text), WRONG, hex64=wide)
 
     def _length(self, kind: ArrayType, node: Node) -> int:
         written = len(node.items) if isinstance(node, ListNode) else 0
@@ -126,13 +127,13 @@ class ArgumentsReader:
     def _items(self, node: Node, kind: AbiType, kinds: Sequence[AbiType]) -> Any:
         sequence = self.reader.sequence(node)
         if sequence is None:
-            return _WRONG
+            return WRONG
         if len(sequence.items) != len(kinds):
             what = f"{kind.name} takes {len(kinds)} items, {len(sequence.items)} are written"
             self.reader.fault(Code.BAD_ARGUMENT, what, node)
-            return _WRONG
+            return WRONG
         values = [self.value(each, item) for each, item in zip(kinds, sequence.items, strict=True)]
-        return _WRONG if any(value is _WRONG for value in values) else tuple(values)
+        return WRONG if any(value is WRONG for value in values) else tuple(values)
 
     def _scalar(self, kind: AbiType, text: str) -> Any:
         value: Any

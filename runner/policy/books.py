@@ -5,6 +5,7 @@ The books of a policy: tokens, contacts, groups; and what a name or an amount me
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from runner.errors import EncodingError
@@ -13,13 +14,16 @@ from runner.ethereum.units import parse_units
 from runner.policy.codes import Code
 from runner.policy.faults import Refusal, did_you_mean, meant, shown
 from runner.policy.language import TOKEN
-from runner.policy.model import Asset, Money
+from runner.policy.model import Asset, Money, Token
 from runner.policy.nodes import Mapping, Node, Scalar
 from runner.policy.reader import Reader
 from runner.policy.scalars import CHAIN_NAMES, ETHER_CHAINS, parse_chain, parse_count
 
 NATIVE = Asset("native", None, 18)
 """The coin of whatever chain an amount is on."""
+
+NOBODY = (ZERO_ADDRESS, "")
+"""Stands in for a party that could not be read."""
 
 _COIN_UNITS = {"native": 18, "ether": 18, "gwei": 9, "wei": 0}
 _NUMBER = re.compile(r"[0-9]+(?:_[0-9]+)*(?:\.[0-9]+(?:_[0-9]+)*)?(?:[eE][+-]?[0-9]{1,3})?")
@@ -29,29 +33,23 @@ _MOST_DECIMALS = 36
 
 
 @dataclass(slots=True)
-class Token:
-    """
-    A declared token: one address for all chains, or one for each.
-
-    A token whose declaration has a fault keeps `sound` False and refuses nothing more.
-    """
-
-    name: str
-    decimals: int
-    address: Address | None
-    by_chain: dict[int, Address]
-    sound: bool
-
-
-@dataclass(slots=True)
 class Books:
-    """What names stand for. `chain` None, in the methods, is a chain that could not be read."""
+    """
+    What names stand for. `chain` None, in the methods, is a chain that could not be read.
+
+    Attributes:
+        declared: The keys at which tokens, contacts and groups are declared; those of included
+            books stand in another file.
+        unsound: Tokens whose declaration has a fault: nothing more is refused because of them.
+    """
 
     reader: Reader
     tokens: dict[str, Token] = field(default_factory=dict)
     contacts: dict[str, Address] = field(default_factory=dict)
     groups: dict[str, tuple[Address, ...]] = field(default_factory=dict)
     accounts: dict[str, Address | None] = field(default_factory=dict)
+    declared: dict[str, Scalar] = field(default_factory=dict)
+    unsound: set[str] = field(default_factory=set)
     _assets: dict[tuple[str, int | None], Asset] = field(default_factory=dict)
 
     def asset(self, token: Token, chain: int | None) -> Asset:
@@ -64,10 +62,8 @@ class Books:
         known = self._assets.get((token.name, chain))
         if known is not None:
             return known
-        address = token.address
-        if address is None and chain is not None:
-            address = token.by_chain.get(chain)
-        if address is None and chain is not None and token.sound:
+        address = token.address if chain is None else token.on(chain)
+        if address is None and chain is not None and token.name not in self.unsound:
             on = CHAIN_NAMES.get(chain, str(chain))
             raise Refusal(
                 Code.NOT_ON_CHAIN,
@@ -83,7 +79,7 @@ class Books:
         assets = {NATIVE: None}
         for chain in chains:
             for token in self.tokens.values():
-                if token.address is not None or chain in token.by_chain:
+                if token.on(chain) is not None:
                     assets[self.asset(token, chain)] = None
         return tuple(assets)
 
@@ -122,6 +118,14 @@ class Books:
             return "names of ENS are not looked up; write the address as a contact"
         return did_you_mean(text, names, "contacts")
 
+    def party(self, node: Node, chain: int | None) -> tuple[Address, str]:
+        """Read an address or a name, and what was written; nobody after a fault."""
+
+        def parse(text: str) -> tuple[Address, str]:
+            return self.address(text, chain), text
+
+        return self.reader.read(node, parse, NOBODY)
+
     def receivers(self, text: str, chain: int | None) -> tuple[Address, ...]:
         """Read an address, a contact or a group."""
         return self.groups[text] if text in self.groups else (self.address(text, chain),)
@@ -152,8 +156,11 @@ class Books:
             return Money(NATIVE, -1, money.mark)
         return money
 
-    def moneys(self, node: Node, chain: int | None) -> tuple[Money, ...]:
-        """Read a list of amounts, no asset twice."""
+    def moneys(self, node: Node, chain: int | None, *, single: bool = False) -> tuple[Money, ...]:
+        """Read a list of amounts, no asset twice; or one amount, where that is enough."""
+        if single and isinstance(node, Scalar):
+            money = self.money(node, chain)
+            return (money,) if money.amount >= 0 else ()
         sequence = self.reader.sequence(node)
         if sequence is None:
             return ()
@@ -265,40 +272,54 @@ def read_address(text: str) -> Address:
     return address
 
 
-def read_books(reader: Reader, fields: dict[str, Node]) -> Books:
-    """Read `tokens`, `contacts` and `groups` of a policy."""
+def read_books(reader: Reader, fields: dict[str, Node], included: Sequence[Books] = ()) -> Books:
+    """
+    Read `tokens`, `contacts` and `groups` of a policy or a book.
+
+    Args:
+        included: Books whose names hold as well; none of them is declared in two of them.
+    """
     books = Books(reader)
-    taken: dict[str, Scalar] = {}
+    for book in included:
+        books.tokens |= book.tokens
+        books.contacts |= book.contacts
+        books.groups |= book.groups
+        books.declared |= book.declared
+        books.unsound |= book.unsound
     for name, key, node in reader.named(fields.get("tokens")):
         if name in _COIN_UNITS:
             what = f"`{name}` is a unit of the chain's coin"
             reader.fault(Code.NAME_TWICE, what, key, "name the token otherwise")
-        _declare(reader, name, key, taken)
-        books.tokens[name] = _read_token(reader, name, node)
+        _declare(books, name, key)
+        books.tokens[name] = _read_token(books, name, node)
     for name, key, node in reader.named(fields.get("contacts")):
         if _HEX_START.match(name):
             hint = "write `name: 0x…`"
             reader.fault(Code.BAD_NAME, "a contact's name comes first", key, hint)
-        _declare(reader, name, key, taken)
+        _declare(books, name, key)
         books.contacts[name] = reader.read(node, read_address, ZERO_ADDRESS)
     for name, key, node in reader.named(fields.get("groups")):
-        _declare(reader, name, key, taken)
+        _declare(books, name, key)
         books.groups[name] = _read_group(reader, books, node)
     return books
 
 
-def _declare(reader: Reader, name: str, key: Scalar, taken: dict[str, Scalar]) -> None:
-    first = taken.setdefault(name, key)
+def _declare(books: Books, name: str, key: Scalar) -> None:
+    first = books.declared.setdefault(name, key)
     if first is not key:
-        what = f"{shown(name)} is declared twice; first in line {first.mark.line}"
-        reader.fault(Code.NAME_TWICE, what, key, "tokens, contacts and groups share their names")
+        where = f"line {first.mark.line}" if first.source is key.source else f"{first.mark}"
+        what = f"{shown(name)} is declared twice; first in {where}"
+        hint = "tokens, contacts and groups share their names, with those of included books"
+        books.reader.fault(Code.NAME_TWICE, what, key, hint)
 
 
-def _read_token(reader: Reader, name: str, node: Node) -> Token:
+def _read_token(books: Books, name: str, node: Node) -> Token:
+    reader = books.reader
     before = len(reader.faults.errors)
     record = reader.record(node, TOKEN)
     if record is None:
-        return Token(name, _MOST_DECIMALS, None, {}, sound=False)
+        books.unsound.add(name)
+        return Token(name, _MOST_DECIMALS, None)
     decimals = record.read("decimals", _parse_decimals, _MOST_DECIMALS)
     written = record.get("address")
     address, by_chain = None, {}
@@ -313,7 +334,9 @@ def _read_token(reader: Reader, name: str, node: Node) -> Token:
             by_chain[chain] = reader.read(value, read_address, ZERO_ADDRESS)
     elif written is not None:
         address = reader.read(written, read_address, ZERO_ADDRESS)
-    return Token(name, decimals, address, by_chain, sound=before == len(reader.faults.errors))
+    if len(reader.faults.errors) > before:
+        books.unsound.add(name)
+    return Token(name, decimals, address, by_chain)
 
 
 def _parse_decimals(text: str) -> int:

@@ -1,33 +1,42 @@
 """
-Reading calls: `pay`, `call`, `approve` and `raw`, in their long and short forms.
+Reading calls, in their long and short forms.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from runner.errors import EncodingError
-from runner.ethereum.abi import Function, parse_function
+from runner.ethereum.abi import Function
 from runner.ethereum.address import ZERO_ADDRESS, Address
-from runner.policy import unsupported
 from runner.policy.arguments import ArgumentsReader
-from runner.policy.books import NATIVE, Books
+from runner.policy.books import NATIVE, NOBODY, Books
 from runner.policy.codes import Code
 from runner.policy.faults import Refusal, did_you_mean, shown
-from runner.policy.language import APPROVE, CALL, ITEM, PAY, RAW, Level
-from runner.policy.model import Approve, Asset, Invoke, Money, Pay, PolicyCall, Raw
+from runner.policy.language import APPROVE, ITEM, LEVELS, PAY, Level
+from runner.policy.model import (
+    Approve,
+    Asset,
+    Invoke,
+    Money,
+    Pay,
+    PolicyCall,
+    Raw,
+    Sweep,
+    TopUp,
+)
 from runner.policy.nodes import Mapping, Node, Scalar
+from runner.policy.pay_each import Find, read_rows
 from runner.policy.reader import Reader, Record
 from runner.policy.scalars import parse_hex, parse_text
+from runner.policy.signatures import function_in, parse_signature, signatures_of
 
 KINDS = ("pay", "call", "approve", "raw", "pay_each", "top_up", "sweep")
 """What a call can be."""
 
 _UNLIMITED = 2**128 - 1
 """From here on an approval is one of the customary ways of writing "any amount"."""
-
-_NOBODY = (ZERO_ADDRESS, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +48,15 @@ class _Notes:
 
 
 class CallsReader:
-    """Reads the calls of one schedule, whose account lives on `chain`."""
+    """
+    Reads the calls of one schedule.
+
+    Args:
+        chain: Where its account lives.
+        receivers: Whom its session may pay; None for anybody.
+        daily: What a budget per day bounds, of the schedule or its session.
+        find: Finds a file beside the policy, by the text of its path and its ending.
+    """
 
     def __init__(
         self,
@@ -47,11 +64,15 @@ class CallsReader:
         books: Books,
         chain: int | None,
         receivers: tuple[Address, ...] | None,
+        daily: AbstractSet[Asset],
+        find: Find,
     ) -> None:
         self.reader = reader
         self.books = books
         self.chain = chain
         self.receivers = receivers
+        self.daily = daily
+        self.find = find
         self.arguments = ArgumentsReader(reader, books, chain)
 
     def items(self, node: Node) -> Iterator[PolicyCall]:
@@ -88,7 +109,7 @@ class CallsReader:
     def one(self, kind: str, node: Node, notes: _Notes = _Notes()) -> Iterator[PolicyCall]:
         """Read what stands below one kind's key; the short form may hold several."""
         mapping = self.reader.mapping(node)
-        if mapping is None or ("item", kind) in unsupported.KEYS:
+        if mapping is None:
             return
         match kind:
             case "pay" if not _is_long(mapping, PAY):
@@ -96,8 +117,7 @@ class CallsReader:
             case "approve" if not _is_long(mapping, APPROVE):
                 yield from self._approve_short(mapping, notes)
             case _:
-                level = {"pay": PAY, "call": CALL, "approve": APPROVE, "raw": RAW}[kind]
-                record = self.reader.record(mapping, level)
+                record = self.reader.record(mapping, LEVELS[kind])
                 if record is not None:
                     yield from self._long(kind, record, self._notes(record, notes))
 
@@ -106,17 +126,25 @@ class CallsReader:
             case "pay":
                 to, amount = record.get("to"), record.get("amount")
                 if to is not None:
-                    yield from self._pay(self._party(to), to, amount, record.place, notes)
+                    yield from self._pay(
+                        self.books.party(to, self.chain), to, amount, record.place, notes
+                    )
             case "approve":
                 spender, amount = record.get("spender"), record.get("amount")
                 if spender is not None and amount is not None:
                     token = record.read("token", self._token, None)
-                    party = self._party(spender)
+                    party = self.books.party(spender, self.chain)
                     yield from self._approve(party, amount, token, record.place, notes)
             case "call":
                 yield from self._invoke(record, notes)
-            case _:
+            case "raw":
                 yield from self._raw(record, notes)
+            case "pay_each":
+                yield from self._pay_each(record, notes)
+            case "top_up":
+                yield from self._top_up(record, notes)
+            case _:
+                yield from self._sweep(record, notes)
 
     def _notes(self, record: Record, outer: _Notes) -> _Notes:
         for key, above in (("memo", outer.memo), ("ref", outer.ref)):
@@ -128,21 +156,13 @@ class CallsReader:
             record.read("memo", parse_text, outer.memo), record.read("ref", parse_text, outer.ref)
         )
 
-    def _party(self, node: Node) -> tuple[Address, str]:
-        """Read an address or a name; return it with what was written."""
-
-        def parse(text: str) -> tuple[Address, str]:
-            return self.books.address(text, self.chain), text
-
-        return self.reader.read(node, parse, _NOBODY)
-
     def _pay_short(self, mapping: Mapping, notes: _Notes) -> Iterator[PolicyCall]:
         for key, value in self._pairs(mapping, "`pay: {alice: 10 usdc}`", PAY):
-            yield from self._pay(self._party(key), key, value, key, notes)
+            yield from self._pay(self.books.party(key, self.chain), key, value, key, notes)
 
     def _approve_short(self, mapping: Mapping, notes: _Notes) -> Iterator[PolicyCall]:
         for key, value in self._pairs(mapping, "`approve: {vault: 10 usdc}`", APPROVE):
-            yield from self._approve(self._party(key), value, None, key, notes)
+            yield from self._approve(self.books.party(key, self.chain), value, None, key, notes)
 
     def _pairs(self, mapping: Mapping, example: str, level: Level) -> Iterator[tuple[Scalar, Node]]:
         if not mapping.entries:
@@ -163,12 +183,19 @@ class CallsReader:
         return known or text in books.accounts or text.startswith("0x")
 
     def _pay(
-        self, to: tuple[Address, str], at: Node, amount: Node | None, place: Node, notes: _Notes
-    ) -> Iterator[PolicyCall]:
+        self,
+        to: tuple[Address, str],
+        at: Node,
+        amount: Node | None,
+        place: Node,
+        notes: _Notes,
+        *,
+        bare: Asset | None = None,
+    ) -> Iterator[Pay]:
         address, name = to
         if address != ZERO_ADDRESS and self.receivers is not None:
             self._check_receiver(address, name, at)
-        money = None if amount is None else self.books.money(amount, self.chain)
+        money = None if amount is None else self.books.money(amount, self.chain, bare=bare)
         if money is None or amount is None or money.amount < 0:
             return
         if money.amount == 0:
@@ -215,8 +242,8 @@ class CallsReader:
 
     def _invoke(self, record: Record, notes: _Notes) -> Iterator[PolicyCall]:
         contract, written = record.get("contract"), record.get("function")
-        address, name = _NOBODY if contract is None else self._party(contract)
-        function = None if written is None else self.reader.read(written, _parse_function, None)
+        address, name = NOBODY if contract is None else self.books.party(contract, self.chain)
+        function = None if written is None else self._function(written, record)
         value = self._value(record)
         if function is None:
             return
@@ -228,9 +255,122 @@ class CallsReader:
             address, name, signature, args, value.amount, record.mark, notes.memo, notes.ref
         )
 
+    def _function(self, written: Node, record: Record) -> tuple[str, Function] | None:
+        """Read the function: a signature, or beside `abi` the name of one of its functions."""
+        abi = record.get("abi")
+        if abi is None:
+            return self.reader.read(written, parse_signature, None)
+
+        def parse(path: str) -> tuple[tuple[str, ...], str]:
+            file = self.find(path, (".json",))
+            return signatures_of(file), file.name
+
+        contract = self.reader.read(abi, parse, None)
+        if contract is None:
+            return None
+        signatures, name = contract
+        return self.reader.read(written, lambda text: function_in(signatures, text, name), None)
+
+    def _pay_each(self, record: Record, notes: _Notes) -> Iterator[PolicyCall]:
+        if "csv" not in record:
+            return
+        token = record.read("token", self._token, None)
+        if token is None and "token" in record:
+            return
+        seen: dict[tuple[object, ...], Scalar] = {}
+        for row in read_rows(record, self.find):
+            own = _Notes(row.memo or notes.memo, row.ref or notes.ref)
+            to = self.books.party(row.to, self.chain)
+            for pay in self._pay(to, row.to, row.amount, row.to, own, bare=token):
+                first = seen.setdefault((pay.to, pay.asset, pay.amount, row.ref), row.to)
+                if first is not row.to:
+                    what = f"{shown(row.to.text)} is paid the same in line {first.mark.line}"
+                    hint = "delete one of the lines, or give them different `ref`s"
+                    self.reader.faults.warn(Code.PAID_TWICE_IN_ONE_FILE, what, row.to, hint)
+                yield pay
+
+    def _top_up(self, record: Record, notes: _Notes) -> Iterator[PolicyCall]:
+        to = record.get("to")
+        address, name = NOBODY if to is None else self.books.party(to, self.chain)
+        if to is not None and address != ZERO_ADDRESS:
+            self._check_receiver(address, name, to)
+        below, up_to, most = (self._above_zero(record, key) for key in ("below", "up_to", "max"))
+        if below is None or up_to is None or most is None:
+            return
+        if not self._same_asset(record, below, {"up_to": up_to, "max": most}):
+            return
+        if up_to.amount < below.amount:
+            what, hint = "`up_to` is less than `below`", "fill up to `below` at least"
+            self.reader.fault(Code.OUT_OF_RANGE, what, record.fields["up_to"], hint)
+            return
+        self._check_daily(record, below.asset)
+        yield TopUp(
+            address,
+            name,
+            below.asset,
+            below.amount,
+            up_to.amount,
+            most.amount,
+            record.mark,
+            notes.memo,
+            notes.ref,
+        )
+
+    def _sweep(self, record: Record, notes: _Notes) -> Iterator[PolicyCall]:
+        to = record.get("to")
+        address, name = NOBODY if to is None else self.books.party(to, self.chain)
+        if to is not None and address != ZERO_ADDRESS:
+            self._check_receiver(address, name, to)
+        asset = record.read("token", self._token_or_coin, None)
+        most = self._above_zero(record, "max")
+        if asset is None or most is None:
+            return
+        node = record.get("keep")
+        keep = Money(asset, 0, record.mark)
+        if node is not None:
+            keep = self.books.money(node, self.chain, bare=asset)
+        kept = {} if node is None else {"keep": keep}
+        if keep.amount < 0 or not self._same_asset(
+            record, Money(asset, 0, record.mark), {**kept, "max": most}
+        ):
+            return
+        self._check_daily(record, asset)
+        yield Sweep(
+            address, name, asset, keep.amount, most.amount, record.mark, notes.memo, notes.ref
+        )
+
+    def _check_daily(self, record: Record, asset: Asset) -> None:
+        """G10: what is read from the chain at run time is bounded by the day as well."""
+        if asset not in self.daily:
+            what = f"no limit per day bounds the `{asset.name}` that this call sends"
+            hint = f"add `limits: {{per_day: [… {asset.name}]}}` to the schedule or its session"
+            self.reader.fault(Code.NO_DAILY_LIMIT, what, record.place, hint)
+
+    def _above_zero(self, record: Record, key: str) -> Money | None:
+        node = record.get(key)
+        if node is None:
+            return None
+        money = self.books.money(node, self.chain)
+        if money.amount == 0:
+            what = f"`{key}` of nothing"
+            self.reader.fault(Code.NOT_ABOVE_ZERO, what, node, "write an amount above 0")
+        return money if money.amount > 0 else None
+
+    def _same_asset(self, record: Record, first: Money, others: dict[str, Money]) -> bool:
+        for key, money in others.items():
+            if money.asset != first.asset:
+                what = f"`{money.asset.name}` stands beside `{first.asset.name}`"
+                hint = f"write it in {first.asset.name}: one call moves one asset"
+                self.reader.fault(Code.WRONG_ASSET, what, record.fields[key], hint)
+                return False
+        return True
+
+    def _token_or_coin(self, text: str) -> Asset:
+        return NATIVE if text == NATIVE.name else self._token(text)
+
     def _raw(self, record: Record, notes: _Notes) -> Iterator[PolicyCall]:
         to = record.get("to")
-        address, name = _NOBODY if to is None else self._party(to)
+        address, name = NOBODY if to is None else self.books.party(to, self.chain)
         data = record.read("data", parse_hex, b"", hex64=True)
         value = self._value(record)
         if value is not None:
@@ -246,11 +386,3 @@ class CallsReader:
 
 def _is_long(mapping: Mapping, level: Level) -> bool:
     return any(key in level.keys for key in mapping.entries)
-
-
-def _parse_function(text: str) -> tuple[str, Function]:
-    try:
-        return " ".join(text.split()), parse_function(text)
-    except EncodingError as error:
-        hint = error.hint or 'write it like "deposit(uint256 amount)"'
-        raise Refusal(Code.NOT_A_SIGNATURE, error.what, hint) from None

@@ -4,9 +4,9 @@ The stable ids of everything that can be wrong with a policy or with runner.yaml
     P001–P019  reading the file          P060–P079  addresses and names
     P021–P028  values YAML cuts up       P080–P089  calls
     P030–P039  structure                 P090–P099  sessions and permissions
-    P040–P049  plain values              P100–P110  schedules
+    P040–P049  plain values              P100–P119  schedules
     P050–P057  amounts                   P120–P129  runner.yaml
-                                         P900–P909  warnings
+    P130–P139  files beside a policy     P900–P929  warnings
 
 An id is never reused and never changes its meaning. `catalogue` explains each.
 """
@@ -66,6 +66,7 @@ class Code(StrEnum):
     NOT_A_PERCENTAGE = "P046"
     NOT_AN_INSTANT = "P047"
     UNKNOWN_TIMEZONE = "P048"
+    NOT_A_TIME = "P049"
 
     NOT_AN_AMOUNT = "P050"
     NO_UNIT = "P051"
@@ -111,6 +112,7 @@ class Code(StrEnum):
     NOTHING_ALLOWED = "P095"
     ENDLESS = "P096"
     RENEWED_TOO_EARLY = "P097"
+    NO_DAILY_LIMIT = "P098"
 
     NO_TRIGGER = "P100"
     TWO_TRIGGERS = "P101"
@@ -121,6 +123,9 @@ class Code(StrEnum):
     NO_WINDOW = "P106"
     END_BEFORE_START = "P107"
     NOT_ONE_INSTANT = "P108"
+    NOT_A_DATE = "P109"
+    BAD_BLACKOUT = "P110"
+    BAD_CONDITION = "P111"
 
     NOT_ONE_WALLET = "P120"
     BAD_URL = "P121"
@@ -130,9 +135,26 @@ class Code(StrEnum):
     OPEN_WITHOUT_TOKEN = "P125"  # noqa: S105 (the id of the fault, not a secret)
     BAD_STORE = "P126"
     BAD_RATE = "P127"
+    BAD_ROUTE = "P128"
+
+    BAD_PATH = "P130"
+    BAD_BOOK = "P131"
+    BAD_CSV = "P132"
+    TOO_MANY_ROWS = "P133"
+    BAD_ABI = "P134"
 
     NO_EFFECT = "P900"
     CRON_EVERY_MINUTE_OF_ONE_HOUR = "P901"
     ROOT_GRANTED = "P902"
     VARIABLE_IGNORED = "P903"
     SESSION_UNUSED = "P904"
+    PAID_TWICE_IN_ONE_FILE = "P905"
+    NEVER_FIRES_AGAIN = "P910"
+    SKIPS_MONTHS = "P911"
+    HITS_A_CLOCK_CHANGE = "P912"
+    TWICE_IN_ONE_MONTH = "P913"
+    EITHER_DAY = "P914"
+    BROADER_THAN_NEEDED = "P915"
+    LONGER_THAN_NEEDED = "P916"
+    CONTACT_UNUSED = "P917"
+    AMOUNT_OUT_OF_LINE = "P918"

@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import fields, is_dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from typing import Any
 
 from runner.errors import Mark
-from runner.policy.model import At, Cron, Every, Policy, Schedule
+from runner.policy.model import At, Cron, Dates, Every, Policy, Schedule
 
 _PLACES = frozenset({"mark", "trigger_mark", "permission_marks", "warnings", "file"})
 
@@ -48,6 +48,13 @@ def trigger_text(schedule: Schedule) -> str:
             return f"every {int(trigger.period.total_seconds())}s{anchor}{start}"
         case At():
             return f"at {trigger.instant.isoformat()}{start}"
+        case Dates():
+            days = [wall.isoformat() for wall in trigger.listed]
+            days += [json.dumps(_plain(rule), sort_keys=True) for rule in trigger.rules]
+            return (
+                f"dates {' '.join(days)} {trigger.timezone} "
+                f"gap {trigger.gap} fold {trigger.fold}{start}"
+            )
 
 
 def _plain(value: Any) -> Any:
@@ -66,7 +73,7 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, bytes):
         return "0x" + value.hex()
-    if isinstance(value, datetime):
+    if isinstance(value, datetime | time):
         return value.isoformat()
     if isinstance(value, timedelta):
         return value.total_seconds()

@@ -9,7 +9,7 @@ at carries the `Mark` of the place where it was written.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Literal
@@ -37,6 +37,22 @@ class Asset:
     name: str
     address: Address | None
     decimals: int
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """
+    A declared token: one `address` for every chain, or one for each in `by_chain` (EIP-155 ids).
+    """
+
+    name: str
+    decimals: int
+    address: Address | None
+    by_chain: dict[int, Address] = field(default_factory=dict)
+
+    def on(self, chain: int) -> Address | None:
+        """Its address on a chain, if it has one there."""
+        return self.address if self.address is not None else self.by_chain.get(chain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +217,45 @@ class Raw:
     ref: str | None = None
 
 
-PolicyCall = Pay | Invoke | Approve | Raw
+@dataclass(frozen=True, slots=True)
+class TopUp:
+    """
+    Fill a balance up: where `to` holds less than `below`, it is sent what lacks to `up_to`, but
+    never more than `most`. All in base units of `asset`; read when the run is prepared (G10).
+    """
+
+    to: Address
+    to_name: str
+    asset: Asset
+    below: int
+    up_to: int
+    most: int
+    mark: Mark
+    memo: str | None = None
+    ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """
+    Send away what the paying account holds above `keep`, but never more than `most`. In base
+    units of `asset`; read when the run is prepared (G10).
+    """
+
+    to: Address
+    to_name: str
+    asset: Asset
+    keep: int
+    most: int
+    mark: Mark
+    memo: str | None = None
+    ref: str | None = None
+
+
+Computed = TopUp | Sweep
+"""Calls whose amount is known only when the run is prepared; `most` bounds it."""
+
+PolicyCall = Pay | Invoke | Approve | Raw | TopUp | Sweep
 
 
 class Gap(StrEnum):
@@ -253,7 +307,111 @@ class At:
     instant: datetime
 
 
-Trigger = Cron | Every | At
+@dataclass(frozen=True, slots=True)
+class LastBusinessDay:
+    """The last day from Monday to Friday of each of these months (1 to 12)."""
+
+    time: time
+    months: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NthWeekday:
+    """
+    The nth `weekday` of each of these months: 0 is Sunday, 1 Monday, as in cron; `nth` 1 to 5, or
+    -1 for the last. A month without a fifth has none.
+    """
+
+    weekday: int
+    nth: int
+    time: time
+    months: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NearestWeekday:
+    """
+    The day from Monday to Friday nearest to a day of each of these months, in the same month.
+    A `day` that a month does not have is its last.
+    """
+
+    day: int
+    time: time
+    months: tuple[int, ...]
+
+
+DateRule = LastBusinessDay | NthWeekday | NearestWeekday
+
+
+@dataclass(frozen=True, slots=True)
+class Dates:
+    """Wall-clock times (naive, whole seconds), listed or by rules, in one zone (T7)."""
+
+    listed: tuple[datetime, ...]
+    rules: tuple[DateRule, ...]
+    timezone: str
+    gap: Gap
+    fold: Fold
+
+
+Trigger = Cron | Every | At | Dates
+
+
+@dataclass(frozen=True, slots=True)
+class RecurringBlackout:
+    """From each firing of a cron on for `lasts`, nothing is paid (B1)."""
+
+    cron: Cron
+    lasts: timedelta
+    action: Literal["defer", "skip"]
+
+
+@dataclass(frozen=True, slots=True)
+class DatedBlackout:
+    """From `begin` to before `end` (aware UTC), nothing is paid (B1)."""
+
+    begin: datetime
+    end: datetime
+    action: Literal["defer", "skip"]
+
+
+Blackout = RecurringBlackout | DatedBlackout
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceRequirement:
+    """`of` holds at least this much before a run is signed; None is the paying account."""
+
+    of: Address | None
+    of_name: str | None
+    at_least: Money
+
+
+class Comparison(StrEnum):
+    """How an argument is compared (B4)."""
+
+    EQUALS = "equals"
+    NOT = "not"
+    IN = "in"
+    ABOVE = "above"
+    AT_LEAST = "at_least"
+    BELOW = "below"
+    AT_MOST = "at_most"
+
+
+@dataclass(frozen=True, slots=True)
+class ArgumentRequirement:
+    """
+    The argument at `position` of each call of `function` passes every test: a comparison and what
+    it compares with, in the ABI's Python types; `in` has a tuple of such values.
+    """
+
+    function: str
+    position: int
+    tests: tuple[tuple[Comparison, Any], ...]
+
+
+Requirement = BalanceRequirement | ArgumentRequirement
 
 
 class CatchUp(StrEnum):
@@ -287,6 +445,8 @@ class Schedule:
     When to make which calls with which session. `uid` is `policy/name`.
 
     Durations that are None take their default by rule (`catch_up_window` M2, `run_deadline` M9).
+    `until_total` bounds what is ever paid, `approve_above` and `new_receiver_above` say from which
+    amount on a person confirms (B9, B10); None leaves `new_receiver_above` to its default rule.
     """
 
     name: str
@@ -312,6 +472,16 @@ class Schedule:
     previous_names: tuple[str, ...]
     mark: Mark
     trigger_mark: Mark
+    until_total: tuple[Money, ...] = ()
+    approve_above: tuple[Money, ...] = ()
+    approval_lead: timedelta = timedelta(hours=24)
+    new_receiver_above: tuple[Money, ...] | None = None
+    require: tuple[Requirement, ...] = ()
+    blackout: tuple[Blackout, ...] = ()
+    late_after: timedelta | None = None
+    max_time_since_success: timedelta | None = None
+    max_runtime: timedelta | None = None
+    ping: str | None = None
 
     @property
     def uid(self) -> str:
@@ -320,7 +490,12 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One file: accounts, the sessions on them, and the schedules that use them."""
+    """
+    One file: accounts, the sessions on them, and the schedules that use them.
+
+    `tokens`, `contacts` and `groups` hold those of included books as well. `assets` are the coin
+    and the tokens on the chains of its accounts. `warnings` are faults of severity `warning`.
+    """
 
     name: str
     description: str | None
@@ -331,4 +506,6 @@ class Policy:
     assets: tuple[Asset, ...]
     contacts: dict[str, Address]
     mark: Mark
-    warnings: tuple[Any, ...] = field(default=())
+    tokens: dict[str, Token] = field(default_factory=dict)
+    groups: dict[str, tuple[Address, ...]] = field(default_factory=dict)
+    warnings: tuple[Any, ...] = ()

@@ -11,13 +11,16 @@ from bisect import bisect_right
 from collections.abc import Iterator
 
 from runner.errors import Mark
-from runner.policy.secrets import masked
+from runner.policy.secrets import find_secret, masked
+
+CELL = "csv"
+"""The style of a scalar that is a cell of a table: its text is data, and holds no variables."""
 
 
 class Source:
     """The text of one file. Lines end at `\\n` alone, as editors and libyaml's rivals count."""
 
-    __slots__ = ("_hidden", "_shown", "_starts", "file", "text")
+    __slots__ = ("_hidden", "_shown", "_starts", "_suspicious", "file", "text")
 
     def __init__(self, file: str, text: str) -> None:
         self.file = file
@@ -25,6 +28,14 @@ class Source:
         self._starts: list[int] = []
         self._hidden: list[tuple[int, int]] = []
         self._shown: dict[int, str] = {}
+        self._suspicious: bool | None = None
+
+    @property
+    def suspicious(self) -> bool:
+        """Something in it looks like a secret. One look at all spares one at each scalar."""
+        if self._suspicious is None:
+            self._suspicious = find_secret(self.text) is not None
+        return self._suspicious
 
     def hide(self, start: int, end: int) -> None:
         """Blot out a stretch of the text wherever its line is shown."""
@@ -90,7 +101,7 @@ class Node:
 
 
 class Scalar(Node):
-    """Text. `style` is None for plain text, else the character that opens it: `'"|>`."""
+    """Text. `style` is None for plain text, else what opens it, one of `'"|>`; or `CELL`."""
 
     __slots__ = ("style", "text")
 

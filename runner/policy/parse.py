@@ -4,16 +4,18 @@ YAML files → policies, or every fault of every file at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from runner.errors import Mark, PolicyError, PolicyErrors
-from runner.policy import unsupported
 from runner.policy.accounts import Surroundings, read_accounts
+from runner.policy.beside import Neighbour
 from runner.policy.books import read_books
 from runner.policy.codes import Code
-from runner.policy.faults import Faults, Refusal, did_you_mean, shown
-from runner.policy.language import POLICY, SCHEDULE, SESSION
+from runner.policy.faults import Faults, Refusal, shown
+from runner.policy.includes import Book, Library, read_defaults
+from runner.policy.language import POLICY, SESSION
 from runner.policy.model import Policy, Schedule, Session
 from runner.policy.nodes import Mapping as MapNode
 from runner.policy.nodes import Node, Scalar
@@ -49,31 +51,35 @@ def load_policies(
     Raises:
         PolicyErrors: All faults of all files, warnings included, in file order.
     """
-    loaded: list[tuple[Policy | None, list[PolicyError]]] = []
+    loaded: list[_Loaded] = []
     first: dict[str, Policy] = {}
+    library = Library(environment)
     for path in _files(paths):
         if path.is_dir():
-            loaded.append((None, [_nothing_in(path)]))
+            loaded.append(_Loaded(path, None, [_nothing_in(path)]))
             continue
         try:
             raw = _read_file(path)
         except OSError as error:
-            loaded.append((None, [_unreadable(path, error)]))
+            loaded.append(_Loaded(path, None, [_unreadable(path, error)]))
             continue
         document = read(raw, str(path))
-        policy = _Loader(document, environment, settings, check_cron).load()
-        faults = document.faults
+        policy = _Loader(document, path, library, settings, check_cron).load()
         if policy is not None and policy.name:
             earlier = first.setdefault(policy.name, policy)
             if earlier is not policy:
                 what = f"the policy name `{policy.name}` is taken by {earlier.file}"
                 hint = "names are unique among all files: the history belongs to the name"
-                faults.add(Code.POLICY_TWICE, what, policy.mark, hint)
-        loaded.append((policy, _in_order(faults)))
-    faults_found = [fault for _, found in loaded for fault in found]
-    if any(fault.severity == "error" for fault in faults_found):
-        raise PolicyErrors(faults_found)
-    return tuple(policy for policy, _ in loaded if policy is not None)
+                document.faults.add(Code.POLICY_TWICE, what, policy.mark, hint)
+        loaded.append(_Loaded(path, policy, _in_order(document.faults)))
+    if library.books:  # a book lies beside the policies that include it, and is none itself
+        loaded = [one for one in loaded if one.path.resolve() not in library.books]
+    found = [fault for one in loaded for fault in one.faults]
+    found += [fault for book in library.books.values() for fault in _in_order(book.faults)]
+    policies = tuple(one.policy for one in loaded if one.policy is not None)
+    if any(fault.severity == "error" for fault in found):
+        raise PolicyErrors(_once(found))
+    return policies
 
 
 def parse_policy(
@@ -83,18 +89,37 @@ def parse_policy(
     environment: Mapping[str, str],
     settings: Surroundings | None = None,
     check_cron: CheckCron,
+    path: Path | None = None,
 ) -> Policy:
     """
-    Read one policy from text; `file` is its name in messages. See `load_policies`.
+    Read one policy from text; `file` is its name in messages, `path` where it stands if it may
+    name files beside it. See `load_policies`.
 
     Raises:
         PolicyErrors: All faults, in the order of the file.
     """
     document = read(text, file)
-    policy = _Loader(document, environment, settings, check_cron).load()
-    if policy is None or document.faults.errors:
-        raise PolicyErrors(_in_order(document.faults))
+    library = Library(environment)
+    policy = _Loader(document, path, library, settings, check_cron).load()
+    found = _in_order(document.faults)
+    found += [fault for book in library.books.values() for fault in _in_order(book.faults)]
+    if policy is None or any(fault.severity == "error" for fault in found):
+        raise PolicyErrors(_once(found))
     return policy
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """What became of one file."""
+
+    path: Path
+    policy: Policy | None
+    faults: list[PolicyError]
+
+
+def _once(faults: Iterable[PolicyError]) -> list[PolicyError]:
+    """Drop repetitions: a default of a book is read by each schedule of each policy."""
+    return list({(one.code, one.where, one.what): one for one in faults}.values())
 
 
 def _files(paths: Sequence[Path]) -> Iterator[Path]:
@@ -111,7 +136,12 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
 
 
 def _is_policy(file: Path) -> bool:
-    return file.suffix in _SUFFIXES and not file.name.startswith(".") and file.is_file()
+    return (
+        file.suffix in _SUFFIXES
+        and file.stem != "runner"  # the settings, in a folder that holds both
+        and not file.name.startswith(".")
+        and file.is_file()
+    )
 
 
 def _read_file(path: Path) -> bytes:
@@ -142,13 +172,16 @@ class _Loader:
     def __init__(
         self,
         document: Document,
-        environment: Mapping[str, str],
+        path: Path | None,
+        library: Library,
         settings: Surroundings | None,
         check_cron: CheckCron,
     ) -> None:
         self.document = document
+        self.path = path
+        self.library = library
         self.faults = document.faults
-        self.reader = Reader(self.faults, environment)
+        self.reader = Reader(self.faults, library.environment)
         self.settings = settings
         self.check_cron = check_cron
 
@@ -160,8 +193,9 @@ class _Loader:
             return None
         fields.read("version", _parse_version, "1")
         name = fields.read("name", parse_name, "")
-        defaults = self._defaults(fields.get("defaults"))
-        books = read_books(self.reader, fields.fields)
+        included = self.library.included(fields, self.path)
+        defaults = self._defaults(fields.get("defaults"), included)
+        books = read_books(self.reader, fields.fields, [book.books for book in included])
         accounts = read_accounts(self.reader, fields, books, self.settings)
         zone = defaults.zone or "UTC"
         sessions: dict[str, Session] = {}
@@ -170,7 +204,7 @@ class _Loader:
             if record is not None:
                 sessions[key] = SessionReader(record, name, accounts, books).read(key, zone)
         chains = {account.name: account.chain for account in accounts.values()}
-        names = Names(name, sessions, chains, books, self.check_cron)
+        names = Names(name, sessions, chains, books, self._find, self.check_cron)
         schedules: dict[str, Schedule] = {}
         for key, _, node in self.reader.named(fields.get("schedules")):
             record = read_fields(self.reader, node, defaults)
@@ -190,22 +224,20 @@ class _Loader:
             assets=books.all_assets(sorted(set(chains.values()))),
             contacts=books.contacts,
             mark=fields.mapping.mark if place is None else place.mark,
+            tokens=books.tokens,
+            groups=books.groups,
             warnings=tuple(self.faults.warnings),
         )
 
-    def _defaults(self, node: Node | None) -> Defaults:
-        """Read `defaults`: any key of sessions and schedules, save what names one of them."""
+    def _find(self, text: str, endings: tuple[str, ...]) -> Neighbour:
+        return self.library.shelf.find(self.path, text, endings)
+
+    def _defaults(self, node: Node | None, included: Sequence[Book]) -> Defaults:
+        """Read `defaults`; what the policy writes itself wins over its books."""
         found: dict[str, Node] = {}
-        known = (set(SESSION.keys) | set(SCHEDULE.keys)) - {"previous_names"}
-        for text, key, value in self.reader.named(node, names=False):
-            if text not in known:
-                hint = did_you_mean(text, known, "keys of sessions and schedules")
-                what = f"`defaults` has no key {shown(text)}"
-                self.reader.fault(Code.UNKNOWN_KEY, what, key, hint)
-            elif {("session", text), ("schedule", text)} & unsupported.KEYS:
-                self.reader.not_supported(f"`{text}`", key)
-            else:
-                found[text] = value
+        for book in included:
+            found |= book.defaults
+        found |= read_defaults(self.reader, node)
         zone = found.get("timezone")
         return Defaults(found, None if zone is None else self.reader.read(zone, parse_zone, None))
 

@@ -16,8 +16,8 @@ from runner.policy import unsupported
 from runner.policy.codes import Code
 from runner.policy.faults import Faults, Refusal, did_you_mean, listed, meant, shown
 from runner.policy.language import LEVELS, Level
+from runner.policy.nodes import CELL, Node, Scalar, Sequence, kind_of
 from runner.policy.nodes import Mapping as MapNode
-from runner.policy.nodes import Node, Scalar, Sequence, kind_of
 from runner.policy.scalars import parse_name
 from runner.policy.secrets import find_secret
 from runner.policy.traps import line_with, quoted
@@ -39,8 +39,6 @@ class Reader:
     def __init__(self, faults: Faults, environment: Mapping[str, str]) -> None:
         self.faults = faults
         self.environment = environment
-        # Looking once at all of the text spares looking at each scalar.
-        self._suspicious = find_secret(faults.source.text) is not None
 
     def fault(self, code: Code, what: str, at: Node | Mark, hint: str | None = None) -> None:
         """Keep an error."""
@@ -80,12 +78,12 @@ class Reader:
             self.no_value(node)
             return None
         text = node.text
-        if "${" in text:
+        if "${" in text and node.style != CELL:
             expanded = self._expanded(node)
             if expanded is None:
                 return None
             text = expanded
-        elif not self._suspicious:
+        elif not node.source.suspicious:
             return text
         return None if self._is_secret(text, node, hex64=hex64) else text
 
@@ -142,7 +140,7 @@ class Reader:
         if node is None or (mapping := self.mapping(node)) is None:
             return
         for text, (key, value) in mapping.entries.items():
-            if self._suspicious and self._is_secret(text, key):
+            if key.source.suspicious and self._is_secret(text, key):
                 continue
             if self._variable_in(key):
                 continue
@@ -163,10 +161,9 @@ class Reader:
         for text, (key, value) in mapping.entries.items():
             if text not in known:
                 self._unknown_key(text, key, level)
-            elif (level.name, text) in unsupported.KEYS:
-                self.not_supported(f"`{text}`", key)
             else:
                 fields[text] = value
+                self.warn_if_unsupported(level.name, text, key)
         for name in level.required:
             if name not in fields:
                 self.missing(name, mapping, level.article)
@@ -185,10 +182,16 @@ class Reader:
         hint = f"add `{name}: …`" + (f": {key.about}" if key else "")
         self.fault(Code.MISSING_KEY, f"{called} lacks the key `{name}`", at, hint)
 
+    def warn_if_unsupported(self, level: str, key: str, at: Node) -> None:
+        """Warn of a key that is read and not carried out yet."""
+        if (level, key) in unsupported.KEYS:
+            self.not_supported(f"`{key}`", at)
+
     def not_supported(self, what: str, at: Node) -> None:
-        """Report what the language has, and this release does not execute."""
-        hint = "delete it; a key that is not obeyed would only seem to protect"
-        self.fault(Code.NOT_SUPPORTED_YET, f"{what} is not supported yet", at, hint)
+        """Warn of what the language has, and this release does not carry out."""
+        what = f"{what} is not carried out by this release"
+        hint = "`runner up` refuses to start with it: it would only seem to be obeyed"
+        self.faults.warn(Code.NOT_SUPPORTED_YET, what, at, hint)
 
     def _unknown_key(self, text: str, key: Scalar, level: Level) -> None:
         if key.broken or self._is_secret(text, key) or self._variable_in(key):

@@ -7,10 +7,12 @@ Each reader takes text and raises `Refusal` with the code, what is wrong, and ho
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from functools import lru_cache
 from typing import NoReturn
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from runner.errors import EncodingError
@@ -35,7 +37,8 @@ _INSTANT = re.compile(
     r"(?P<local>[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2})?)"
     r"\s?(?P<offset>[Zz]|[+-][0-9]{2}:?[0-9]{2})?"
 )
-_YEARS = range(2000, 2200)
+YEARS = range(2000, 2200)
+"""Of instants and dates: nothing is paid before or after them."""
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*")
 _NOT_ZONES = frozenset({"localtime", "posixrules", "Factory", "leapseconds"})
 
@@ -112,6 +115,19 @@ def parse_count(text: str) -> int:
     except EncodingError:
         hint = "write it with digits, as 3"
         raise Refusal(Code.NOT_A_NUMBER, f"{shown(text)} is not an integer", hint) from None
+
+
+def between(low: int, high: int) -> Callable[[str], int]:
+    """Return the reader of an integer within bounds, both included."""
+
+    def parse(text: str) -> int:
+        number = parse_count(text)
+        if not low <= number <= high:
+            what = f"{shown(text)} is not between {low} and {high}"
+            raise Refusal(Code.OUT_OF_RANGE, what, f"write {low} to {high}")
+        return number
+
+    return parse
 
 
 def parse_boolean(text: str) -> bool:
@@ -194,7 +210,7 @@ def parse_instant(text: str, zone: str | None, gap: Gap, fold: Fold) -> datetime
         offset = _offset(match["offset"])
     except ValueError as error:
         raise Refusal(Code.NOT_AN_INSTANT, f"{shown(text)}: {error}", hint) from None
-    if local.year not in _YEARS:
+    if local.year not in YEARS:
         raise Refusal(Code.OUT_OF_RANGE, f"{shown(text)} is not between 2000 and 2199")
     if offset is not None:
         return local.replace(tzinfo=offset).astimezone(UTC)
@@ -233,6 +249,19 @@ def parse_rate(text: str) -> tuple[int, timedelta]:
     if match is None or int(match[1]) == 0:
         raise Refusal(Code.BAD_RATE, f"{shown(text)} is not a rate", "write it like 25/s or 1/m")
     return int(match[1]), timedelta(seconds=_UNITS[match[2]])
+
+
+def parse_url(text: str) -> str:
+    """Read a URL of http or https."""
+    try:
+        parts = urlsplit(text)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound or re.search(r"\s", text):
+        hint = "write it with its scheme, like https://example.org/path"
+        raise Refusal(Code.BAD_URL, f"{shown(text)} is not a URL of http or https", hint)
+    return text
 
 
 def parse_hex(text: str) -> bytes:

@@ -12,37 +12,45 @@ from enum import StrEnum
 from typing import Literal, Protocol, TypeVar, cast
 
 from runner.errors import EncodingError
-from runner.policy import unsupported
 from runner.policy.books import Books
 from runner.policy.calls import KINDS, CallsReader
 from runner.policy.codes import Code
+from runner.policy.conditions import RequirementsReader, read_blackouts
+from runner.policy.dates import DatesReader
 from runner.policy.faults import Refusal, did_you_mean, shown
 from runner.policy.language import SCHEDULE
 from runner.policy.model import (
     At,
+    Blackout,
     CatchUp,
     Cron,
+    Dates,
     DayMatch,
     Every,
     Fold,
     Gap,
+    Limits,
+    Money,
     Overlap,
     OverlapKind,
     PolicyCall,
+    Requirement,
     Schedule,
     Session,
     Trigger,
 )
 from runner.policy.nodes import Node
+from runner.policy.pay_each import Find
 from runner.policy.reader import Reader, Record
 from runner.policy.scalars import (
+    between,
     choice,
     parse_boolean,
-    parse_count,
     parse_duration,
     parse_duration_or_zero,
     parse_instant,
     parse_rate,
+    parse_url,
     parse_zone,
 )
 from runner.policy.sessions import read_limits, read_names
@@ -56,6 +64,7 @@ CALL_KEYS = ("calls", *KINDS)
 """And of these."""
 
 _ONE_MINUTE = timedelta(minutes=1)
+_ONE_DAY = timedelta(days=1)
 _MOST_RUNS = 10**9
 _CRON_ONLY = ("day_match", "dst_gap", "dst_fold")
 
@@ -83,13 +92,14 @@ class Defaults:
 class Names:
     """
     What the schedules of a policy may refer to: its sessions, the chain of each account, its
-    books; and how cron expressions are read.
+    books, files beside it; and how cron expressions are read.
     """
 
     policy: str
     sessions: Mapping[str, Session]
     chains: Mapping[str, int]
     books: Books
+    find: Find
     check_cron: CheckCron
 
 
@@ -103,6 +113,7 @@ class ScheduleReader:
         self.policy = names.policy
         self.sessions = names.sessions
         self.books = names.books
+        self.find = names.find
         self.check_cron = names.check_cron
         self.session = self.sessions.get(record.read("session", self._session, ""))
         chain = names.chains.get(self.session.account) if self.session is not None else None
@@ -125,18 +136,19 @@ class ScheduleReader:
             self.reader.fault(Code.NO_WINDOW, what, at, hint)
         start_at, end_at = self._instant("start_at"), self._instant("end_at")
         self._check_span(trigger, place, start_at, end_at)
-        if isinstance(trigger, Every) and trigger.anchor is None:
-            trigger = replace(trigger, anchor=start_at)
+        if isinstance(trigger, Every):
+            trigger = replace(trigger, anchor=self._instant("anchor") or start_at)
         self._warn_no_effect(trigger)
+        limits = read_limits(record, self.books, self.chain, self.any_zone or "UTC")
         return Schedule(
             name=name,
             policy=self.policy,
             session=self.session.name if self.session is not None else "",
             trigger=trigger,
-            calls=self._calls(),
+            calls=self._calls(limits),
             start_at=start_at,
             end_at=end_at,
-            max_runs=record.read("max_runs", _between(1, _MOST_RUNS), None),
+            max_runs=record.read("max_runs", between(1, _MOST_RUNS), None),
             jitter=record.read("jitter", parse_duration_or_zero, timedelta(0)),
             catch_up=catch_up,
             catch_up_window=window,
@@ -144,17 +156,44 @@ class ScheduleReader:
             start_grace=record.read("start_grace", parse_duration, _ONE_MINUTE),
             overlap=record.read("overlap", _parse_overlap, Overlap(OverlapKind.SKIP)),
             run_deadline=record.read("run_deadline", parse_duration, None),
-            retry_on_revert=record.read("retry_on_revert", _between(0, 3), 0),
-            pause_after_failures=record.read("pause_after_failures", _between(1, 1000), 3),
+            retry_on_revert=record.read("retry_on_revert", between(0, 3), 0),
+            pause_after_failures=record.read("pause_after_failures", between(1, 1000), 3),
             on_budget=cast(
                 "Literal['skip', 'hold']", record.read("on_budget", _parse_on_budget, "skip")
             ),
-            limits=read_limits(record, self.books, self.chain, self.any_zone or "UTC"),
+            limits=limits,
             suspend=record.read("suspend", parse_boolean, False),
             previous_names=read_names(record, "previous_names"),
             mark=record.mark,
             trigger_mark=place.mark,
+            until_total=self._amounts("until_total"),
+            approve_above=self._amounts("approve_above"),
+            approval_lead=record.read("approval_lead", parse_duration, _ONE_DAY),
+            new_receiver_above=self._amounts("new_receiver_above")
+            if "new_receiver_above" in record
+            else None,
+            require=self._requirements(),
+            blackout=self._blackouts(),
+            late_after=record.read("late_after", parse_duration, None),
+            max_time_since_success=record.read("max_time_since_success", parse_duration, None),
+            max_runtime=record.read("max_runtime", parse_duration, None),
+            ping=record.read("ping", parse_url, None),
         )
+
+    def _amounts(self, key: str) -> tuple[Money, ...]:
+        node = self.record.get(key)
+        return () if node is None else self.books.moneys(node, self.chain, single=True)
+
+    def _requirements(self) -> tuple[Requirement, ...]:
+        node = self.record.get("require")
+        reader = RequirementsReader(self.reader, self.books, self.chain)
+        return () if node is None else reader.read(node)
+
+    def _blackouts(self) -> tuple[Blackout, ...]:
+        node = self.record.get("blackout")
+        if node is None:
+            return ()
+        return read_blackouts(self.reader, node, self.any_zone, self._expression)
 
     def _session(self, text: str) -> str:
         if text in self.sessions:
@@ -197,31 +236,42 @@ class ScheduleReader:
             case "at":
                 instant = self._instant("at")
                 return (At(instant) if instant is not None else stand_in), node
-        return stand_in, node
+            case _:
+                zone = self._needed_zone("dates need", node)
+                return DatesReader(self.reader).read(node, zone, self.gap, self.fold), node
 
     def _cron(self, node: Node) -> Cron:
         day_match = None
         if "day_match" in self.record:
             day_match = self._word("day_match", DayMatch, DayMatch.AND)
 
+        expression = self._expression(node, day_match, warn=True)
+        zone = self._needed_zone("a cron needs", node)
+        return Cron(expression, zone, day_match, self.gap, self.fold)
+
+    def _expression(
+        self, node: Node, day_match: DayMatch | None = None, *, warn: bool = False
+    ) -> str:
         def parse(text: str) -> str:
             expression = " ".join(text.split())
             try:
                 facts = self.check_cron(expression, day_match)
             except EncodingError as error:
                 raise Refusal(_cron_code(error.what), error.what, error.hint) from None
-            if facts.names_one_hour:
+            if warn and facts.names_one_hour:
                 what = "this cron follows elapsed time, yet names one hour"
                 hint = "on the days the clocks change that hour may be left out, or come twice"
                 self.reader.faults.warn(Code.CRON_EVERY_MINUTE_OF_ONE_HOUR, what, node, hint)
             return expression
 
-        expression = self.reader.read(node, parse, "0 0 1 1 *")
+        return self.reader.read(node, parse, "0 0 1 1 *")
+
+    def _needed_zone(self, who_needs: str, node: Node) -> str:
         if "timezone" not in self.record:
-            what = "a cron needs a time zone"
+            what = f"{who_needs} a time zone"
             hint = "add `timezone: Europe/Berlin`, here or below `defaults`; UTC is one"
             self.reader.fault(Code.NO_TIMEZONE, what, node, hint)
-        return Cron(expression, self.any_zone or "UTC", day_match, self.gap, self.fold)
+        return self.any_zone or "UTC"
 
     def _check_span(
         self, trigger: Trigger, place: Node, start_at: datetime | None, end_at: datetime | None
@@ -240,16 +290,19 @@ class ScheduleReader:
 
     def _warn_no_effect(self, trigger: Trigger) -> None:
         """Warn of keys, written in the schedule itself, that its trigger does not read."""
+        entries = self.record.mapping.entries
+        if "anchor" in entries and not isinstance(trigger, Every):
+            what = "`anchor` has no effect without `every`"
+            self.reader.faults.warn(Code.NO_EFFECT, what, entries["anchor"][0], "delete it")
         if isinstance(trigger, Cron):
             return
-        entries = self.record.mapping.entries
         for name in _CRON_ONLY:
-            local = isinstance(trigger, At) and name != "day_match"
+            local = isinstance(trigger, At | Dates) and name != "day_match"
             if name in entries and not local:
                 what = f"`{name}` has no effect without `cron`"
                 self.reader.faults.warn(Code.NO_EFFECT, what, entries[name][0], "delete it")
 
-    def _calls(self) -> tuple[PolicyCall, ...]:
+    def _calls(self, limits: Limits) -> tuple[PolicyCall, ...]:
         record = self.record
         own = [key for key in record.mapping.entries if key in CALL_KEYS]
         present = own or [key for key in CALL_KEYS if key in record]
@@ -262,7 +315,10 @@ class ScheduleReader:
             hint = "add `pay: {alice: 10 usdc}`, or a list `calls`"
             self.reader.fault(Code.NO_CALLS, what, record.place, hint)
         receivers = self.session.receivers if self.session is not None else None
-        reader = CallsReader(self.reader, self.books, self.chain, receivers)
+        daily = {money.asset for money in limits.per_day}
+        if self.session is not None:
+            daily |= {money.asset for money in self.session.limits.per_day}
+        reader = CallsReader(self.reader, self.books, self.chain, receivers, daily, self.find)
         calls: list[PolicyCall] = []
         for key in present:
             node = record.get(key)
@@ -282,8 +338,7 @@ def read_fields(reader: Reader, node: Node, defaults: Defaults) -> Record | None
         if any(key in written for key in group):
             taken.update(group)
     for key, value in defaults.fields.items():
-        supported = ("schedule", key) not in unsupported.KEYS
-        if key in SCHEDULE.keys and key not in taken and supported:
+        if key in SCHEDULE.keys and key not in taken:
             record.fields[key] = value
     return record
 
@@ -294,17 +349,6 @@ def _cron_code(what: str) -> Code:
     return Code.NO_DAY_MATCH if "restricts the day" in what else Code.BAD_CRON
 
 
-def _between(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        number = parse_count(text)
-        if not low <= number <= high:
-            what = f"{shown(text)} is not between {low} and {high}"
-            raise Refusal(Code.OUT_OF_RANGE, what, f"write {low} to {high}")
-        return number
-
-    return parse
-
-
 def _parse_pace(text: str) -> timedelta:
     count, period = parse_rate(text)
     return period / count
@@ -313,7 +357,7 @@ def _parse_pace(text: str) -> timedelta:
 def _parse_overlap(text: str) -> Overlap:
     match = re.fullmatch(r"buffer_all\(\s*([0-9]{1,6})\s*\)", text)
     if match is not None:
-        return Overlap(OverlapKind.BUFFER_ALL, _between(1, 10_000)(match[1]))
+        return Overlap(OverlapKind.BUFFER_ALL, between(1, 10_000)(match[1]))
     if text.startswith("buffer_all"):
         what = "`buffer_all` needs the most slots that may wait"
         raise Refusal(Code.NOT_A_CHOICE, what, "write buffer_all(10)")

@@ -133,7 +133,7 @@ class SessionReader:
 
     def _max_exposure(self) -> tuple[Money, ...] | None:
         node = self.record.get("max_exposure")
-        return None if node is None else self.books.moneys(node, self.chain)
+        return None if node is None else self.books.moneys(node, self.chain, single=True)
 
 
 def read_limits(record: Record, books: Books, chain: int | None, zone: str) -> Limits:

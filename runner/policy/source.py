@@ -69,7 +69,7 @@ def read(raw: bytes | str, file: str, start: str = "with `version: 1`") -> Docum
         file: Its name in messages.
         start: How such a file begins, for the hint of an empty one.
     """
-    text, fault_at = _decoded(raw)
+    text, fault_at = decoded(raw)
     source = Source(file, text)
     faults = Faults(source)
     document = Document(source, None, faults)
@@ -86,7 +86,7 @@ def read(raw: bytes | str, file: str, start: str = "with `version: 1`") -> Docum
         what = "the file is larger than 1 MiB"
         faults.add(Code.TOO_LARGE, what, source.mark(0), "split it into several policies")
         return document
-    if _bad_characters(source, faults):
+    if refuse_unseen(source, faults):
         return document
     root = _read_events(source, faults, start)
     if isinstance(root, Mapping):
@@ -94,8 +94,8 @@ def read(raw: bytes | str, file: str, start: str = "with `version: 1`") -> Docum
     return document
 
 
-def _decoded(raw: bytes | str) -> tuple[str, int | None]:
-    """Return the text without byte order mark, and where it stops being UTF-8."""
+def decoded(raw: bytes | str) -> tuple[str, int | None]:
+    """Return the text without byte order mark, and where it stops being UTF-8, if it does."""
     if isinstance(raw, str):
         return raw.removeprefix("\ufeff"), None
     try:
@@ -105,15 +105,17 @@ def _decoded(raw: bytes | str) -> tuple[str, int | None]:
         return readable + raw[error.start :].decode("utf-8", "replace"), len(readable)
 
 
-def _bad_characters(source: Source, faults: Faults) -> bool:
+def refuse_unseen(source: Source, faults: Faults) -> bool:
+    """Report characters that a screen does not show as they are read; tell if there are any."""
+    before = len(faults.errors)
     for found in islice(_BAD_CHARACTER.finditer(source.text), MOST_FAULTS):
         faults.add(
             Code.BAD_CHARACTER,
             f"character U+{ord(found[0]):04X} is not allowed",
-            source.mark(found.start()),
+            Scalar(source, found.start(), found[0]),
             "it does not show on the screen; delete it",
         )
-    return bool(faults.errors)
+    return len(faults.errors) > before
 
 
 @dataclass(slots=True)

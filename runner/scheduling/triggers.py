@@ -17,8 +17,9 @@ from typing import Protocol
 
 from runner.errors import EncodingError
 from runner.ethereum.hashing import keccak256
-from runner.policy.model import At, Cron, Every, Schedule
+from runner.policy.model import At, Cron, Dates, Every, Schedule
 from runner.scheduling.cron import check_cron
+from runner.scheduling.dates import WallDates
 from runner.scheduling.occurrence import Slot, format_instant_slot
 from runner.scheduling.wallclock import EXACT_UP_TO, Moment, WallClock, most_within
 from runner.scheduling.zones import FIRST_INSTANT, LAST_INSTANT, load_zone
@@ -264,6 +265,9 @@ def _source(schedule: Schedule, anchor: datetime | None) -> Source:
         case Cron() as cron:
             expression = check_cron(cron.expression, cron.day_match)
             return WallClock(expression, load_zone(cron.timezone), cron.gap, cron.fold)
+        case Dates() as dates:
+            walls = WallDates(dates.listed, dates.rules)
+            return WallClock(walls, load_zone(dates.timezone), dates.gap, dates.fold)
         case At(instant):
             return Once(_whole(instant))
         case Every(period, written):

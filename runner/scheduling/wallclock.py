@@ -1,9 +1,9 @@
 """
-A cron expression on the wall of one zone: its slots in order, how many they are, how dense.
+Cron expressions and dates on the wall of one zone: their slots in order, how many, how dense.
 
-Within a span of constant offset wall time runs evenly, so there the expression is taken as it
-is. Only the edges need rules: wall times shown twice (T3), left out (T2), or both left out and
-met by a regular slot of the same schedule.
+Within a span of constant offset wall time runs evenly, so there they are taken as they are. Only
+the edges need rules: wall times shown twice (T3), left out (T2), or both left out and met by a
+regular slot of the same schedule.
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ from datetime import UTC, datetime, timedelta
 from heapq import merge
 from itertools import accumulate
 from operator import attrgetter
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 from runner.policy.model import Fold, Gap
-from runner.scheduling.cron import CronExpression
 from runner.scheduling.occurrence import Reason, State
 from runner.scheduling.zones import Span, spans
 
@@ -47,11 +46,38 @@ class Moment(NamedTuple):
     closes_as: State | None = None
 
 
+class Walls(Protocol):
+    """
+    A set of wall times: a cron expression, or dates. Naive datetimes in whole seconds.
+    """
+
+    @property
+    def interval_like(self) -> bool:
+        """It follows elapsed time through gap and fold (T3)."""
+        ...
+
+    def walls(self, start: datetime) -> Iterator[datetime]:
+        """Wall times from `start` on, ascending, lazily."""
+        ...
+
+    def count(self, start: datetime, end: datetime) -> int:
+        """How many wall times lie in [start, end)."""
+        ...
+
+    def matches(self, wall: datetime) -> bool:
+        """Tell whether a wall time is one of them."""
+        ...
+
+    def seconds_of_day(self) -> list[int]:
+        """The times of day that occur, as seconds after midnight, ascending."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class WallClock:
-    """An expression, the zone whose clocks show it, and what to do when they are changed."""
+    """Wall times, the zone whose clocks show them, and what to do when clocks are changed."""
 
-    cron: CronExpression
+    times: Walls
     zone: ZoneInfo
     gap: Gap
     fold: Fold
@@ -71,7 +97,7 @@ class WallClock:
             if low >= span.end:
                 continue
             nearest = span.wall(low) - _NEAR
-            upcoming = next(self.cron.walls(nearest), None)
+            upcoming = next(self.times.walls(nearest), None)
             if upcoming is None:
                 return None
             if upcoming > span.wall(span.end) + _PAUSE:
@@ -108,17 +134,17 @@ class WallClock:
     def _stretch(self, span: Span, low: datetime, high: datetime) -> tuple[datetime, datetime]:
         """The wall times in which the regular slots of [low, high) are looked for."""
         first, last = span.wall(low), span.wall(high)
-        if not self.cron.interval_like and self.fold is Fold.FIRST:
+        if not self.times.interval_like and self.fold is Fold.FIRST:
             first = max(first, span.repeats_until)
-        if not self.cron.interval_like and self.fold is Fold.LAST:
+        if not self.times.interval_like and self.fold is Fold.LAST:
             last = min(last, span.repeated_from)
         return first, last
 
     def _regular(self, span: Span, low: datetime) -> Iterator[Moment]:
         first, last = self._stretch(span, low, span.end)
         # The index tells two firings of one wall time apart; where one fires, it is 0 (X8).
-        both = self.cron.interval_like or self.fold is Fold.BOTH
-        for wall in self.cron.walls(first):
+        both = self.times.interval_like or self.fold is Fold.BOTH
+        for wall in self.times.walls(first):
             if wall >= last:
                 return
             index = "#1" if both and wall < span.repeats_until else "#0"
@@ -126,9 +152,9 @@ class WallClock:
 
     def _left_out(self, span: Span, low: datetime) -> Iterator[Moment]:
         """The wall times that the change at the span's begin left out, read by the old offset."""
-        if self.cron.interval_like or not span.opens_after_gap:
+        if self.times.interval_like or not span.opens_after_gap:
             return
-        for wall in self.cron.walls((low + span.before).replace(tzinfo=None)):
+        for wall in self.times.walls((low + span.before).replace(tzinfo=None)):
             if wall >= span.wall(span.begin):
                 return
             due_at = wall.replace(tzinfo=UTC) - span.before
@@ -140,7 +166,7 @@ class WallClock:
             return Reason.DST_GAP, State.SKIPPED
         if self.gap is Gap.FAIL:
             return Reason.DST_GAP, State.MISSED
-        if self.cron.matches(span.wall(due_at)):
+        if self.times.matches(span.wall(due_at)):
             return Reason.DST_MERGED, State.SKIPPED
         return None, None
 
@@ -148,7 +174,7 @@ class WallClock:
         shifted = sum(
             moment.verdict is None and moment.due_at < high for moment in self._left_out(span, low)
         )
-        return shifted + self.cron.count(*self._stretch(span, low, high))
+        return shifted + self.times.count(*self._stretch(span, low, high))
 
     # ── density ───────────────────────────────────────────────────────────────────────────────
 
@@ -187,7 +213,7 @@ class WallClock:
 
     def _densest_pattern(self, window: timedelta) -> int:
         """The most firings in a closed window, were every day to match and clocks to run on."""
-        seconds = self.cron.seconds_of_day()
+        seconds = self.times.seconds_of_day()
         days, rest = divmod(int(window.total_seconds()), 86_400)
         twice = seconds + [second + 86_400 for second in seconds]
         most = max(
@@ -204,7 +230,7 @@ class WallClock:
             while low < min(span.end, end):
                 cell = (low - start) // _HOUR
                 high = min(start + (cell + 1) * _HOUR, span.end, end)
-                hours[cell] += self.cron.count(*self._stretch(span, low, high))
+                hours[cell] += self.times.count(*self._stretch(span, low, high))
                 low = high
             for moment in self._left_out(span, max(span.begin, start)):
                 if moment.verdict is None and moment.due_at < end:

@@ -156,8 +156,9 @@ FORM: dict[Code, Entry] = {
         "description: Salaries",
     ),
     Code.NOT_SUPPORTED_YET: entry(
-        "part of the language, not of this release",
-        "The key is refused, since a limit that is read and not kept would only seem to protect.",
+        "part of the language, not carried out by this release",
+        "It is read and checked, and the daemon refuses to start with it: a limit that is read and "
+        "not kept would only seem to protect.",
         "limits: {per_day: [6000 usdc]}",
     ),
     Code.BAD_VERSION: entry(
@@ -233,6 +234,12 @@ FORM: dict[Code, Entry] = {
         "An IANA name, or UTC. An offset is none: it knows no summer.",
         "timezone: Europe/Berlin",
     ),
+    Code.NOT_A_TIME: entry(
+        "not a time of day",
+        "Hours and minutes, perhaps seconds, between quotes: other readers of YAML take 9:30 for "
+        "a number.",
+        'dates: {last_business_day: "17:00"}',
+    ),
     Code.NOT_AN_AMOUNT: entry(
         "not an amount",
         "A number, a space, a unit. No sign, no commas, no currency signs.",
@@ -272,6 +279,36 @@ FORM: dict[Code, Entry] = {
         "two amounts of one asset",
         "Which of them counts would be a guess.",
         "per_day: [6000 usdc, 0.1 native]",
+    ),
+    Code.BAD_PATH: entry(
+        "a file beside the policy cannot be used",
+        "The path is relative to the policy's file; books end in .yaml or .yml, tables in .csv, "
+        "ABIs in .json. Symbolic links are followed, and what they lead to must end so too.",
+        "include: [shared/books.yaml]",
+    ),
+    Code.BAD_BOOK: entry(
+        "a book holds what only a policy may",
+        "An included file shares tokens, contacts, groups and defaults. Accounts, sessions and "
+        "schedules stay in the policy, where a reviewer sees them.",
+        "tokens: {usdc: {decimals: 6, address: 0x036CbD53842c5426634e7929541eC2318f3dCF7e}}",
+    ),
+    Code.BAD_CSV: entry(
+        "not a table that can be paid from",
+        "UTF-8, separated by commas, quoted by double quotes, a header in the first line, the same "
+        "number of columns in each.",
+        "to,amount,memo\nalice,2500.00,salary",
+    ),
+    Code.TOO_MANY_ROWS: entry(
+        "more rows than one batch takes",
+        "A run is one operation, all or nothing: at most 50 payments. Split the file, one schedule "
+        "for each.",
+        "pay_each: {csv: salaries-a-to-m.csv, token: usdc}",
+    ),
+    Code.BAD_ABI: entry(
+        "not an ABI with such a function",
+        "A JSON list of entries, or an object with the key `abi`, as compilers write it. Where two "
+        "functions share a name, `function` is the whole signature.",
+        "call: {contract: vault, abi: vault.json, function: deposit, args: [40 usdc]}",
     ),
 }
 """By code."""

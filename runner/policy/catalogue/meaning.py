@@ -176,9 +176,15 @@ MEANING: dict[Code, Entry] = {
         "At most 80% of the lifetime (R2), else grants would follow each other without rest.",
         "renew_before: 33%",
     ),
+    Code.NO_DAILY_LIMIT: entry(
+        "a computed call needs a daily limit",
+        "What top_up and sweep send is read from the chain when they run: a limit per_day, of the "
+        "session or the schedule, bounds what a wrong answer can cost (G10).",
+        "limits: {per_day: [5000 usdc]}",
+    ),
     Code.NO_TRIGGER: entry(
         "the schedule has no trigger",
-        "Exactly one of cron, every, at.",
+        "Exactly one of cron, every, at, dates.",
         'cron: "0 9 1 * *"',
     ),
     Code.TWO_TRIGGERS: entry(
@@ -221,14 +227,31 @@ MEANING: dict[Code, Entry] = {
         "On the days the clocks change. An offset says which instant is meant.",
         "at: 2026-10-25T02:30+02:00",
     ),
+    Code.NOT_A_DATE: entry(
+        "not a date of `dates`",
+        "A wall-clock time without offset, read in `timezone`; or a rule: last_business_day, "
+        "nth_weekday, nearest_weekday.",
+        'dates: [2026-12-24T09:00, {last_business_day: "17:00"}]',
+    ),
+    Code.BAD_BLACKOUT: entry(
+        "a blackout has one beginning and one end",
+        "Either `cron` and `for`, again and again, or `from` and `until`, once.",
+        "blackout: [{from: 2026-12-24, until: 2027-01-01, action: skip}]",
+    ),
+    Code.BAD_CONDITION: entry(
+        "not a condition that can be checked",
+        "`balance` or `argument`, one an item; an argument has at least one comparison, and "
+        "`above`, `below` and their like compare numbers.",
+        "require: [balance: {at_least: 5000 usdc}]",
+    ),
     Code.NOT_ONE_WALLET: entry(
         "a wallet is embedded or has a url",
         "Exactly one of them.",
         "wallets: {sandbox: {embedded: true}}",
     ),
     Code.BAD_URL: entry(
-        "not a URL of a wallet service",
-        "http or https, and a host.",
+        "not a URL of http or https",
+        "A scheme, a host, perhaps a port and a path; no blanks.",
         "url: https://api.g.alchemy.com/v2",
     ),
     Code.BAD_REFERENCE: entry(
@@ -261,6 +284,11 @@ MEANING: dict[Code, Entry] = {
         "How many in a second, minute, hour or day.",
         "rate_limit: 25/s",
     ),
+    Code.BAD_ROUTE: entry(
+        "not a place where alerts can go",
+        "Each route has a severity and where to: a reference to a URL, since it holds a token.",
+        "alerts: {routes: [{min_severity: warning, to: [{env: ALERT_URL}]}]}",
+    ),
     Code.NO_EFFECT: entry(
         "the key has no effect here",
         "It belongs to another trigger.",
@@ -286,6 +314,59 @@ MEANING: dict[Code, Entry] = {
         "no schedule uses the session",
         "Its key would be granted, renewed and paid for, and never sign.",
         "schedules: {hosting: {session: salaries, every: 1w, pay: {hosting: 19.99 usdc}}}",
+    ),
+    Code.PAID_TWICE_IN_ONE_FILE: entry(
+        "two rows pay the same receiver the same amount",
+        "Most often a line was pasted twice. If both are meant, give them different `ref`s.",
+        "to,amount,ref\nalice,100,INV-1\nalice,100,INV-2",
+    ),
+    Code.NEVER_FIRES_AGAIN: entry(
+        "it will not fire any more",
+        "All of its slots lie in the past, or beyond `end_at`.",
+        "end_at: 2030-12-31T23:59Z",
+    ),
+    Code.SKIPS_MONTHS: entry(
+        "some months have no such day",
+        "The 29th, 30th and 31st are left out where they do not exist; `L` is the last day.",
+        'cron: "0 9 L * *"',
+    ),
+    Code.HITS_A_CLOCK_CHANGE: entry(
+        "a slot meets a change of the clocks",
+        "In spring the time is left out, in autumn it comes twice: `dst_gap` and `dst_fold` decide "
+        "(T2, T3). An hour that no clock skips avoids both.",
+        'cron: "30 4 * * *"',
+    ),
+    Code.TWICE_IN_ONE_MONTH: entry(
+        "two payments fall into one month",
+        "Four weeks or thirty days are shorter than most months. Paid by the calendar, each month "
+        "has one.",
+        'cron: "0 9 1 * *"',
+    ),
+    Code.EITHER_DAY: entry(
+        "either day will do",
+        "With `day_match: or` it fires on the day of month and on every such weekday as well.",
+        'cron: "0 9 13 * 5"\nday_match: and',
+    ),
+    Code.BROADER_THAN_NEEDED: entry(
+        "the session may do more than its schedules need",
+        "What nothing uses serves only a thief of the key. `derive` asks for the least.",
+        "permissions: derive",
+    ),
+    Code.LONGER_THAN_NEEDED: entry(
+        "the grant outlives what it is for",
+        "A key that has nothing more to sign still can; shorter grants are renewed by themselves.",
+        "lifetime: 45d",
+    ),
+    Code.CONTACT_UNUSED: entry(
+        "nobody pays this contact",
+        "An address that nothing uses is not reviewed either. Shared books may hold more.",
+        "contacts: {alice: 0x00000000000000000000000000000000000a11ce}",
+    ),
+    Code.AMOUNT_OUT_OF_LINE: entry(
+        "one amount is a thousand times the others",
+        "Most often three zeros too many, or another unit. If it is meant, pay it from a schedule "
+        "of its own.",
+        "amount: 2500 usdc",
     ),
 }
 """By code."""

@@ -49,7 +49,7 @@ def test_the_line_to_paste_mends_the_file(texts, level, text):
     ("level", "text", "hint"),
     [
         ("schedule", "catchup: latest", "did you mean `catch_up`?"),
-        ("session", "cron: x", "it is a key of a schedule"),
+        ("session", "overlap: x", "it is a key of a schedule"),
         ("calls", "- pay: {alcie: 1 usdc}", "did you mean `alice`?"),
         ("calls", "- pay: {alice: 1 USDC}", "did you mean `usdc`?"),
         ("calls", "- pay: {alice: 5}", "write 5 usdc, or another of: dai, native"),

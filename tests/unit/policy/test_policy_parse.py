@@ -346,9 +346,7 @@ def test_a_cron_that_follows_elapsed_time_in_one_hour_is_warned_of(texts):
     assert [warning.code for warning in policy.warnings] == ["P901"]
 
 
-def test_what_is_not_supported_yet_can_be_read_already(texts, monkeypatch):
-    monkeypatch.setattr(unsupported, "KEYS", frozenset())
-    monkeypatch.setattr(unsupported, "WORDS", frozenset())
+def test_what_is_not_carried_out_yet_is_read_and_warned_of(texts):
     text = texts.whole(
         account="    owner: o\n    type: eip7702\n",
         session="    account: treasury\n    lifetime: 45d\n    max_exposure: [5 usdc]\n"
@@ -363,6 +361,13 @@ def test_what_is_not_supported_yet_can_be_read_already(texts, monkeypatch):
     assert session.max_exposure[0].amount == 5_000_000
     assert session.limits.rolling[0].window == timedelta(days=7)
     assert policy.schedules["hosting"].catch_up_rate == timedelta(seconds=30)
+    later = {key for _, key in unsupported.KEYS} | {word for _, _, word in unsupported.WORDS}
+    warned = {warning.what.split("`")[1].split()[-1] for warning in policy.warnings}
+    assert warned <= later
+    for warning in policy.warnings:
+        with pytest.raises(PolicyErrors) as caught:
+            unsupported.refuse_unsupported([warning])
+        assert caught.value.faults[0].where == warning.where
 
 
 def test_folders_files_and_all_their_faults(texts, tmp_path: Path):

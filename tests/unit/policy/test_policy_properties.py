@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner.ethereum.units import format_units
-from runner.policy.books import Books, Token
+from runner.policy.books import Books
 from runner.policy.faults import Faults, Refusal
+from runner.policy.model import Token
 from runner.policy.nodes import Source
 from runner.policy.reader import Reader
 from runner.policy.source import MAX_BYTES
@@ -128,7 +129,7 @@ def test_hostile_files_end_soon(texts, text):
 
 def _books(decimals: int) -> Books:
     books = Books(Reader(Faults(Source("f", "")), {}))
-    books.tokens["usdc"] = Token("usdc", decimals, None, {}, sound=True)
+    books.tokens["usdc"] = Token("usdc", decimals, None)
     return books
 
 

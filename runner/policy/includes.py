@@ -1,0 +1,116 @@
+"""
+Shared books: files of tokens, contacts, groups and defaults that policies include.
+
+A book is read once for all policies. Its own faults are reported once, in its own file; whoever
+includes it goes on with what could be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runner.policy.beside import Neighbour, Shelf
+from runner.policy.books import Books, read_books
+from runner.policy.codes import Code
+from runner.policy.faults import Faults, did_you_mean, shown
+from runner.policy.language import BOOK, POLICY, SCHEDULE, SESSION
+from runner.policy.nodes import Node, Scalar
+from runner.policy.reader import Reader, Record
+from runner.policy.source import read
+
+_ENDINGS = (".yaml", ".yml")
+_DEFAULTS = (set(SESSION.keys) | set(SCHEDULE.keys)) - {"previous_names"}
+
+
+@dataclass(slots=True)
+class Book:
+    """What one file shares."""
+
+    file: str
+    path: Path
+    books: Books
+    defaults: dict[str, Node]
+    faults: Faults
+
+
+@dataclass(slots=True)
+class Library:
+    """The books and other files beside the policies of one load."""
+
+    environment: Mapping[str, str]
+    shelf: Shelf = field(default_factory=Shelf)
+    books: dict[Path, Book] = field(default_factory=dict)
+
+    def included(self, record: Record, policy: Path | None) -> list[Book]:
+        """Read the list below `include` of a policy; what is declared in two books is reported."""
+        reader, node = record.reader, record.get("include")
+        sequence = None if node is None else reader.sequence(node)
+        found: dict[Path, Book] = {}
+        names: dict[str, Scalar] = {}
+        defaults: dict[str, str] = {}
+        for item in sequence or ():
+            file = reader.read(item, lambda text: self.shelf.find(policy, text, _ENDINGS), None)
+            if file is None:
+                continue
+            if file.path in found or (policy is not None and file.path == policy.resolve()):
+                what = f"{shown(file.name)} is included already"
+                reader.fault(Code.DUPLICATE_KEY, what, item, "delete it here")
+                continue
+            book = found[file.path] = self._book(file)
+            for name, key in book.books.declared.items():
+                first = names.setdefault(name, key)
+                if first is not key:
+                    what = f"{shown(name)} of {shown(book.file)} is declared in {first.mark} too"
+                    reader.fault(Code.NAME_TWICE, what, item, "delete one of them")
+            for name in book.defaults:
+                earlier = defaults.setdefault(name, book.file)
+                if earlier != book.file:
+                    what = f"the default `{name}` of {shown(book.file)} stands in {earlier} too"
+                    reader.fault(Code.DUPLICATE_KEY, what, item, "delete one of them")
+        return list(found.values())
+
+    def _book(self, file: Neighbour) -> Book:
+        known = self.books.get(file.path)
+        if known is None:
+            known = self.books[file.path] = _read_book(file, self.environment)
+        return known
+
+
+def _read_book(file: Neighbour, environment: Mapping[str, str]) -> Book:
+    document = read(file.raw, file.name, "with `contacts:` or `tokens:`")
+    reader = Reader(document.faults, environment)
+    root = document.root
+    fields: dict[str, Node] = {}
+    foreign = None
+    if root is not None:
+        keys = {text: key for text, (key, _) in root.entries.items()}
+        foreign = next((keys[text] for text in keys if _is_foreign(text)), None)
+        record = None if foreign is not None else reader.record(root, BOOK)
+        fields = {} if record is None else record.fields
+    if foreign is not None:
+        what = f"an included file has no {shown(foreign.text)}"
+        hint = "books share tokens, contacts, groups and defaults; the rest stays in the policy"
+        reader.fault(Code.BAD_BOOK, what, foreign, hint)
+    books = read_books(reader, fields)
+    defaults = read_defaults(reader, fields.get("defaults"))
+    return Book(file.name, file.path, books, defaults, document.faults)
+
+
+def _is_foreign(key: str) -> bool:
+    return key in POLICY.keys and key not in BOOK.keys
+
+
+def read_defaults(reader: Reader, node: Node | None) -> dict[str, Node]:
+    """Read `defaults`: any key of sessions and schedules, save what names one of them."""
+    found: dict[str, Node] = {}
+    for text, key, value in reader.named(node, names=False):
+        if text not in _DEFAULTS:
+            hint = did_you_mean(text, _DEFAULTS, "keys of sessions and schedules")
+            reader.fault(Code.UNKNOWN_KEY, f"`defaults` has no key {shown(text)}", key, hint)
+        else:
+            found[text] = value
+            for level in (SESSION, SCHEDULE):
+                reader.warn_if_unsupported(level.name, text, key)
+    return found

@@ -1,0 +1,42 @@
+"""What a key and a level of keys are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """
+    One key.
+
+    Attributes:
+        type: What its value is, in the words of the documentation; `schema` knows each of them.
+        about: What it does.
+        default: What holds when it is not written; None for required keys and keys that are
+            simply absent.
+    """
+
+    name: str
+    type: str
+    about: str
+    default: str | None = None
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A kind of map: its name, what messages call it, and its keys."""
+
+    name: str
+    article: str
+    keys: dict[str, Key]
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        return tuple(key.name for key in self.keys.values() if key.required)
+
+
+def level(name: str, article: str, *keys: Key) -> Level:
+    """Make a level of its keys."""
+    return Level(name, article, {key.name: key for key in keys})

@@ -1,0 +1,91 @@
+"""
+Functions as policies name them: a human-readable signature, or a name in a contract's ABI file.
+
+Source: Solidity documentation, "Contract ABI Specification", JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from runner.errors import EncodingError
+from runner.ethereum.abi import Function, parse_function
+from runner.policy.beside import Neighbour
+from runner.policy.codes import Code
+from runner.policy.faults import Refusal, did_you_mean, listed, shown
+
+_DEEPEST = 16  # tuples within tuples
+
+
+def parse_signature(text: str) -> tuple[str, Function]:
+    """Read a signature; returns it with single blanks, and what it means."""
+    try:
+        return " ".join(text.split()), parse_function(text)
+    except EncodingError as error:
+        hint = error.hint or 'write it like "deposit(uint256 amount)"'
+        raise Refusal(Code.NOT_A_SIGNATURE, error.what, hint) from None
+
+
+def signatures_of(file: Neighbour) -> tuple[str, ...]:
+    """
+    The signatures of all functions of an ABI file, parameter names included.
+
+    Raises:
+        Refusal: It is no such file.
+    """
+    hint = "a JSON list of entries, or an object with the key `abi`, as compilers write it"
+    try:
+        data = json.loads(file.raw)
+    except (ValueError, RecursionError):
+        raise Refusal(Code.BAD_ABI, f"{shown(file.name)} is not JSON", hint) from None
+    entries = data.get("abi") if isinstance(data, dict) else data
+    if not isinstance(entries, list):
+        raise Refusal(Code.BAD_ABI, f"{shown(file.name)} holds no ABI", hint)
+    try:
+        return tuple(_functions(entries))
+    except (KeyError, TypeError, AttributeError):
+        what = f"an entry of {shown(file.name)} lacks its name, inputs or types"
+        raise Refusal(Code.BAD_ABI, what, hint) from None
+
+
+def function_in(signatures: tuple[str, ...], text: str, file: str) -> tuple[str, Function]:
+    """
+    Find the function that a policy names in an ABI, by its name or its signature.
+
+    Raises:
+        Refusal: There is none, or more than one of this name.
+    """
+    found = [parse_signature(each) for each in signatures]
+    if "(" in text:
+        wanted = parse_signature(text)[1].signature
+        matches = [one for one in found if one[1].signature == wanted]
+    else:
+        matches = [one for one in found if one[1].name == text]
+    if len(matches) > 1:
+        choices = listed((one[1].signature for one in matches), most=4)
+        what = f"{shown(file)} has more than one function {shown(text)}"
+        raise Refusal(Code.BAD_ABI, what, f"write the signature, one of: {choices}")
+    if not matches:
+        names = [one[1].name for one in found]
+        hint = did_you_mean(text.partition("(")[0], names, "functions")
+        raise Refusal(Code.BAD_ABI, f"{shown(file)} has no function {shown(text)}", hint)
+    return matches[0]
+
+
+def _functions(entries: list[Any]) -> Iterator[str]:
+    for entry in entries:
+        if entry.get("type", "function") == "function":
+            inputs = ", ".join(_parameter(each, 0) for each in entry["inputs"])
+            yield f"{entry['name']}({inputs})"
+
+
+def _parameter(entry: Any, depth: int) -> str:
+    kind, name = entry["type"], entry.get("name") or ""
+    if not isinstance(kind, str) or not isinstance(name, str) or depth > _DEEPEST:
+        raise TypeError
+    if kind.startswith("tuple"):
+        inner = ", ".join(_parameter(each, depth + 1) for each in entry["components"])
+        kind = f"({inner}){kind.removeprefix('tuple')}"
+    return f"{kind} {name}".rstrip()
