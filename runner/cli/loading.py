@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -27,12 +29,15 @@ def settings_of(config: str | None) -> Settings:
     return load_settings(Path(config) if config else None, os.environ, Path.cwd())
 
 
-def policies_of(settings: Settings | None, paths: Sequence[Path] = ()) -> tuple[Policy, ...]:
+def policies_of(
+    settings: Settings | None, paths: Sequence[Path] = (), *, now: datetime | None = None
+) -> tuple[Policy, ...]:
     """
     The policies that the settings name, or those at `paths`.
 
     Args:
         settings: The wallets and signers to check against; None leaves that out.
+        now: Warn also of what is hardly meant, as seen from this moment.
 
     Raises:
         PolicyErrors: every fault of every file.
@@ -43,7 +48,14 @@ def policies_of(settings: Settings | None, paths: Sequence[Path] = ()) -> tuple[
     wanted = list(paths)
     if not wanted and settings is not None:
         wanted = [near(settings.policies)]
-    return load_policies(wanted, environment=os.environ, settings=settings, check_cron=check_cron)
+    finder = None
+    if now is not None:
+        from runner.planning.lint import lint
+
+        finder = partial(lint, now=now)
+    return load_policies(
+        wanted, environment=os.environ, settings=settings, check_cron=check_cron, lint=finder
+    )
 
 
 def policies_if_valid(settings: Settings) -> tuple[Policy, ...] | None:

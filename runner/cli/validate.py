@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.cli.loading import policies_of, settings_of
-from runner.cli.options import config_option, format_options
+from runner.cli.options import config_option, format_options, now
 from runner.cli.render import print_faults, write, write_json
-from runner.errors import PolicyError, PolicyErrors
+from runner.errors import PolicyError, PolicyErrors, UsageError
 from runner.reporting.text import plural
 
 if TYPE_CHECKING:
@@ -26,14 +26,23 @@ _ONLY_WARNINGS = 3
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
 @config_option
 @click.option("--strict", is_flag=True, help="Exit 3 when there are warnings.")
+@click.option(
+    "--resolved",
+    is_flag=True,
+    help="Print each policy with its books, variables and defaults filled in, and their origins.",
+)
 @format_options("github")
-def validate(paths: tuple[Path, ...], config: str | None, strict: bool, form: str) -> int:
+def validate(
+    paths: tuple[Path, ...], config: str | None, strict: bool, resolved: bool, form: str
+) -> int:
     """
     Check policies and runner.yaml: every fault of every file at once.
 
     PATH is a policy or a folder of them; without one, the policies of runner.yaml are checked.
     Exit code: 0 valid, 2 invalid, with --strict 3 if there are warnings only.
     """
+    if resolved and form != "text":
+        raise UsageError("--resolved prints YAML", hint="leave --format and --json out")
     settings, policies, faults = _check(config, paths)
     if form == "json":
         from runner.policy.report import fault_as_json
@@ -46,7 +55,11 @@ def validate(paths: tuple[Path, ...], config: str | None, strict: bool, form: st
     else:
         if faults:
             print_faults(faults)
-        if policies is not None and settings is not None:
+        if policies is not None and resolved:
+            from runner.policy.printing import print_policy
+
+            write([f"# {one.file}\n{print_policy(one, origins=True)}" for one in policies])
+        elif policies is not None and settings is not None:
             write([_summary(policies)])
     if any(fault.severity == "error" for fault in faults):
         return _INVALID
@@ -67,7 +80,7 @@ def _check(
     if settings is None and not paths:
         return None, None, faults
     try:
-        policies = policies_of(settings, paths)
+        policies = policies_of(settings, paths, now=now())
         faults += [warning for policy in policies for warning in policy.warnings]
     except PolicyErrors as error:
         faults += error.faults

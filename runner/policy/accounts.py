@@ -52,18 +52,27 @@ class Surroundings(Protocol):
 
 
 def read_accounts(
-    reader: Reader, policy: Record, books: Books, settings: Surroundings | None
+    reader: Reader,
+    policy: Record,
+    books: Books,
+    settings: Surroundings | None,
+    remember: Callable[[str, str, Record], None],
 ) -> dict[str, SmartAccount]:
     """
     Read all accounts of a policy; those with an address become names in the books.
 
     Args:
         settings: The profiles and signers to check against, or None to leave that out.
+        remember: Is told the fields of each account, for what is written where.
     """
     accounts = {}
     for name, _, node in reader.named(policy.get("accounts")):
         record = reader.record(node, ACCOUNT)
         if record is not None:
+            for key in ("chain", "wallet"):  # of the policy, where the account names none
+                if key not in record.mapping.entries and (above := policy.get(key)) is not None:
+                    record.fields[key] = above
+            remember("accounts", name, record)
             account = _Account(record, policy, books, settings).read(name)
             accounts[name] = account
             books.accounts[name] = account.address
@@ -112,8 +121,6 @@ class _Account:
         """Read a key that the policy may have written for all of its accounts."""
         if key in self.record:
             return self.record.read(key, parse, instead)
-        if key in self.policy.mapping.entries:
-            return self.policy.read(key, parse, instead)
         self.reader.missing(key, self.record.mapping, ACCOUNT.article)
         return instead
 
@@ -160,7 +167,7 @@ class _Account:
             return
         profile = settings.wallets.get(wallet)
         if wallet and profile is None:
-            at = self.record.get("wallet") or self.policy.get("wallet") or self.record.place
+            at = self.record.get("wallet") or self.record.place
             hint = did_you_mean(wallet, settings.wallets, "wallets of runner.yaml")
             self.reader.fault(
                 Code.UNKNOWN_WALLET, f"runner.yaml has no wallet `{wallet}`", at, hint

@@ -40,6 +40,7 @@ class Books:
     Attributes:
         declared: The keys at which tokens, contacts and groups are declared; those of included
             books stand in another file.
+        used: Contacts that something has named.
         unsound: Tokens whose declaration has a fault: nothing more is refused because of them.
     """
 
@@ -50,6 +51,7 @@ class Books:
     accounts: dict[str, Address | None] = field(default_factory=dict)
     declared: dict[str, Scalar] = field(default_factory=dict)
     unsound: set[str] = field(default_factory=set)
+    used: set[str] = field(default_factory=set)
     _assets: dict[tuple[str, int | None], Asset] = field(default_factory=dict)
 
     def asset(self, token: Token, chain: int | None) -> Asset:
@@ -93,6 +95,7 @@ class Books:
         if _HEX_START.match(text):
             return read_address(text)
         if text in self.contacts:
+            self.used.add(text)
             return self.contacts[text]
         if text in self.tokens:
             return self.asset(self.tokens[text], chain).address or ZERO_ADDRESS

@@ -35,6 +35,9 @@ from runner.policy.signatures import function_in, parse_signature, signatures_of
 KINDS = ("pay", "call", "approve", "raw", "pay_each", "top_up", "sweep")
 """What a call can be."""
 
+CALL_KEYS = ("calls", *KINDS)
+"""Of these a schedule has exactly one."""
+
 _UNLIMITED = 2**128 - 1
 """From here on an approval is one of the customary ways of writing "any amount"."""
 

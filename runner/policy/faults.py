@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from runner.errors import Mark, PolicyError
 from runner.policy.codes import Code
@@ -26,6 +27,16 @@ class Refusal(Exception):
         self.code = code
         self.what = what
         self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something allowed and hardly meant, and where it stands."""
+
+    code: Code
+    what: str
+    mark: Mark
+    hint: str | None = None
 
 
 class Faults:
@@ -63,7 +74,8 @@ class Faults:
                 return
             where, source = at.mark, at.source
         else:
-            where, source = at, self.source
+            where = at
+            source = self.source if at.file == self.source.file else Source(at.file, "")
         if (code, where, what) in self._seen or len(self._seen) >= MOST_FAULTS:
             return
         self._seen.add((code, where, what))

@@ -18,7 +18,9 @@ from typing import Any
 from runner.errors import Mark
 from runner.policy.model import At, Cron, Dates, Every, Policy, Schedule
 
-_PLACES = frozenset({"mark", "trigger_mark", "permission_marks", "warnings", "file"})
+_PLACES = frozenset(
+    {"mark", "trigger_mark", "permission_marks", "lifetime_mark", "warnings", "written", "file"}
+)
 
 
 def fingerprint(policy: Policy) -> str:

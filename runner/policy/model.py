@@ -155,6 +155,7 @@ class Session:
     previous_names: tuple[str, ...]
     mark: Mark
     permission_marks: tuple[Mark, ...] = ()
+    lifetime_mark: Mark | None = None
 
     @property
     def uid(self) -> str:
@@ -495,6 +496,8 @@ class Policy:
 
     `tokens`, `contacts` and `groups` hold those of included books as well. `assets` are the coin
     and the tokens on the chains of its accounts. `warnings` are faults of severity `warning`.
+    `written` says where values stand that are no defaults of the language, by paths such as
+    `schedules.hosting.every`.
     """
 
     name: str
@@ -509,3 +512,4 @@ class Policy:
     tokens: dict[str, Token] = field(default_factory=dict)
     groups: dict[str, tuple[Address, ...]] = field(default_factory=dict)
     warnings: tuple[Any, ...] = ()
+    written: dict[str, Mark] = field(default_factory=dict, compare=False, repr=False)

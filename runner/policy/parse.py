@@ -4,16 +4,16 @@ YAML files → policies, or every fault of every file at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runner.errors import Mark, PolicyError, PolicyErrors
 from runner.policy.accounts import Surroundings, read_accounts
 from runner.policy.beside import Neighbour
-from runner.policy.books import read_books
+from runner.policy.books import Books, read_books
 from runner.policy.codes import Code
-from runner.policy.faults import Faults, Refusal, shown
+from runner.policy.faults import Faults, Finding, Refusal, shown
 from runner.policy.includes import Book, Library, read_defaults
 from runner.policy.language import POLICY, SESSION
 from runner.policy.model import Policy, Schedule, Session
@@ -25,6 +25,9 @@ from runner.policy.schedules import CheckCron, Defaults, Names, ScheduleReader, 
 from runner.policy.sessions import SessionReader, check_previous_names
 from runner.policy.source import MAX_BYTES, Document, read
 
+Lint = Callable[[Policy], Iterable[Finding]]
+"""Finds what is allowed and hardly meant."""
+
 _SUFFIXES = (".yaml", ".yml")
 
 
@@ -34,6 +37,7 @@ def load_policies(
     environment: Mapping[str, str],
     settings: Surroundings | None = None,
     check_cron: CheckCron,
+    lint: Lint | None = None,
 ) -> tuple[Policy, ...]:
     """
     Load policies from files and folders.
@@ -44,6 +48,8 @@ def load_policies(
         environment: What `${NAME}` may name.
         settings: The wallets and signers to check against; None leaves that out.
         check_cron: Reads cron expressions; `runner.scheduling.cron.check_cron`.
+        lint: Finds what is allowed and hardly meant in a policy without faults;
+            `runner.planning.lint.lint` with the time.
 
     Returns:
         The policies in the order of their files. Their warnings are in `Policy.warnings`.
@@ -64,7 +70,7 @@ def load_policies(
             loaded.append(_Loaded(path, None, [_unreadable(path, error)]))
             continue
         document = read(raw, str(path))
-        policy = _Loader(document, path, library, settings, check_cron).load()
+        policy = _Loader(document, path, library, settings, check_cron, lint).load()
         if policy is not None and policy.name:
             earlier = first.setdefault(policy.name, policy)
             if earlier is not policy:
@@ -90,6 +96,7 @@ def parse_policy(
     settings: Surroundings | None = None,
     check_cron: CheckCron,
     path: Path | None = None,
+    lint: Lint | None = None,
 ) -> Policy:
     """
     Read one policy from text; `file` is its name in messages, `path` where it stands if it may
@@ -100,7 +107,7 @@ def parse_policy(
     """
     document = read(text, file)
     library = Library(environment)
-    policy = _Loader(document, path, library, settings, check_cron).load()
+    policy = _Loader(document, path, library, settings, check_cron, lint).load()
     found = _in_order(document.faults)
     found += [fault for book in library.books.values() for fault in _in_order(book.faults)]
     if policy is None or any(fault.severity == "error" for fault in found):
@@ -176,6 +183,7 @@ class _Loader:
         library: Library,
         settings: Surroundings | None,
         check_cron: CheckCron,
+        lint: Lint | None,
     ) -> None:
         self.document = document
         self.path = path
@@ -184,6 +192,8 @@ class _Loader:
         self.reader = Reader(self.faults, library.environment)
         self.settings = settings
         self.check_cron = check_cron
+        self.lint = lint
+        self.written: dict[str, Mark] = {}
 
     def load(self) -> Policy | None:
         """Return the policy, whole only if there are no faults; None if nothing can be read."""
@@ -196,12 +206,14 @@ class _Loader:
         included = self.library.included(fields, self.path)
         defaults = self._defaults(fields.get("defaults"), included)
         books = read_books(self.reader, fields.fields, [book.books for book in included])
-        accounts = read_accounts(self.reader, fields, books, self.settings)
+        self.written |= _declared(books)
+        accounts = read_accounts(self.reader, fields, books, self.settings, self._remember)
         zone = defaults.zone or "UTC"
         sessions: dict[str, Session] = {}
         for key, _, node in self.reader.named(fields.get("sessions")):
             record = _completed(self.reader.record(node, SESSION), defaults)
             if record is not None:
+                self._remember("sessions", key, record)
                 sessions[key] = SessionReader(record, name, accounts, books).read(key, zone)
         chains = {account.name: account.chain for account in accounts.values()}
         names = Names(name, sessions, chains, books, self._find, self.check_cron)
@@ -209,12 +221,13 @@ class _Loader:
         for key, _, node in self.reader.named(fields.get("schedules")):
             record = read_fields(self.reader, node, defaults)
             if record is not None:
+                self._remember("schedules", key, record)
                 schedules[key] = ScheduleReader(record, names).read(key)
         for section in ("session", "schedule"):
             check_previous_names(self.reader, fields.get(section + "s"), section)
         self._warn_unused(fields, sessions, schedules)
         place = fields.get("name")
-        return Policy(
+        policy = Policy(
             name=name,
             description=fields.read("description", parse_text, None),
             file=self.document.source.file,
@@ -226,8 +239,17 @@ class _Loader:
             mark=fields.mapping.mark if place is None else place.mark,
             tokens=books.tokens,
             groups=books.groups,
-            warnings=tuple(self.faults.warnings),
+            written=self.written,
         )
+        if self.lint is not None and not self.faults.errors:
+            self._warn_idle_contacts(fields, books)
+            for found in self.lint(policy):
+                self.faults.warn(found.code, found.what, found.mark, found.hint)
+        return replace(policy, warnings=tuple(self.faults.warnings))
+
+    def _remember(self, section: str, name: str, record: Record) -> None:
+        for key, node in record.fields.items():
+            self.written[f"{section}.{name}.{key}"] = node.mark
 
     def _find(self, text: str, endings: tuple[str, ...]) -> Neighbour:
         return self.library.shelf.find(self.path, text, endings)
@@ -251,6 +273,27 @@ class _Loader:
                 what = f"no schedule uses the session `{name}`: its key is granted for nothing"
                 at: Scalar = section.entries[name][0]
                 self.faults.warn(Code.SESSION_UNUSED, what, at, "delete the session")
+
+    def _warn_idle_contacts(self, fields: Record, books: Books) -> None:
+        section = fields.get("contacts")
+        for name in books.contacts.keys() - books.used:
+            if isinstance(section, MapNode) and name in section.entries:
+                what = f"nothing names the contact `{name}`"
+                hint = "delete it, or pay it; contacts of shared books may stay unused"
+                self.faults.warn(Code.CONTACT_UNUSED, what, section.entries[name][0], hint)
+
+
+def _declared(books: Books) -> dict[str, Mark]:
+    sections: dict[str, Iterable[str]] = {
+        "tokens": books.tokens,
+        "contacts": books.contacts,
+        "groups": books.groups,
+    }
+    return {
+        f"{section}.{name}": books.declared[name].mark
+        for section, names in sections.items()
+        for name in names
+    }
 
 
 def _completed(record: Record | None, defaults: Defaults) -> Record | None:

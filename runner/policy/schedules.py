@@ -13,7 +13,7 @@ from typing import Literal, Protocol, TypeVar, cast
 
 from runner.errors import EncodingError
 from runner.policy.books import Books
-from runner.policy.calls import KINDS, CallsReader
+from runner.policy.calls import CALL_KEYS, CallsReader
 from runner.policy.codes import Code
 from runner.policy.conditions import RequirementsReader, read_blackouts
 from runner.policy.dates import DatesReader
@@ -59,9 +59,6 @@ Word = TypeVar("Word", bound=StrEnum)
 
 TRIGGERS = ("cron", "every", "at", "dates")
 """Of these a schedule has exactly one."""
-
-CALL_KEYS = ("calls", *KINDS)
-"""And of these."""
 
 _ONE_MINUTE = timedelta(minutes=1)
 _ONE_DAY = timedelta(days=1)

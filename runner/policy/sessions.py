@@ -73,6 +73,7 @@ class SessionReader:
             previous_names=read_names(record, "previous_names"),
             mark=record.mark,
             permission_marks=marks,
+            lifetime_mark=None if (node := record.get("lifetime")) is None else node.mark,
         )
 
     def _account(self, text: str) -> str:

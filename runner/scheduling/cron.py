@@ -59,6 +59,11 @@ _MACROS = {
     "@MIDNIGHT": "0 0 * * *",
     "@HOURLY": "0 * * * *",
 }
+_SHORTEST = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+"""Days of each month in a common year."""
+
+_FIFTH = 5  # of a weekday: few months have one
+
 _STEP = re.compile(r"(?P<from>[^/]*)/(?P<step>[0-9]+)")
 _UNRESTRICTED = frozenset({"*", "*/1"})
 
@@ -100,6 +105,18 @@ class CronExpression:
     def per_day(self) -> int:
         """Firings on a day that matches and has 24 hours."""
         return len(self._hours) * len(self._minutes) * len(self._seconds)
+
+    def months_without(self) -> tuple[int, ...]:
+        """The months it names in which, in some year at least, no day matches."""
+        if self.both_days and self.day_match is not DayMatch.AND:
+            return ()
+        months = tuple(sorted(self._sim.months))
+        if any(isinstance(day, tuple) and day[1] == _FIFTH for day in self._sim.weekdays):
+            return months
+        days = [day for day in self._sim.days if day > 0]
+        if len(days) < len(self._sim.days):  # `L` and `LW` are found in each month
+            return ()
+        return tuple(month for month in months if min(days) > _SHORTEST[month - 1])
 
     def seconds_of_day(self) -> list[int]:
         """The seconds after midnight at which a matching day fires, ascending."""
@@ -218,6 +235,7 @@ def check_cron(expression: str, day_match: DayMatch | None = None) -> CronExpres
     return cron
 
 
+@lru_cache(maxsize=4096)
 def _check_field(kind: _Kind, text: str) -> None:
     fault = _trap(kind, text)
     if fault is None:
