@@ -79,6 +79,10 @@ def _columns(record: Record, table: Table) -> dict[str, int] | None:
     node = record.get("columns")
     named = None if node is None else reader.record(node, COLUMNS)
     headers = [cell.text for cell in table.header]
+    if len(headers) == 1 and (";" in headers[0] or "\t" in headers[0]):
+        what = f"{shown(table.source.file)} has one column"
+        reader.fault(Code.BAD_CSV, what, record.fields["csv"], "cells are separated by commas")
+        return None
     places: dict[str, int] = {}
     sound = named is not None or node is None
     for name in COLUMNS.keys:
@@ -96,9 +100,7 @@ def _columns(record: Record, table: Table) -> dict[str, int] | None:
 def _missing(reader: Reader, at: Node, wanted: str, name: str, table: Table) -> None:
     headers = [cell.text for cell in table.header]
     hint = did_you_mean(wanted, headers, "columns")
-    if len(headers) == 1 and (";" in headers[0] or "\t" in headers[0]):
-        hint = "cells are separated by commas"
-    elif hint.startswith("columns"):
+    if hint.startswith("columns"):
         hint += f"; say which one by columns: {{{name}: …}}"
     what = f"{shown(table.source.file)} has no column {shown(wanted)}"
     reader.fault(Code.BAD_CSV, what, at, hint)

@@ -57,26 +57,27 @@ def function_in(signatures: tuple[str, ...], text: str, file: str) -> tuple[str,
     Raises:
         Refusal: There is none, or more than one of this name.
     """
-    found = [parse_signature(each) for each in signatures]
+    name = text.partition("(")[0].removeprefix("function ").strip()
+    found = [parse_signature(each) for each in signatures if each.startswith(f"{name}(")]
     if "(" in text:
         wanted = parse_signature(text)[1].signature
-        matches = [one for one in found if one[1].signature == wanted]
-    else:
-        matches = [one for one in found if one[1].name == text]
-    if len(matches) > 1:
-        choices = listed((one[1].signature for one in matches), most=4)
+        found = [one for one in found if one[1].signature == wanted]
+    if len(found) > 1:
+        choices = listed((one[1].signature for one in found), most=4)
         what = f"{shown(file)} has more than one function {shown(text)}"
         raise Refusal(Code.BAD_ABI, what, f"write the signature, one of: {choices}")
-    if not matches:
-        names = [one[1].name for one in found]
-        hint = did_you_mean(text.partition("(")[0], names, "functions")
+    if not found:
+        names = dict.fromkeys(each.partition("(")[0] for each in signatures)
+        hint = did_you_mean(name, names, "functions")
         raise Refusal(Code.BAD_ABI, f"{shown(file)} has no function {shown(text)}", hint)
-    return matches[0]
+    return found[0]
 
 
 def _functions(entries: list[Any]) -> Iterator[str]:
     for entry in entries:
         if entry.get("type", "function") == "function":
+            if not isinstance(entry["name"], str):
+                raise TypeError
             inputs = ", ".join(_parameter(each, 0) for each in entry["inputs"])
             yield f"{entry['name']}({inputs})"
 
