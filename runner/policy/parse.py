@@ -211,8 +211,9 @@ class _Loader:
         zone = defaults.zone or "UTC"
         sessions: dict[str, Session] = {}
         for key, _, node in self.reader.named(fields.get("sessions")):
-            record = _completed(self.reader.record(node, SESSION), defaults)
+            record = self.reader.record(node, SESSION, defaults.fields)
             if record is not None:
+                _complete(record, defaults)
                 self._remember("sessions", key, record)
                 sessions[key] = SessionReader(record, name, accounts, books).read(key, zone)
         chains = {account.name: account.chain for account in accounts.values()}
@@ -296,13 +297,11 @@ def _declared(books: Books) -> dict[str, Mark]:
     }
 
 
-def _completed(record: Record | None, defaults: Defaults) -> Record | None:
+def _complete(record: Record, defaults: Defaults) -> None:
     """Add the defaults of keys that a session does not write."""
-    if record is not None:
-        for key, value in defaults.fields.items():
-            if key in SESSION.keys and key not in record.mapping.entries:
-                record.fields[key] = value
-    return record
+    for key, value in defaults.fields.items():
+        if key in SESSION.keys and key not in record.mapping.entries:
+            record.fields[key] = value
 
 
 def _parse_version(text: str) -> str:

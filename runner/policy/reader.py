@@ -8,7 +8,7 @@ is wrong comes out too; a policy with faults is never handed on.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import TypeVar
 
 from runner.errors import Mark
@@ -151,8 +151,13 @@ class Reader:
                     self.faults.refuse(refusal, key)
             yield text, key, value
 
-    def record(self, node: Node, level: Level) -> Record | None:
-        """Return the fields of a map with fixed keys; what is unknown or missing is reported."""
+    def record(self, node: Node, level: Level, given: Container[str] = ()) -> Record | None:
+        """
+        Return the fields of a map with fixed keys; what is unknown or missing is reported.
+
+        Args:
+            given: Keys that have a value elsewhere, in `defaults`.
+        """
         mapping = self.mapping(node)
         if mapping is None:
             return None
@@ -165,7 +170,7 @@ class Reader:
                 fields[text] = value
                 self.warn_if_unsupported(level.name, text, key)
         for name in level.required:
-            if name not in fields:
+            if name not in fields and name not in given:
                 self.missing(name, mapping, level.article)
         return Record(self, mapping, fields)
 

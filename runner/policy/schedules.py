@@ -326,7 +326,7 @@ class ScheduleReader:
 
 def read_fields(reader: Reader, node: Node, defaults: Defaults) -> Record | None:
     """Return the fields of a schedule, completed by the defaults it does not override."""
-    record = reader.record(node, SCHEDULE)
+    record = reader.record(node, SCHEDULE, defaults.fields)
     if record is None:
         return None
     written = record.mapping.entries

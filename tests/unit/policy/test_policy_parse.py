@@ -463,3 +463,16 @@ def test_the_complete_example_of_the_language_is_read(texts):
 
     assert sorted(policy.schedules) == ["hosting", "monthly-salaries"]
     assert policy.warnings == ()
+
+
+def test_a_required_key_may_come_from_defaults(texts):
+    text = texts.whole(
+        session="    account: treasury\n",
+        schedule="    every: 1w\n    pay: {alice: 1 usdc}\n",
+        end="defaults: {lifetime: 14d, session: salaries}\n",
+    )
+
+    policy = texts.read(text)
+
+    assert policy.sessions["salaries"].lifetime == timedelta(days=14)
+    assert policy.schedules["hosting"].session == "salaries"
