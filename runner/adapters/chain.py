@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from runner.adapters.wallet_api.messages import Answer, accept, encode
+from runner.adapters.wallet_api.messages import accept, encode
 from runner.adapters.wallet_api.scalars import (
     Bytes32,
     HexBigInt,
@@ -27,6 +27,7 @@ from runner.adapters.wallet_api.scalars import (
     read_integer,
 )
 from runner.adapters.wallet_api.transport import JsonRpcTransport
+from runner.adapters.wallet_api.wire import Wire
 from runner.errors import AnswerLost, WalletApiError
 from runner.ethereum.address import Address, address_from_bytes
 from runner.ethereum.contracts import GET_NONCE
@@ -50,7 +51,7 @@ _MAX_SENDERS = 200
 _ADDRESS_PADDING = bytes(12)
 
 
-class BlockAnswer(Answer):
+class BlockAnswer(Wire):
     """`eth_getBlockByNumber`."""
 
     number: HexBigInt
@@ -58,7 +59,7 @@ class BlockAnswer(Answer):
     hash: Bytes32
 
 
-class ReceiptLog(Answer):
+class ReceiptLog(Wire):
     """A log as far as a receipt is read."""
 
     address: WireAddress
@@ -76,7 +77,7 @@ class LogAnswer(ReceiptLog):
     removed: bool = False
 
 
-class ReceiptAnswer(Answer):
+class ReceiptAnswer(Wire):
     """`eth_getTransactionReceipt`."""
 
     transaction_hash: Bytes32

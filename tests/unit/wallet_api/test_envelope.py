@@ -1,14 +1,11 @@
 """What an HTTP answer says of its request: one table, a test for each row."""
 
 import json
-from pathlib import Path
 
 import pytest
 
 from runner.adapters.wallet_api.envelope import VERDICTS, HttpAnswer, parse_json, read_answer
 from runner.errors import AnswerLost, WalletApiError, WalletBusy, WalletRefused
-
-VECTORS = Path(__file__).parents[2] / "vectors"
 
 # Source: README §1.1 and §1.2. A code that is not listed is a refusal.
 BY_CODE = {
@@ -107,25 +104,6 @@ def test_a_busy_status_decides_over_a_code_of_unknown_meaning():
     """
     assert type(refused(error_answer(-32016, 429))) is WalletBusy
     assert type(refused(error_answer(-32602, 429))) is WalletRefused
-
-
-def test_what_v5_repeats_is_lost_or_busy_and_nothing_else_is():
-    """
-    Our classes agree with the recorded retries of the SDK.
-    """
-    vectors = json.loads((VECTORS / "transport.json").read_text())["vectors"]
-    seen = 0
-    for vector in vectors:
-        answer = vector.get("answer")
-        if vector["sdk"] != "v5" or answer is None:
-            continue
-        envelope = {"jsonrpc": "2.0", "id": 1, "error": answer.get("error")}
-        raw = answer.get("raw", json.dumps(envelope))
-        error = refused(HttpAnswer(answer.get("status", 200), raw.encode()))
-        assert isinstance(error, WalletRefused) == (vector["requestsSent"] == 1), vector["name"]
-        seen += 1
-
-    assert seen > 35
 
 
 def test_a_refusal_carries_code_and_untouched_data():
