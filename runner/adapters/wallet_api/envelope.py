@@ -187,7 +187,7 @@ def _refusal(what: str, error: dict[str, Any], answer: HttpAnswer) -> WalletApiE
     by_status = VERDICTS.get(("http", answer.status), _OTHER_CODE)
     fallback = by_status if by_status.error is WalletBusy else _OTHER_CODE
     verdict = VERDICTS.get(("code", code), fallback)
-    said = _for_people(error.get("message"))
+    said = for_people(error.get("message"))
     text = f"{what}: {verdict.meaning} (code {code}){': ' if said else ''}{said}"
     if verdict.error is WalletRefused:
         return WalletRefused(text, code=code, data=error.get("data"), hint=verdict.hint)
@@ -208,7 +208,7 @@ def _lost_or_busy(verdict: Verdict, text: str, retry_after: str | None) -> Walle
     return AnswerLost(text, hint=verdict.hint)
 
 
-def _for_people(message: Any) -> str:
-    """The service's message on one line, without what would steer a terminal."""
+def for_people(message: Any) -> str:
+    """What a service wrote, on one line, without what would steer a terminal."""
     text = message if isinstance(message, str) else ""
     return "".join(c if c.isprintable() else " " for c in text[:_LONGEST_MESSAGE]).strip()

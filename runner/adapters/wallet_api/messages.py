@@ -27,6 +27,7 @@ from runner.adapters.wallet_api.answers import (
     SessionAnswer,
     SignTypedDataAnswer,
 )
+from runner.adapters.wallet_api.envelope import for_people
 from runner.adapters.wallet_api.methods import METHODS
 from runner.adapters.wallet_api.scalars import hex_bytes, hex_integer
 from runner.adapters.wallet_api.typed_data import TypedDataAnswer, read_typed_data
@@ -270,7 +271,8 @@ def first_fault(error: ValidationError) -> str:
     faults = error.errors(include_url=False, include_context=False, include_input=False)
     where = ".".join(map(str, faults[0]["loc"])) or "the message"
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    return f"{where}: {faults[0]['msg']}{more}"
+    # The place may name members that the service made up.
+    return for_people(f"{where}: {faults[0]['msg']}") + more
 
 
 def session_offer(result: Any, what: str) -> SessionOffer:
@@ -363,4 +365,4 @@ def _typed_data(answer: TypedDataAnswer, what: str) -> TypedData:
     try:
         return read_typed_data(answer)
     except ValueError as error:
-        raise AnswerLost(f"{what}: unusable answer: {error}") from error
+        raise AnswerLost(f"{what}: unusable answer: {for_people(str(error))}") from None
