@@ -4,6 +4,8 @@ people have them.
 """
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -275,6 +277,15 @@ def test_the_calls_of_every_recorded_call_data(vector, shown):
         assert [call["data"] for call in report["calls"]] == [each["data"] for each in wire]
     else:  # a call to the account itself is its call data as it is
         assert vector["output"].endswith(wire[0]["data"][2:])
+
+
+def test_the_documentation_shows_what_is_shown(inspect):
+    page = Path("docs/operations.md").read_text(encoding="utf-8")
+    command, shown = re.search(r"\$ runner inspect (.+)\n((?:.+\n)+?)```", page).groups()
+
+    code, out, _ = inspect(*command.split())
+
+    assert (code, out) == (0, shown)
 
 
 # ── input ─────────────────────────────────────────────────────────────────────────────────────

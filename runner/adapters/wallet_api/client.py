@@ -111,13 +111,16 @@ class WalletApiClient:
         return RpcChainReader(self._rpc.at(endpoint), chain_id=chain_id)
 
     async def request_account(
-        self, owner: Address, *, salt: int, additional: bool = False
+        self, owner: Address, *, salt: int, additional: bool = False, delegated: bool = False
     ) -> Address:
-        """Return the account of this owner as the service names it; sends no transaction."""
+        """
+        Return the account of this owner as the service names it; sends no transaction.
+
+        `delegated` asks for the owner's own address (EIP-7702).
+        """
         method = "wallet_requestAccount"
-        result = await self._call(
-            method, account_request(owner, salt, additional=additional), repeat=True
-        )
+        request = account_request(owner, salt, additional=additional, delegated=delegated)
+        result = await self._call(method, request, repeat=True)
         answer: AccountAnswer = self._accept(method, result)
         return answer.account_address
 

@@ -76,19 +76,26 @@ def encode(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode("ascii")
 
 
-def account_request(owner: Address, salt: int, *, additional: bool = False) -> dict[str, Any]:
+def account_request(
+    owner: Address, salt: int, *, additional: bool = False, delegated: bool = False
+) -> dict[str, Any]:
     """
-    The parameter of `wallet_requestAccount` for a semi-modular account.
+    The parameter of `wallet_requestAccount`.
 
-    `additional` asks for one beside those that the signer has: without it the oldest is answered,
-    whatever the salt.
+    Args:
+        salt: Of a semi-modular account.
+        additional: Ask for one beside those that the signer has: without it the oldest is
+            answered, whatever the salt.
+        delegated: Ask for the owner's own address instead, which delegates (EIP-7702).
     """
-    hint: dict[str, Any] = {"accountType": "sma-b"}
+    hint: dict[str, Any] = {"accountType": "7702" if delegated else "sma-b"}
     if salt:
         uint_bytes(salt, 256, "salt")
         hint["salt"] = hex_integer(salt)
     if additional:
         hint["createAdditional"] = True
+    if delegated and len(hint) > 1:
+        raise EncodingError("an EOA that delegates has neither a salt nor a second account")
     return {"signerAddress": owner, "creationHint": hint, "includeCounterfactualInfo": True}
 
 

@@ -115,25 +115,28 @@ def without_defaults(param: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("file", ["http_v4", "http_v5"])
 async def test_request_account(file, service, wallet):
     """
-    By owner and salt, for the default account type.
+    By owner and salt, for both types of account.
     """
-    matched = 0
+    matched = set()
     for name, request, result in exchanges(file, "wallet_requestAccount"):
         param = request["params"][0]
         hint = param.get("creationHint", {})
-        if hint.get("accountType") != "sma-b" or not only(
+        kind = hint.get("accountType")
+        if kind not in {"sma-b", "7702"} or not only(
             param, "signerAddress", "creationHint", "includeCounterfactualInfo"
         ):
             continue
         service.default = service.answer(result=result)
         salt = read_integer(hint.get("salt", "0x0"))
 
-        account = await wallet.request_account(address(param["signerAddress"]), salt=salt)
+        account = await wallet.request_account(
+            address(param["signerAddress"]), salt=salt, delegated=kind == "7702"
+        )
 
         assert account == address(result["accountAddress"]), name
         assert same(service.requests[-1].json["params"]) == same(request["params"]), name
-        matched += 1
-    assert matched >= 1
+        matched.add(kind)
+    assert matched == {"sma-b", "7702"}
 
 
 @pytest.mark.parametrize("file", ["http_v4", "http_v5"])

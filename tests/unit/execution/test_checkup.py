@@ -168,9 +168,7 @@ async def test_decimals(answer, outcome):
     ],
 )
 async def test_the_delegation_of_an_eoa(code, outcome, detail):
-    place = venue(
-        api=Answering(request_account=OWNER, prepare_calls=offer()), chain=Answering(code=code)
-    )
+    place = venue(api=Answering(prepare_calls=offer()), chain=Answering(code=code))
     delegated = account(kind=AccountType.EIP7702)
 
     found = await looked(account_checks(delegated, place, place.chain))

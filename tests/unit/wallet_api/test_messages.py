@@ -7,6 +7,7 @@ import traceback
 import pytest
 
 from runner.adapters.wallet_api.messages import (
+    account_request,
     calls_request,
     operation_offer,
     sealed_request,
@@ -211,6 +212,12 @@ AUTHORIZATION = {
     "signatureRequest": {"type": "eip7702Auth", "rawPayload": "0x" + 32 * "77"},
 }
 ARRAY = {"type": "array", "data": [AUTHORIZATION, PREPARED], "details": PREPARED["details"]}
+PERMIT = {
+    "type": "paymaster-permit",
+    "modifiedRequest": {"from": ACCOUNT, "chainId": "0x66eee", "calls": []},
+    "data": SESSION["signatureRequest"]["data"],
+    "signatureRequest": SESSION["signatureRequest"],
+}
 
 
 def test_an_operation_of_another_entry_point_is_known_by_name():
@@ -280,31 +287,29 @@ def test_a_permit_is_known_and_never_sent():
     """
     What it asks to prepare again is kept; what it asks to sign is typed data like any other.
     """
-    again = {"from": ACCOUNT, "chainId": "0x66eee", "calls": []}
-    typed = SESSION["signatureRequest"]
-    answer = {
-        "type": "paymaster-permit",
-        "modifiedRequest": again,
-        "data": typed["data"],
-        "signatureRequest": typed,
-    }
+    offer = operation_offer(PERMIT, "m")
 
-    offer = operation_offer(answer, "m")
-
-    assert (offer.kind, offer.operation, json.loads(offer.wire)) == (
-        "paymaster-permit",
-        None,
-        again,
-    )
+    assert (offer.kind, offer.operation) == ("paymaster-permit", None)
+    assert json.loads(offer.wire) == PERMIT["modifiedRequest"]
     assert isinstance(offer.request, SignTypedData)
     with pytest.raises(EncodingError, match="not sent"):
         sealed_request(offer, [SIGNATURE], context=None, gas_policy=None)
 
 
-@pytest.mark.parametrize("answer", [V06, AUTHORIZATION, ARRAY])
-def test_a_run_signs_none_of_these(answer):
+@pytest.mark.parametrize(
+    ("answer", "rule"),
+    [
+        (V06, "G5.type"),
+        (AUTHORIZATION, "G5.type"),
+        (ARRAY, "G5.type"),
+        (PERMIT, "G5.type"),
+        ({**PREPARED, "signatureRequest": SESSION["signatureRequest"]}, "G5.request"),
+        ({k: v for k, v in PREPARED.items() if k != "signatureRequest"}, "G5.request"),
+    ],
+)
+def test_a_run_signs_none_of_these(answer, rule):
     """
-    G5: the guard refuses every kind but one, whatever it holds.
+    G5: the guard refuses every kind and every request but one, whatever it holds.
     """
     terms = OperationTerms(
         chain_id=421614,
@@ -324,7 +329,7 @@ def test_a_run_signs_none_of_these(answer):
     verdict = check_operation(terms, operation_offer(answer, "m"))
 
     assert isinstance(verdict, Refused)
-    assert [finding.rule for finding in verdict.findings] == ["G5.type"]
+    assert rule in [finding.rule for finding in verdict.findings]
 
 
 def test_a_session_is_read_into_values():
@@ -434,6 +439,8 @@ def test_a_request_that_the_wire_cannot_carry_is_not_made():
         "nonce_key": None,
         "fees": None,
     }
+    with pytest.raises(EncodingError, match="neither a salt"):
+        account_request(ACCOUNT, 1, delegated=True)
     session = {
         "account": ACCOUNT,
         "chain_id": 1,
