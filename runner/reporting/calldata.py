@@ -55,13 +55,16 @@ def read_calldata(data: bytes, depth: int = 0) -> Report:
 def read_call(call: Call, depth: int = 0) -> Report:
     """Read one call of an account: `does` says it in one sentence."""
     inner = read_calldata(call.data, depth + 1) if depth < DEEPEST else {"odd": "nested too deep"}
-    return {
+    report: Report = {
         "to": call.to,
         "value": str(call.value),
         "data": hexed(call.data),
         "does": _sentence(call, inner),
-        **({"reads": inner} if call.data else {}),
     }
+    approval = decode_approve(call.data)
+    if approval is not None and approval[1] >= UNLIMITED:
+        report["danger"] = f"lets {approval[0]} take all of token {call.to}, now and later"
+    return report | ({"reads": inner} if call.data else {})
 
 
 def warnings_of(report: Report) -> list[str]:

@@ -221,6 +221,7 @@ def test_the_factory_that_makes_the_sender_is_no_cause_for_alarm():
     [
         (Call(ACCOUNT, 0, contracts.UPDATE_FALLBACK_SIGNER + bytes(64)), "replaces the account's"),
         (Call(ENTRY_POINT_V07, 0, increment_nonce(1)), "voids what was signed"),
+        (Call(TOKEN, 0, encode_approve(KEY, 2**256 - 1)), "now and later"),
         (Call(KEY, 0, contracts.EXECUTE_BATCH + b"\0"), "looks like executeBatch"),
         (Call(ACCOUNT, 0, INSTALL[:-32]), "looks like installValidation"),
     ],
