@@ -5,8 +5,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 FOR ?=
+FUZZ_SECONDS ?= 60
 
-.PHONY: setup run test check docs fmt clean lock
+.PHONY: setup run test check fuzz docs fmt clean lock
 
 setup: .venv/.test
 
@@ -22,6 +23,10 @@ check: .venv/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+# Decoders against atheris, for FUZZ_SECONDS in all; what breaks one is kept under .fuzz/.
+fuzz: .venv/.fuzz
+	$(BIN)/python tests/fuzz $(FUZZ_SECONDS)
 
 # Brings the tables of docs/policy.md to what the language is.
 docs: setup
@@ -39,7 +44,7 @@ lock:
 	rm -rf .venv-lock
 
 clean:
-	rm -rf .venv .runner .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .runner .bench .fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .venv/.test: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -48,4 +53,8 @@ clean:
 
 .venv/.dev: .venv/.test
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+.venv/.fuzz: .venv/.test
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[fuzz]'
 	touch $@

@@ -113,7 +113,7 @@ async def runtime(
         store = SqlStore.open(settings.store, vault, now=SystemClock().now(), create=playing)
         stack.push_async_callback(lambda: store.close(now=SystemClock().now()))
         ledger = SqlLedger(store, vault)
-        wallets = _Wallets(stack, environment, telemetry)
+        wallets = Wallets(stack, environment, telemetry)
         for name, profile in profiles.items():
             await wallets.open(name, profile, policies)
         assembly = _Assembly(wallets, signers, telemetry, sandbox=sandbox)
@@ -200,7 +200,7 @@ def open_vault(settings: Settings, environment: Mapping[str, str], *, create: bo
     return Vault(secret, entropy=os.urandom)
 
 
-class _Wallets:
+class Wallets:
     """Wallet profiles, opened: a client each, a clock and a chain reader per chain."""
 
     def __init__(
@@ -348,11 +348,17 @@ async def _signers(
                     hint=f"add `signers: {{{name}: …}}` to runner.yaml, or run with --sandbox",
                 )
             else:
-                found[name] = await _signer(name, spec, environment)
+                found[name] = await open_signer(name, spec, environment)
     return found
 
 
-async def _signer(name: str, spec: SignerSpec, environment: Mapping[str, str]) -> LocalSigner:
+async def open_signer(name: str, spec: SignerSpec, environment: Mapping[str, str]) -> LocalSigner:
+    """
+    The signer that runner.yaml describes, its key read.
+
+    Raises:
+        UsageError, SignerError: the key is not where it should be, or is none.
+    """
     if spec.private_key is not None:
         secret = parse_private_key(spec.private_key.get_secret_value(), name=name)
         return LocalSigner(secret, name=name, sandbox_only=True)
@@ -384,7 +390,7 @@ class _Assembly:
 
     def __init__(
         self,
-        wallets: _Wallets,
+        wallets: Wallets,
         signers: Mapping[str, LocalSigner],
         telemetry: Telemetry,
         *,
@@ -458,7 +464,7 @@ class _Assembly:
             owner=owner,
             venue=venue,
             lane=lane,
-            max_fee=_max_fee(spec, venue),
+            max_fee=max_fee_of(spec, venue),
         )
 
     async def _answered(
@@ -536,7 +542,8 @@ def _check_gas(spec: SmartAccount, venue: Venue) -> None:
         )
 
 
-def _max_fee(spec: SmartAccount, venue: Venue) -> int:
+def max_fee_of(spec: SmartAccount, venue: Venue) -> int:
+    """G2: the most that one operation of an account may cost, in wei."""
     if spec.max_fee is None and venue.sandbox:
         return _SANDBOX_MAX_FEE
     if spec.max_fee is None:

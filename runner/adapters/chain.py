@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from runner.adapters.wallet_api.messages import Answer, accept, encode
+from runner.adapters.wallet_api.messages import accept, encode
 from runner.adapters.wallet_api.scalars import (
     Bytes32,
     HexBigInt,
@@ -27,6 +27,7 @@ from runner.adapters.wallet_api.scalars import (
     read_integer,
 )
 from runner.adapters.wallet_api.transport import JsonRpcTransport
+from runner.adapters.wallet_api.wire import Wire
 from runner.errors import AnswerLost, WalletApiError
 from runner.ethereum.address import Address, address_from_bytes
 from runner.ethereum.contracts import GET_NONCE
@@ -37,6 +38,9 @@ from runner.ports import Block, OperationEvent, Transfer
 
 BALANCE_OF: Final = bytes.fromhex("70a08231")
 """`balanceOf(address)` (ERC-20)"""
+
+DECIMALS: Final = bytes.fromhex("313ce567")
+"""`decimals()` (ERC-20)"""
 
 BEFORE_EXECUTION_TOPIC: Final = bytes.fromhex(
     "bb47ee3e183a558b1a2ff0874b079f3fc5478b7454eacf2bfc5af2ff5878f972"
@@ -50,7 +54,7 @@ _MAX_SENDERS = 200
 _ADDRESS_PADDING = bytes(12)
 
 
-class BlockAnswer(Answer):
+class BlockAnswer(Wire):
     """`eth_getBlockByNumber`."""
 
     number: HexBigInt
@@ -58,7 +62,7 @@ class BlockAnswer(Answer):
     hash: Bytes32
 
 
-class ReceiptLog(Answer):
+class ReceiptLog(Wire):
     """A log as far as a receipt is read."""
 
     address: WireAddress
@@ -76,7 +80,7 @@ class LogAnswer(ReceiptLog):
     removed: bool = False
 
 
-class ReceiptAnswer(Answer):
+class ReceiptAnswer(Wire):
     """`eth_getTransactionReceipt`."""
 
     transaction_hash: Bytes32
@@ -187,6 +191,27 @@ class RpcChainReader:
             return await self._call_contract(token, BALANCE_OF + address_word(holder), "latest")
         return self._integer("eth_getBalance", await self._ask("eth_getBalance", holder, "latest"))
 
+    async def decimals(self, token: Address) -> int:
+        """Return how many decimals a token says that it has; `AnswerLost` if it is no token."""
+        decimals = await self._call_contract(token, DECIMALS, "latest")
+        if decimals > 255:
+            raise self._unusable("eth_call", f"{token} answers more decimals than a uint8 holds")
+        return decimals
+
+    async def code(self, address: Address) -> bytes:
+        """Return the code of an account at the newest block; empty if there is none."""
+        method = "eth_getCode"
+        result = await self._ask(method, address, "latest")
+        try:
+            return read_bytes(result)
+        except ValueError as error:
+            raise self._unusable(method, str(error)) from error
+
+    async def transaction_count(self, address: Address) -> int:
+        """Return the nonce of an EOA's next transaction or authorization, at the newest block."""
+        method = "eth_getTransactionCount"
+        return self._integer(method, await self._ask(method, address, "latest"))
+
     async def _block(self, which: str) -> Block:
         method = "eth_getBlockByNumber"
         result = await self._ask(method, which, False)
@@ -296,13 +321,17 @@ def _logs_of(receipt: ReceiptAnswer, user_op_hash: str) -> list[ReceiptLog] | No
     logs: list[ReceiptLog] = []
     for log in sorted(receipt.logs, key=lambda log: log.log_index):
         name = log.topics[0] if log.address == ENTRY_POINT_V07 and log.topics else None
-        if name == USER_OPERATION_EVENT_TOPIC and hex_bytes(log.topics[1]) == user_op_hash:
+        if name == USER_OPERATION_EVENT_TOPIC and _names(log, user_op_hash):
             return logs
         if name in {USER_OPERATION_EVENT_TOPIC, BEFORE_EXECUTION_TOPIC}:
             logs = []
         else:
             logs.append(log)
     return None
+
+
+def _names(log: ReceiptLog, user_op_hash: str) -> bool:
+    return len(log.topics) > 1 and hex_bytes(log.topics[1]) == user_op_hash
 
 
 def _is_transfer(log: ReceiptLog) -> bool:

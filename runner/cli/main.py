@@ -32,6 +32,8 @@ COMMANDS = {
     "report": ("runner.cli.report:report", "What was paid to whom."),
     "db": ("runner.cli.db:db", "The ledger's database: init."),
     "scope": ("runner.cli.scope:scope", "What the chain accepts from a session key: judge."),
+    "doctor": ("runner.cli.doctor:doctor", "Is everything as the daemon will need it?"),
+    "inspect": ("runner.cli.inspect:inspect", "Decode and hash what a signer is shown, offline."),
     "sandbox": ("runner.cli.sandbox:sandbox", "Run a local wallet API to try things on."),
 }
 """Name → where it lives, and what `runner --help` says of it."""

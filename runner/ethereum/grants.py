@@ -46,20 +46,29 @@ SESSION_ID_SIZE: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
-class DeferredAction:
+class DeferredSegment:
     """
-    A signed grant as an operation carries it.
+    A signed grant as the operation that installs it carries it: in front of its signature.
 
-    `signature` has its type byte in front; `execution_hooks` tells whether the session will
-    need executeUserOp.
+    `locator` names the validation that authorizes; `signature` has its type byte in front.
     """
 
-    execution_hooks: bool
-    nonce: int
     locator: bytes
     deadline: int
     call: bytes
     signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DeferredAction(DeferredSegment):
+    """
+    A signed grant as a local context carries it.
+
+    `execution_hooks` tells whether the session will need executeUserOp.
+    """
+
+    execution_hooks: bool
+    nonce: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,18 +170,20 @@ def decode_deferred_action(data: bytes) -> DeferredAction:
     Raises:
         EncodingError: Not such bytes, or more than them.
     """
-    action, rest = _read_sized(data[33:])
-    signature, rest = _read_sized(rest)
-    if data[0] > 1 or rest or len(action) < 27 or not signature:
+    if len(data) < 33 or data[0] > 1:
         raise EncodingError("not a deferred action")
-    return DeferredAction(
-        execution_hooks=data[0] == 1,
-        nonce=int.from_bytes(data[1:33], "big"),
-        locator=action[:21],
-        deadline=int.from_bytes(action[21:27], "big"),
-        call=action[27:],
-        signature=signature,
-    )
+    nonce = int.from_bytes(data[1:33], "big")
+    return DeferredAction(*_read_segment(data[33:]), data[0] == 1, nonce)
+
+
+def decode_deferred_segment(data: bytes) -> DeferredSegment:
+    """
+    Read the part of a signed grant that stands in front of an operation's signature.
+
+    Raises:
+        EncodingError: Not such bytes, or more than them.
+    """
+    return DeferredSegment(*_read_segment(data))
 
 
 def session_context(session_id: bytes, signature: bytes) -> bytes:
@@ -235,6 +246,32 @@ def wrap_session_signature(signature: bytes, deferred: bytes = b"") -> bytes:
     return deferred + SEGMENT_FINAL + EOA_SIGNATURE + _checked(signature)
 
 
+@dataclass(frozen=True, slots=True)
+class SessionSignature:
+    """
+    The signature of an operation as it goes on chain: the key's 65 bytes, and in front of them
+    the grant that the operation installs, if it installs one.
+    """
+
+    signature: bytes
+    deferred: bytes = b""
+
+
+def decode_session_signature(data: bytes) -> SessionSignature:
+    """
+    Read the signature of an operation; `wrap_session_signature` makes the same bytes again.
+
+    Raises:
+        EncodingError: Not a signature by a key, with or without a grant in front.
+    """
+    size = len(data) - SIGNATURE_SIZE - 2
+    if size < 0 or data[size : size + 2] != SEGMENT_FINAL + EOA_SIGNATURE:
+        raise EncodingError("not the signature of an operation by a key")
+    if size:
+        decode_deferred_segment(data[:size])
+    return SessionSignature(data[size + 2 :], data[:size])
+
+
 def replay_safe_hash(
     digest: bytes, *, chain_id: int, account: Address, entity_id: int = contracts.OWNER_ENTITY
 ) -> TypedData:
@@ -277,6 +314,15 @@ def _checked(signature: bytes) -> bytes:
 
 def _sized(data: bytes) -> bytes:
     return uint_bytes(len(data), 32, "length") + data
+
+
+def _read_segment(data: bytes) -> tuple[bytes, int, bytes, bytes]:
+    """Return locator, deadline, call and signature."""
+    action, rest = _read_sized(data)
+    signature, rest = _read_sized(rest)
+    if rest or len(action) < 27 or not signature:
+        raise EncodingError("not a deferred action")
+    return action[:21], int.from_bytes(action[21:27], "big"), action[27:], signature
 
 
 def _read_sized(data: bytes) -> tuple[bytes, bytes]:

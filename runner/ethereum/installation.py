@@ -19,6 +19,17 @@ from runner.ethereum import contracts
 from runner.ethereum.abi_types import AbiType, parse_type, read_all
 from runner.ethereum.address import ZERO_ADDRESS, Address, address_bytes, address_from_bytes
 from runner.ethereum.erc20 import APPROVE, TRANSFER
+from runner.ethereum.modules import (
+    Allowlist,
+    AllowlistEntry,
+    ModuleData,
+    NativeLimit,
+    SingleSigner,
+    TimeRange,
+    decode_module_data,
+    encode_module_data,
+    selector_array,
+)
 from runner.ethereum.permissions import (
     AccountFunctions,
     ContractAccess,
@@ -30,7 +41,7 @@ from runner.ethereum.permissions import (
     Permission,
     Root,
 )
-from runner.ethereum.words import address_word, bytes_tail, dynamic_array, uint_bytes, uint_word
+from runner.ethereum.words import bytes_tail, dynamic_array, uint_bytes, uint_word
 
 VALIDATION_USER_OP: Final = 1
 """Validation flag: validates user operations."""
@@ -54,7 +65,6 @@ _Limit = TypeVar("_Limit", NativeTokenTransfer, GasLimit)
 
 _INSTALL_TYPES = ("bytes25", "bytes4[]", "bytes", "bytes[]")
 _UNINSTALL_TYPES = ("bytes24", "bytes", "bytes[]")
-_SIGNER_TYPES = ("uint32", "address")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +106,13 @@ class Installation:
     @property
     def key(self) -> Address | None:
         """The session key's address."""
-        if self.module != contracts.SINGLE_SIGNER_MODULE:
-            return None
         try:
-            entity_id, key = read_all(_parsed(_SIGNER_TYPES), self.install_data)
+            data = decode_module_data(self.module, self.install_data)
         except EncodingError:
             return None
-        return Address(key) if entity_id == self.entity_id else None
+        if isinstance(data, SingleSigner) and data.entity_id == self.entity_id:
+            return data.key
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +158,7 @@ def session_installation(
         entity_id=entity_id,
         flags=VALIDATION_USER_OP | (VALIDATION_GLOBAL if is_global(permissions) else 0),
         selectors=_account_selectors(permissions),
-        install_data=uint_word(entity_id, 32) + address_word(key),
+        install_data=encode_module_data(SingleSigner(entity_id, key)),
         hooks=_hooks(permissions, entity_id, expiry),
     )
 
@@ -174,7 +184,7 @@ def encode_installation(installation: Installation) -> bytes:
     Raises:
         EncodingError: A selector is not 4 bytes, or a number is out of range.
     """
-    selectors = _selector_array(installation.selectors)
+    selectors = selector_array(installation.selectors)
     install_data = bytes_tail(installation.install_data)
     hooks = dynamic_array(
         [
@@ -201,7 +211,10 @@ def decode_install_validation(data: bytes) -> Installation:
         contracts.INSTALL_VALIDATION, _INSTALL_TYPES, data, "installValidation"
     )
     return Installation(
-        *_read_config(config), selectors, install_data, tuple(_read_hook(hook) for hook in hooks)
+        *decode_module_config(config),
+        selectors,
+        install_data,
+        tuple(_read_hook(hook) for hook in hooks),
     )
 
 
@@ -259,7 +272,7 @@ def decode_uninstall_validation(data: bytes) -> Uninstallation:
     entity, uninstall_data, hook_data = _read_call(
         contracts.UNINSTALL_VALIDATION, _UNINSTALL_TYPES, data, "uninstallValidation"
     )
-    module, entity_id, _ = _read_config(entity + b"\0")
+    module, entity_id, _ = decode_module_config(entity + b"\0")
     return Uninstallation(module, entity_id, uninstall_data, hook_data)
 
 
@@ -273,29 +286,16 @@ def module_config(module: Address, entity_id: int, flags: int) -> bytes:
     return module_entity(module, entity_id) + uint_bytes(flags, 8, "flags")
 
 
-@dataclass(frozen=True, slots=True)
-class AllowlistEntry:
-    """One entry of the AllowlistModule's install data, its `AllowlistInput`."""
+def decode_module_config(config: bytes) -> tuple[Address, int, int]:
+    """
+    Return module, entity id and flags.
 
-    target: Address
-    has_selector_allowlist: bool
-    has_erc20_spend_limit: bool = False
-    erc20_spend_limit: int = 0
-    selectors: tuple[bytes, ...] = ()
-
-
-def allowlist_data(entity_id: int, entries: Sequence[AllowlistEntry]) -> bytes:
-    """Return the AllowlistModule's install data: abi.encode(uint32, AllowlistInput[])."""
-    inputs = [
-        address_word(entry.target)
-        + uint_word(entry.has_selector_allowlist)
-        + uint_word(entry.has_erc20_spend_limit)
-        + uint_word(entry.erc20_spend_limit, what="ERC-20 allowance")
-        + uint_word(5 * 32)
-        + _selector_array(entry.selectors)
-        for entry in entries
-    ]
-    return uint_word(entity_id, 32) + uint_word(2 * 32) + dynamic_array(inputs)
+    Raises:
+        EncodingError: Not 25 bytes.
+    """
+    if len(config) != 25:
+        raise EncodingError(f"a module's configuration has 25 bytes, not {len(config)}")
+    return address_from_bytes(config[:20]), int.from_bytes(config[20:24], "big"), config[24]
 
 
 def _account_selectors(permissions: Sequence[Permission]) -> tuple[bytes, ...]:
@@ -314,40 +314,37 @@ def _hooks(permissions: Sequence[Permission], entity: int, expiry: int) -> tuple
     """Return the hooks in the fixed order of mav2.md §5.1."""
     second = entity + contracts.SECOND_HOOK_OFFSET
     in_validation = HOOK_VALIDATION | HOOK_HAS_PRE
-    hooks = []
+    found: list[tuple[Address, int, ModuleData]] = []
     if expiry:
-        valid = uint_word(entity, 32) + uint_word(expiry, 48, "expiry") + uint_word(0)
-        hooks.append(Hook(contracts.TIME_RANGE_MODULE, entity, HOOK_VALIDATION, valid))
+        valid = TimeRange(entity, expiry, 0)
+        found.append((contracts.TIME_RANGE_MODULE, HOOK_VALIDATION, valid))
     natives = [each for each in permissions if isinstance(each, NativeTokenTransfer)]
     for native in _at_most_one(natives):
-        data = _native_limit(entity, native.allowance)
-        hooks.append(Hook(contracts.NATIVE_LIMIT_MODULE, entity, HOOK_HAS_PRE, data))
-    tokens = [
+        limit = NativeLimit(entity, native.allowance)
+        found.append((contracts.NATIVE_LIMIT_MODULE, HOOK_HAS_PRE, limit))
+    tokens = tuple(
         AllowlistEntry(token.address, False, True, token.allowance)
         for token in permissions
         if isinstance(token, Erc20TokenTransfer)
-    ]
+    )
     if tokens:
-        data = allowlist_data(second, tokens)
-        hooks.append(Hook(contracts.ALLOWLIST_MODULE, second, HOOK_HAS_PRE, data))
+        found.append((contracts.ALLOWLIST_MODULE, HOOK_HAS_PRE, Allowlist(second, tokens)))
     for gas in _at_most_one([each for each in permissions if isinstance(each, GasLimit)]):
-        data = _native_limit(second, gas.limit)
-        hooks.append(Hook(contracts.NATIVE_LIMIT_MODULE, second, in_validation, data))
-    allowed = [entry for entry in map(_allowed, permissions) if entry is not None]
+        limit = NativeLimit(second, gas.limit)
+        found.append((contracts.NATIVE_LIMIT_MODULE, in_validation, limit))
+    allowed = tuple(entry for entry in map(_allowed, permissions) if entry is not None)
     if allowed:
-        data = allowlist_data(entity, allowed)
-        hooks.append(Hook(contracts.ALLOWLIST_MODULE, entity, in_validation, data))
-    return tuple(hooks)
+        found.append((contracts.ALLOWLIST_MODULE, in_validation, Allowlist(entity, allowed)))
+    return tuple(
+        Hook(module, data.entity_id, flags, encode_module_data(data))
+        for module, flags, data in found
+    )
 
 
 def _at_most_one(limits: list[_Limit]) -> list[_Limit]:
     if len(limits) > 1:
         raise EncodingError(f"two {limits[0].kind} permissions: a session has one such limit")
     return limits
-
-
-def _native_limit(entity_id: int, limit: int) -> bytes:
-    return uint_word(entity_id, 32) + uint_word(limit, what="limit")
 
 
 def _allowed(permission: Permission) -> AllowlistEntry | None:
@@ -372,13 +369,6 @@ def _uninstall_data(hook: Hook) -> bytes:
     raise EncodingError(f"no uninstall data known for the module {hook.module}")
 
 
-def _selector_array(selectors: Sequence[bytes]) -> bytes:
-    for selector in selectors:
-        if len(selector) != 4:
-            raise EncodingError(f"a selector has 4 bytes, not {len(selector)}")
-    return uint_word(len(selectors)) + b"".join(each.ljust(32, b"\0") for each in selectors)
-
-
 def _offsets(heads: int, *tails: bytes) -> bytes:
     """Return the offsets of dynamic parts, the last of `heads` words, and the parts."""
     offsets, place = [], 32 * heads
@@ -394,14 +384,8 @@ def _read_call(selector: bytes, types: tuple[str, ...], data: bytes, name: str) 
     return read_all(_parsed(types), data[4:])
 
 
-def _read_config(config: bytes) -> tuple[Address, int, int]:
-    return address_from_bytes(config[:20]), int.from_bytes(config[20:24], "big"), config[24]
-
-
 def _read_hook(data: bytes) -> Hook:
-    if len(data) < 25:
-        raise EncodingError("a hook is shorter than its configuration")
-    return Hook(*_read_config(data[:25]), data[25:])
+    return Hook(*decode_module_config(data[:25]), data[25:])
 
 
 @cache

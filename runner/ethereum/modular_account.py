@@ -211,6 +211,19 @@ def factory_data(owner: Address, salt: int = 0) -> bytes:
     return CREATE_SEMI_MODULAR_ACCOUNT + address_word(owner) + uint_word(salt, what="salt")
 
 
+def decode_factory_data(data: bytes) -> tuple[Address, int]:
+    """
+    Return the owner and the salt of the account that the factory is told to make.
+
+    Raises:
+        EncodingError: Another call, or not as an encoder would write it.
+    """
+    if data[:4] != CREATE_SEMI_MODULAR_ACCOUNT:
+        raise EncodingError(f"not a call of createSemiModularAccount: 0x{data[:4].hex()}…")
+    owner, salt = read_all(_owner_and_salt(), data[4:])
+    return owner, salt
+
+
 def semi_modular_account_address(owner: Address, salt: int = 0) -> Address:
     """
     Return the address of an owner's account, whether it exists yet or not.
@@ -237,6 +250,11 @@ def _call_tuple(call: Call) -> bytes:
 @cache
 def _call_type() -> TupleType:
     return make_tuple([parse_type(each) for each in ("address", "uint256", "bytes")])
+
+
+@cache
+def _owner_and_salt() -> tuple[AbiType, ...]:
+    return parse_type("address"), parse_type("uint256")
 
 
 @cache

@@ -185,10 +185,6 @@ def _check_encodable(permissions: Sequence[Permission]) -> None:
             )
 
 
-def _no_functions(permission: Permission) -> PermissionRefused:
-    return PermissionRefused("NoFunctionsProvidedError", f"{permission.kind} without functions")
-
-
 def _amount(permission: Permission) -> int:
     match permission:
         case NativeTokenTransfer(allowance) | Erc20TokenTransfer(allowance=allowance):

@@ -39,6 +39,13 @@ _DOMAIN_FIELDS = (
     Field("verifyingContract", "address"),
     Field("salt", "bytes32"),
 )
+MOST_TYPES: Final = 256
+"""Struct types of one message; what people sign has a handful."""
+
+LONGEST_TYPE: Final = 128
+"""Characters of a member's type, dimensions included."""
+
+_MOST_FIELDS = 4096  # in all struct types together
 _IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 _ARRAY = re.compile(r"(?P<item>.+)\[(?P<length>[1-9][0-9]{0,5})?\]")
 
@@ -79,7 +86,7 @@ def domain_separator(domain: Mapping[str, Any]) -> bytes:
     fields = tuple(field for field in _DOMAIN_FIELDS if field.name in domain)
     if not fields:
         raise EncodingError("typed data without a domain would hold everywhere")
-    return _hash_struct(DOMAIN_TYPE, domain, {DOMAIN_TYPE: fields}, "domain", 0)
+    return _Hasher({DOMAIN_TYPE: fields}).struct(DOMAIN_TYPE, domain, "domain", 0)
 
 
 def hash_struct(name: str, value: Mapping[str, Any], types: Types) -> bytes:
@@ -93,7 +100,9 @@ def hash_struct(name: str, value: Mapping[str, Any], types: Types) -> bytes:
     """
     if DOMAIN_TYPE in types:
         raise EncodingError(f"{DOMAIN_TYPE} follows from the domain and must not be given")
-    return _hash_struct(name, value, types, name, 0)
+    if len(types) > MOST_TYPES or sum(map(len, types.values())) > _MOST_FIELDS:
+        raise EncodingError("typed data with more types than anyone would read")
+    return _Hasher(types).struct(name, value, name, 0)
 
 
 def encode_type(name: str, types: Types) -> str:
@@ -127,6 +136,8 @@ def _fields(name: str, types: Types) -> tuple[Field, ...]:
     if not fields or len({field.name for field in fields}) != len(fields):
         raise EncodingError(f"struct type {name} has no members, or two of one name")
     for field in fields:
+        if len(field.type) > LONGEST_TYPE:
+            raise EncodingError(f"struct type {name}: the type of {field.name[:80]!r} is too long")
         base = _base(field)
         if _IDENTIFIER.fullmatch(field.name) is None or not (base in types or _is_atom(base)):
             raise EncodingError(f"struct type {name}: malformed member {field.name[:80]!r}")
@@ -153,52 +164,64 @@ def _is_atom(kind: str) -> bool:
         return False
 
 
-def _hash_struct(name: str, value: Any, types: Types, where: str, depth: int) -> bytes:
-    if depth > DEEPEST:
-        raise EncodingError(f"{where}: nested deeper than {DEEPEST} levels")
-    type_hash = keccak256(encode_type(name, types).encode())
-    fields = types[name]
-    if not isinstance(value, Mapping):
-        raise EncodingError(f"{where} is not a struct {name}")
-    wrong = {field.name for field in fields}.symmetric_difference(value)
-    if wrong:
-        member = min(map(str, wrong))
-        raise EncodingError(f"{where}: member {member[:80]!r} is missing or not in {name}")
-    return keccak256(
-        type_hash
-        + b"".join(
-            _word(field.type, value[field.name], types, f"{where}.{field.name}", depth)
-            for field in fields
+class _Hasher:
+    """Hashes values by their types; each type is hashed once, however often it stands there."""
+
+    def __init__(self, types: Types) -> None:
+        self._types = types
+        self._type_hashes: dict[str, bytes] = {}
+
+    def struct(self, name: str, value: Any, where: str, depth: int) -> bytes:
+        """Return the hash of a struct (EIP-712, hashStruct)."""
+        if depth > DEEPEST:
+            raise EncodingError(f"{where}: nested deeper than {DEEPEST} levels")
+        type_hash = self._type_hash(name)
+        fields = self._types[name]
+        if not isinstance(value, Mapping):
+            raise EncodingError(f"{where} is not a struct {name}")
+        wrong = {field.name for field in fields}.symmetric_difference(value)
+        if wrong:
+            member = min(map(str, wrong))
+            raise EncodingError(f"{where}: member {member[:80]!r} is missing or not in {name}")
+        return keccak256(
+            type_hash
+            + b"".join(
+                self._word(field.type, value[field.name], f"{where}.{field.name}", depth)
+                for field in fields
+            )
         )
-    )
 
+    def _type_hash(self, name: str) -> bytes:
+        known = self._type_hashes.get(name)
+        if known is None:
+            known = self._type_hashes[name] = keccak256(encode_type(name, self._types).encode())
+        return known
 
-def _word(kind: str, value: Any, types: Types, where: str, depth: int) -> bytes:
-    """Return the word that stands for a value in its struct (EIP-712, encodeData)."""
-    array = _ARRAY.fullmatch(kind)
-    if array is not None:
-        return _array_hash(array, value, types, where, depth)
-    if kind in types:
-        return _hash_struct(kind, value, types, where, depth + 1)
-    atom = parse_atom(kind)
-    if isinstance(atom, WordType):
-        return atom.word(value, where)
-    if not isinstance(atom, BytesType):
-        raise EncodingError(f"{where}: no hash for a {kind}")
-    atom.check(value, where)
-    return keccak256(value.encode() if isinstance(atom, StringType) else value)
+    def _word(self, kind: str, value: Any, where: str, depth: int) -> bytes:
+        """Return the word that stands for a value in its struct (EIP-712, encodeData)."""
+        array = _ARRAY.fullmatch(kind)
+        if array is not None:
+            return self._array(array, value, where, depth)
+        if kind in self._types:
+            return self.struct(kind, value, where, depth + 1)
+        atom = parse_atom(kind)
+        if isinstance(atom, WordType):
+            return atom.word(value, where)
+        if not isinstance(atom, BytesType):
+            raise EncodingError(f"{where}: no hash for a {kind}")
+        atom.check(value, where)
+        return keccak256(value.encode() if isinstance(atom, StringType) else value)
 
-
-def _array_hash(array: re.Match[str], value: Any, types: Types, where: str, depth: int) -> bytes:
-    if depth > DEEPEST:
-        raise EncodingError(f"{where}: nested deeper than {DEEPEST} levels")
-    if not isinstance(value, list | tuple):
-        raise EncodingError(f"{where} is not a list")
-    if array["length"] and int(array["length"]) != len(value):
-        raise EncodingError(f"{where} has {len(value)} items, not {array['length']}")
-    return keccak256(
-        b"".join(
-            _word(array["item"], item, types, f"{where}[{index}]", depth + 1)
-            for index, item in enumerate(value)
+    def _array(self, array: re.Match[str], value: Any, where: str, depth: int) -> bytes:
+        if depth > DEEPEST:
+            raise EncodingError(f"{where}: nested deeper than {DEEPEST} levels")
+        if not isinstance(value, list | tuple):
+            raise EncodingError(f"{where} is not a list")
+        if array["length"] and int(array["length"]) != len(value):
+            raise EncodingError(f"{where} has {len(value)} items, not {array['length']}")
+        return keccak256(
+            b"".join(
+                self._word(array["item"], item, f"{where}[{index}]", depth + 1)
+                for index, item in enumerate(value)
+            )
         )
-    )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from runner.errors import EncodingError
-from runner.ethereum.address import Address, address_bytes
+from runner.ethereum.address import Address, address_bytes, address_from_bytes
 from runner.ethereum.hashing import keccak256
 from runner.ethereum.words import address_word, uint_bytes, uint_word
 
@@ -102,6 +102,20 @@ class UserOperation:
         )
 
     @property
+    def account_gas_limits(self) -> bytes:
+        """The two gas limits of the account in one word: verification, then call."""
+        return self.verification_gas_limit.to_bytes(16, "big") + self.call_gas_limit.to_bytes(
+            16, "big"
+        )
+
+    @property
+    def gas_fees(self) -> bytes:
+        """The two fees in one word: priority fee, then the most per gas."""
+        return self.max_priority_fee_per_gas.to_bytes(16, "big") + self.max_fee_per_gas.to_bytes(
+            16, "big"
+        )
+
+    @property
     def max_cost(self) -> int:
         """The most that this operation can cost whoever pays its gas, in wei."""
         gas = (
@@ -112,6 +126,50 @@ class UserOperation:
             + self.paymaster_post_op_gas_limit
         )
         return gas * self.max_fee_per_gas
+
+
+def unpack_user_operation(
+    *,
+    sender: Address,
+    nonce: int,
+    init_code: bytes,
+    call_data: bytes,
+    account_gas_limits: bytes,
+    pre_verification_gas: int,
+    gas_fees: bytes,
+    paymaster_and_data: bytes,
+) -> UserOperation:
+    """
+    Return a v0.7 operation from the form in which its EntryPoint takes it.
+
+    Raises:
+        EncodingError: A word has not 32 bytes, or a packed field ends inside one of its parts.
+
+    Source: ERC-4337, `PackedUserOperation`.
+    """
+    if len(account_gas_limits) != 32 or len(gas_fees) != 32:
+        raise EncodingError("account_gas_limits and gas_fees have 32 bytes")
+    if 0 < len(init_code) < 20:
+        raise EncodingError("init_code is empty or begins with a factory of 20 bytes")
+    if 0 < len(paymaster_and_data) < 52:
+        raise EncodingError("paymaster_and_data is empty or begins with 20 + 16 + 16 bytes")
+    sponsored = bool(paymaster_and_data)
+    return UserOperation(
+        sender=sender,
+        nonce=nonce,
+        call_data=call_data,
+        call_gas_limit=int.from_bytes(account_gas_limits[16:], "big"),
+        verification_gas_limit=int.from_bytes(account_gas_limits[:16], "big"),
+        pre_verification_gas=pre_verification_gas,
+        max_fee_per_gas=int.from_bytes(gas_fees[16:], "big"),
+        max_priority_fee_per_gas=int.from_bytes(gas_fees[:16], "big"),
+        factory=address_from_bytes(init_code[:20]) if init_code else None,
+        factory_data=init_code[20:],
+        paymaster=address_from_bytes(paymaster_and_data[:20]) if sponsored else None,
+        paymaster_verification_gas_limit=int.from_bytes(paymaster_and_data[20:36], "big"),
+        paymaster_post_op_gas_limit=int.from_bytes(paymaster_and_data[36:52], "big"),
+        paymaster_data=paymaster_and_data[52:],
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +225,9 @@ def user_operation_hash(
         + op.nonce.to_bytes(32, "big")
         + keccak256(op.init_code)
         + keccak256(op.call_data)
-        + op.verification_gas_limit.to_bytes(16, "big")
-        + op.call_gas_limit.to_bytes(16, "big")
+        + op.account_gas_limits
         + op.pre_verification_gas.to_bytes(32, "big")
-        + op.max_priority_fee_per_gas.to_bytes(16, "big")
-        + op.max_fee_per_gas.to_bytes(16, "big")
+        + op.gas_fees
         + keccak256(op.paymaster_and_data)
     )
     return _bound_hash(inner, chain_id, entry_point)

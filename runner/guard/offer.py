@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runner.ethereum.authorization import Authorization
 from runner.ethereum.typed_data import TypedData
 from runner.ethereum.user_operation import UserOperation
 
@@ -28,13 +29,21 @@ class SignTypedData:
 
 
 @dataclass(frozen=True, slots=True)
+class SignAuthorization:
+    """A delegation of an EOA (EIP-7702); `raw_payload` is the service's own idea of the digest."""
+
+    authorization: Authorization
+    raw_payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class OtherRequest:
     """A request that a session run or a grant never signs (text, authorization, permit, none)."""
 
     kind: str
 
 
-SignatureRequest = PersonalSign | SignTypedData | OtherRequest
+SignatureRequest = PersonalSign | SignTypedData | SignAuthorization | OtherRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +53,8 @@ class OperationOffer:
 
     `kind` is the wire's `type`; `operation` is None for kinds that a run does not accept (arrays,
     authorizations, v0.6, permits). `wire` is the JSON object as it came, less its signature
-    request: what is sent back beside the signature.
+    request: what is sent back beside the signature; for a permit, the request to prepare again.
+    `parts` are those of an array, each to be signed: a delegation first, then an operation.
     """
 
     kind: str
@@ -52,6 +62,7 @@ class OperationOffer:
     operation: UserOperation | None
     request: SignatureRequest
     wire: bytes
+    parts: tuple[OperationOffer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,22 +12,24 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
+from pydantic import ValidationError
+
 from runner.adapters.chain import RpcChainReader
+from runner.adapters.wallet_api.answers import AccountAnswer, SentAnswer, StatusAnswer
 from runner.adapters.wallet_api.messages import (
-    ACCOUNT,
-    SENT,
-    STATUS,
     accept,
     account_request,
     calls_request,
     encode,
+    first_fault,
     operation_offer,
     sealed_request,
     session_offer,
     session_request,
 )
+from runner.adapters.wallet_api.methods import METHODS
 from runner.adapters.wallet_api.transport import Endpoint, JsonRpcTransport
-from runner.errors import AnswerLost, WalletRefused
+from runner.errors import AnswerLost, EncodingError, WalletRefused
 from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
 from runner.ethereum.permissions import Permission
@@ -109,14 +111,18 @@ class WalletApiClient:
         return RpcChainReader(self._rpc.at(endpoint), chain_id=chain_id)
 
     async def request_account(
-        self, owner: Address, *, salt: int, additional: bool = False
+        self, owner: Address, *, salt: int, additional: bool = False, delegated: bool = False
     ) -> Address:
-        """Return the account of this owner as the service names it; sends no transaction."""
+        """
+        Return the account of this owner as the service names it; sends no transaction.
+
+        `delegated` asks for the owner's own address (EIP-7702).
+        """
         method = "wallet_requestAccount"
-        result = await self._call(
-            method, account_request(owner, salt, additional=additional), repeat=True
-        )
-        return accept(ACCOUNT, result, self._what(method)).account_address
+        request = account_request(owner, salt, additional=additional, delegated=delegated)
+        result = await self._call(method, request, repeat=True)
+        answer: AccountAnswer = self._accept(method, result)
+        return answer.account_address
 
     async def create_session(
         self,
@@ -145,8 +151,14 @@ class WalletApiClient:
         gas_policy: str | None,
         nonce_key: int | None = None,
         fees: FeeOverride | None = None,
+        delegate: bool = False,
     ) -> OperationOffer:
-        """Ask for an operation; nothing is reserved by it, so it is repeated like a read."""
+        """
+        Ask for an operation; nothing is reserved by it, so it is repeated like a read.
+
+        `delegate` asks besides for what an EOA signs to run the account's code: the owner's
+        business, never a run's (G9).
+        """
         method = "wallet_prepareCalls"
         request = calls_request(
             account=account,
@@ -156,6 +168,7 @@ class WalletApiClient:
             gas_policy=gas_policy,
             nonce_key=nonce_key,
             fees=fees,
+            delegate=delegate,
         )
         result = await self._call(method, request, repeat=True)
         return operation_offer(result, self._what(method))
@@ -164,18 +177,23 @@ class WalletApiClient:
         self,
         offer: OperationOffer,
         signature: bytes,
-        *,
+        *others: bytes,
         context: bytes | None,
         gas_policy: str | None,
     ) -> bytes:
-        """Return the request that sends a signed operation, to be stored before it goes out."""
-        return sealed_request(offer, signature, context=context, gas_policy=gas_policy)
+        """
+        Return the request that sends a signed operation, to be stored before it goes out.
+
+        An array takes one signature for each of its parts.
+        """
+        return sealed_request(offer, (signature, *others), context=context, gas_policy=gas_policy)
 
     async def send_prepared_calls(self, sealed: bytes) -> str:
         """Send what `seal` made, byte for byte and once; return the call id."""
         method = "wallet_sendPreparedCalls"
         result = await self._rpc.call(method, b"[" + sealed + b"]", repeat=False)
-        return accept(SENT, result, self._what(method)).id
+        answer: SentAnswer = self._accept(method, result)
+        return answer.id
 
     async def get_calls_status(self, call_id: str) -> CallsStatus:
         """Return what the service says of a call id; one it never heard of is an answer too."""
@@ -186,10 +204,34 @@ class WalletApiClient:
             if refusal.code == UNKNOWN_CALL_ID:
                 return CallsStatus(code=0, known=False)
             raise
-        answer = accept(STATUS, result, self._what(method))
+        answer: StatusAnswer = self._accept(method, result)
         if answer.id.lower() != call_id.lower():
             raise AnswerLost(f"{self._what(method)}: the answer is about another call id")
         return CallsStatus(code=answer.status)
+
+    async def request(self, method: str, *params: Any) -> Any:
+        """
+        Call any method of the specification, in its own words.
+
+        For what no run needs: the parameters are plain objects in camelCase, read as strictly as
+        an answer and sent in one spelling; the answer is its model.
+
+        Raises:
+            EncodingError: There is no such method, or the specification does not allow this.
+        """
+        spec = METHODS.get(method)
+        if spec is None:
+            raise EncodingError(f"the specification has no method {method[:80]!r}")
+        try:
+            read = spec.params.validate_python(list(params))
+        except ValidationError as error:
+            raise EncodingError(f"{method}: {first_fault(error)}") from None
+        wire = spec.params.dump_python(read, mode="json", by_alias=True, exclude_unset=True)
+        result = await self._rpc.call(method, encode(wire), repeat=spec.repeat)
+        return self._accept(method, result)
+
+    def _accept(self, method: str, result: Any) -> Any:
+        return accept(METHODS[method].answer, result, self._what(method))
 
     async def _call(self, method: str, param: Any, *, repeat: bool) -> Any:
         return await self._rpc.call(method, encode([param]), repeat=repeat)

@@ -121,7 +121,11 @@ def read_answer(
 DEEPEST_ANSWER: Final = 100
 """Nesting that no answer of this API comes near."""
 
-_STRUCTURE: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+# A string that never ends is taken to the end of the body: tried again from each quote inside it,
+# it would cost the square of its length.
+_STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+_AS_SQUARE: Final = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def parse_json(body: bytes) -> Any:
@@ -131,7 +135,7 @@ def parse_json(body: bytes) -> Any:
     Raises:
         ValueError: The bytes are not such JSON. The message quotes nothing of them.
     """
-    if _depth(body) > DEEPEST_ANSWER:
+    if _is_too_deep(body):
         raise ValueError("nested too deeply")
     try:
         return json.loads(
@@ -143,23 +147,22 @@ def parse_json(body: bytes) -> Any:
         raise ValueError("not UTF-8") from None
 
 
-def _depth(body: bytes) -> int:
+def _is_too_deep(body: bytes) -> bool:
     """
-    How deeply arrays and objects nest, counted before anything recurses.
+    Whether arrays and objects nest deeper than any answer, found out before anything recurses.
 
     A library that we load raises Python's recursion limit so far that the parser would run off
-    the C stack and end the process, where it used to raise RecursionError.
+    the C stack and end the process, where it used to raise RecursionError. The innermost pairs
+    are taken out round by round, which takes time in proportion to the body.
     """
     if body.count(b"[") + body.count(b"{") <= DEEPEST_ANSWER:
-        return 0
-    depth = deepest = 0
-    for token in _STRUCTURE.finditer(body):
-        if token[0] in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif token[0] in b"]}":
-            depth -= 1
-    return deepest
+        return False
+    brackets = _STRING.sub(b"", body).translate(_AS_SQUARE, _NO_BRACKETS)
+    if b"[" * (DEEPEST_ANSWER + 1) in brackets:
+        return True
+    for _ in range(DEEPEST_ANSWER):
+        brackets = brackets.replace(b"[]", b"")
+    return b"[]" in brackets or brackets.count(b"[") > DEEPEST_ANSWER
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -187,7 +190,7 @@ def _refusal(what: str, error: dict[str, Any], answer: HttpAnswer) -> WalletApiE
     by_status = VERDICTS.get(("http", answer.status), _OTHER_CODE)
     fallback = by_status if by_status.error is WalletBusy else _OTHER_CODE
     verdict = VERDICTS.get(("code", code), fallback)
-    said = _for_people(error.get("message"))
+    said = for_people(error.get("message"))
     text = f"{what}: {verdict.meaning} (code {code}){': ' if said else ''}{said}"
     if verdict.error is WalletRefused:
         return WalletRefused(text, code=code, data=error.get("data"), hint=verdict.hint)
@@ -208,7 +211,7 @@ def _lost_or_busy(verdict: Verdict, text: str, retry_after: str | None) -> Walle
     return AnswerLost(text, hint=verdict.hint)
 
 
-def _for_people(message: Any) -> str:
-    """The service's message on one line, without what would steer a terminal."""
+def for_people(message: Any) -> str:
+    """What a service wrote, on one line, without what would steer a terminal."""
     text = message if isinstance(message, str) else ""
     return "".join(c if c.isprintable() else " " for c in text[:_LONGEST_MESSAGE]).strip()

@@ -1,8 +1,8 @@
 """
-The messages of the Wallet API: what we send, as plain objects, and what we accept, as models.
+The messages of the Wallet API that a run needs: what we send, and what we make of the answers.
 
-camelCase is read and written in this package and nowhere else. Members that the specification
-does not know are ignored; what it knows has to be right to the letter, or nothing is believed.
+camelCase is read and written in this package and nowhere else. The shapes of all messages are in
+`requests.py` and `answers.py`; here they meet the values of the program.
 
 Source: README §3 to §8 of the wire specification; where SDK versions differ, v5.
 """
@@ -11,27 +11,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import TypeAdapter, ValidationError
 
-from runner.adapters.wallet_api.scalars import (
-    AbsentAddress,
-    AbsentBytes,
-    Bytes16,
-    CallId,
-    HexBigInt,
-    HexBytes,
-    HexNumber,
-    WireAddress,
-    hex_bytes,
-    hex_integer,
+from runner.adapters.wallet_api.answers import (
+    ArrayAnswer,
+    AuthorizationAnswer,
+    AuthorizationRequestAnswer,
+    OperationAnswer,
+    OperationAnswerV06,
+    PermitAnswer,
+    PersonalSignAnswer,
+    PreparedAnswer,
+    SessionAnswer,
+    SignTypedDataAnswer,
 )
+from runner.adapters.wallet_api.envelope import for_people
+from runner.adapters.wallet_api.methods import METHODS
+from runner.adapters.wallet_api.scalars import hex_bytes, hex_integer
 from runner.adapters.wallet_api.typed_data import TypedDataAnswer, read_typed_data
+from runner.adapters.wallet_api.wire import OperationData, RawMessage
 from runner.errors import AnswerLost, EncodingError
 from runner.ethereum.address import Address
+from runner.ethereum.authorization import Authorization
 from runner.ethereum.calls import Call
+from runner.ethereum.contracts import DELEGATE_7702
 from runner.ethereum.permissions import (
     AccountFunctions,
     ContractAccess,
@@ -43,6 +48,7 @@ from runner.ethereum.permissions import (
     Permission,
     Root,
 )
+from runner.ethereum.typed_data import TypedData
 from runner.ethereum.user_operation import UserOperation
 from runner.ethereum.words import uint_bytes
 from runner.guard.offer import (
@@ -51,16 +57,15 @@ from runner.guard.offer import (
     PersonalSign,
     SessionOffer,
     SignatureRequest,
+    SignAuthorization,
     SignTypedData,
 )
 from runner.ports import FeeOverride
 
 T = TypeVar("T")
 
-OPERATION_KIND: Final = "user-operation-v070"
-"""The only kind of answer that a session run signs (G5)."""
-
 _LATEST_EXPIRY = 9_999_999_999
+_PERMIT = "paymaster-permit"
 
 
 # What we send.
@@ -71,19 +76,26 @@ def encode(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode("ascii")
 
 
-def account_request(owner: Address, salt: int, *, additional: bool = False) -> dict[str, Any]:
+def account_request(
+    owner: Address, salt: int, *, additional: bool = False, delegated: bool = False
+) -> dict[str, Any]:
     """
-    The parameter of `wallet_requestAccount` for a semi-modular account.
+    The parameter of `wallet_requestAccount`.
 
-    `additional` asks for one beside those that the signer has: without it the oldest is answered,
-    whatever the salt.
+    Args:
+        salt: Of a semi-modular account.
+        additional: Ask for one beside those that the signer has: without it the oldest is
+            answered, whatever the salt.
+        delegated: Ask for the owner's own address instead, which delegates (EIP-7702).
     """
-    hint: dict[str, Any] = {"accountType": "sma-b"}
+    hint: dict[str, Any] = {"accountType": "7702" if delegated else "sma-b"}
     if salt:
         uint_bytes(salt, 256, "salt")
         hint["salt"] = hex_integer(salt)
     if additional:
         hint["createAdditional"] = True
+    if delegated and len(hint) > 1:
+        raise EncodingError("an EOA that delegates has neither a salt nor a second account")
     return {"signerAddress": owner, "creationHint": hint, "includeCounterfactualInfo": True}
 
 
@@ -121,11 +133,15 @@ def calls_request(
     calls: Sequence[Call],
     context: bytes | None,
     gas_policy: str | None,
-    nonce_key: int | None,
-    fees: FeeOverride | None,
+    nonce_key: int | None = None,
+    fees: FeeOverride | None = None,
+    delegate: bool = False,
 ) -> dict[str, Any]:
     """
     The parameter of `wallet_prepareCalls`.
+
+    Args:
+        delegate: Ask for what an EOA signs first to run the account's code (EIP-7702).
 
     Raises:
         EncodingError: A number does not fit its type.
@@ -143,26 +159,40 @@ def calls_request(
         }
     if nonce_key is not None:
         capabilities["nonceOverride"] = {"nonceKey": _amount(nonce_key, 152)}
+    if delegate:
+        capabilities["eip7702Auth"] = {"delegation": DELEGATE_7702}
     if capabilities:
         request["capabilities"] = capabilities
     return request
 
 
 def sealed_request(
-    offer: OperationOffer, signature: bytes, *, context: bytes | None, gas_policy: str | None
+    offer: OperationOffer,
+    signatures: Sequence[bytes],
+    *,
+    context: bytes | None,
+    gas_policy: str | None,
 ) -> bytes:
     """
     The parameter of `wallet_sendPreparedCalls` as the bytes that are stored and sent.
 
+    Args:
+        signatures: One, or one for each part of an array.
+
     Raises:
-        EncodingError: The offer is of a kind that is not sent, or the signature has not 65 bytes.
+        EncodingError: The offer is of a kind that is not sent, or a signature is missing or has
+            not 65 bytes.
     """
-    if offer.kind != OPERATION_KIND or offer.operation is None:
-        raise EncodingError(f"an answer of kind {offer.kind} cannot be sent")
-    if len(signature) != 65:
-        raise EncodingError(f"a signature has 65 bytes, not {len(signature)}")
+    if offer.kind == _PERMIT:
+        raise EncodingError("a permit is signed to prepare again, it is not sent")
     request = json.loads(offer.wire)
-    request["signature"] = {"type": "secp256k1", "data": hex_bytes(signature)}
+    items = request["data"] if offer.parts else [request]
+    if len(items) != len(signatures):
+        raise EncodingError(f"{len(items)} signatures are wanted, not {len(signatures)}")
+    for item, signature in zip(items, signatures, strict=True):
+        if len(signature) != 65:
+            raise EncodingError(f"a signature has 65 bytes, not {len(signature)}")
+        item["signature"] = {"type": "secp256k1", "data": hex_bytes(signature)}
     capabilities = _capabilities(context, gas_policy)
     if capabilities:
         request["capabilities"] = capabilities
@@ -226,125 +256,6 @@ def _amount(value: int, bits: int = 256, what: str = "amount") -> str:
 # What we accept.
 
 
-class Answer(BaseModel):
-    """The base of all answers: strict, frozen, camelCase, deaf to unknown members."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        strict=True,
-        frozen=True,
-        extra="ignore",
-        hide_input_in_errors=True,
-    )
-
-
-class AccountAnswer(Answer):
-    """`wallet_requestAccount`."""
-
-    account_address: WireAddress
-
-
-class RawMessage(Answer):
-    """`{raw}`: bytes to be signed by EIP-191."""
-
-    raw: HexBytes
-
-
-class PersonalSignAnswer(Answer):
-    """Asks for `personal_sign` of bytes or of a text."""
-
-    type: Literal["personal_sign"]
-    data: RawMessage | str
-
-
-class SignTypedDataAnswer(Answer):
-    """Asks for `eth_signTypedData_v4`."""
-
-    type: Literal["eth_signTypedData_v4"]
-    data: TypedDataAnswer
-    raw_payload: AbsentBytes = None
-
-
-class AuthorizationRequestAnswer(Answer):
-    """Asks for a delegation (EIP-7702)."""
-
-    type: Literal["eip7702Auth"]
-
-
-RequestAnswer = Annotated[
-    PersonalSignAnswer | SignTypedDataAnswer | AuthorizationRequestAnswer,
-    Field(discriminator="type"),
-]
-
-
-class SessionAnswer(Answer):
-    """`wallet_createSession`."""
-
-    session_id: Bytes16
-    chain_id: HexNumber
-    signature_request: RequestAnswer
-
-
-class OperationData(Answer):
-    """An unsigned operation of EntryPoint v0.7."""
-
-    sender: WireAddress
-    nonce: HexBigInt
-    call_data: HexBytes
-    call_gas_limit: HexBigInt
-    verification_gas_limit: HexBigInt
-    pre_verification_gas: HexBigInt
-    max_fee_per_gas: HexBigInt
-    max_priority_fee_per_gas: HexBigInt
-    factory: AbsentAddress = None
-    factory_data: HexBytes = b""
-    paymaster: AbsentAddress = None
-    paymaster_verification_gas_limit: HexBigInt = 0
-    paymaster_post_op_gas_limit: HexBigInt = 0
-    paymaster_data: HexBytes = b""
-
-
-class OperationAnswer(Answer):
-    """`wallet_prepareCalls` with the one kind that a run accepts."""
-
-    type: Literal["user-operation-v070"]
-    data: OperationData
-    chain_id: HexNumber
-    signature_request: RequestAnswer | None = None
-
-
-class OtherAnswer(Answer):
-    """The kinds that a run refuses: known, so that the refusal can name them."""
-
-    type: Literal["user-operation-v060", "authorization", "array", "paymaster-permit"]
-    chain_id: HexNumber | None = None
-
-
-class SentAnswer(Answer):
-    """`wallet_sendPreparedCalls`."""
-
-    id: CallId
-
-
-class StatusAnswer(Answer):
-    """`wallet_getCallsStatus`, without receipts: the service's word is no evidence (X12)."""
-
-    id: CallId
-    status: int
-
-
-ACCOUNT: Final = TypeAdapter(AccountAnswer)
-SESSION: Final = TypeAdapter(SessionAnswer)
-PREPARED: Final[TypeAdapter[OperationAnswer | OtherAnswer]] = TypeAdapter(
-    Annotated[OperationAnswer | OtherAnswer, Field(discriminator="type")]
-)
-SENT: Final = TypeAdapter(SentAnswer)
-STATUS: Final = TypeAdapter(StatusAnswer)
-
-_OPERATION_MEMBERS = tuple(to_camel(name) for name in OperationData.model_fields)
-_NOT_SENT_BACK = frozenset({"signatureRequest", "feePayment", "details"})
-
-
 def accept(adapter: TypeAdapter[T], result: Any, what: str) -> T:
     """
     Return an answer as its model.
@@ -358,12 +269,17 @@ def accept(adapter: TypeAdapter[T], result: Any, what: str) -> T:
     try:
         return adapter.validate_python(result)
     except ValidationError as error:
-        faults = error.errors(include_url=False, include_context=False, include_input=False)
-        first = faults[0]
-        where = ".".join(map(str, first["loc"])) or "the answer"
-        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
         # Not `from error`, which would quote what the service sent.
-        raise AnswerLost(f"{what}: unusable answer: {where}: {first['msg']}{more}") from None
+        raise AnswerLost(f"{what}: unusable answer: {first_fault(error)}") from None
+
+
+def first_fault(error: ValidationError) -> str:
+    """Where a message is wrong and why, without what stands there."""
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    where = ".".join(map(str, faults[0]["loc"])) or "the message"
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    # The place may name members that the service made up.
+    return for_people(f"{where}: {faults[0]['msg']}") + more
 
 
 def session_offer(result: Any, what: str) -> SessionOffer:
@@ -373,7 +289,7 @@ def session_offer(result: Any, what: str) -> SessionOffer:
     Raises:
         AnswerLost: It cannot be read.
     """
-    answer = accept(SESSION, result, what)
+    answer: SessionAnswer = accept(METHODS["wallet_createSession"].answer, result, what)
     request = _request(answer.signature_request, what)
     return SessionOffer(answer.session_id, answer.chain_id, request)
 
@@ -385,35 +301,55 @@ def operation_offer(result: Any, what: str) -> OperationOffer:
     Raises:
         AnswerLost: It cannot be read.
     """
-    answer = accept(PREPARED, result, what)
-    if isinstance(answer, OtherAnswer):
-        wire = {name: value for name, value in result.items() if name not in _NOT_SENT_BACK}
-        request = OtherRequest(_OTHER_REQUESTS[answer.type])
-        return OperationOffer(answer.type, answer.chain_id, None, request, encode(wire))
+    return _offer(accept(METHODS["wallet_prepareCalls"].answer, result, what), result, what)
+
+
+def _offer(answer: PreparedAnswer, came: Mapping[str, Any], what: str) -> OperationOffer:
+    """Return an answer as what it offers; `came` is the same as it stood in the message."""
+    match answer:
+        case OperationAnswer():
+            request = _request(answer.signature_request, what)
+            operation = _operation(answer.data, what)
+            return OperationOffer(
+                answer.type, answer.chain_id, operation, request, _echo(answer, came)
+            )
+        case OperationAnswerV06():
+            request = _request(answer.signature_request, what)
+            return OperationOffer(answer.type, answer.chain_id, None, request, _echo(answer, came))
+        case AuthorizationAnswer():
+            authorization = Authorization(answer.chain_id, answer.data.address, answer.data.nonce)
+            request = SignAuthorization(authorization, answer.signature_request.raw_payload)
+            return OperationOffer(answer.type, answer.chain_id, None, request, _echo(answer, came))
+        case ArrayAnswer():
+            parts = tuple(
+                _offer(item, part, what)
+                for item, part in zip(answer.data, came["data"], strict=True)
+            )
+            wire = {"type": answer.type, "data": [json.loads(part.wire) for part in parts]}
+            return OperationOffer(
+                answer.type, None, None, OtherRequest("array"), encode(wire), parts
+            )
+        case PermitAnswer():
+            permit = _request(answer.signature_request, what)
+            wire = came["modifiedRequest"]
+            return OperationOffer(answer.type, None, None, permit, encode(wire))
+
+
+def _operation(data: OperationData, what: str) -> UserOperation:
     try:
-        operation = UserOperation(
-            **{name: getattr(answer.data, name) for name in OperationData.model_fields}
-        )
+        return UserOperation(**{name: getattr(data, name) for name in OperationData.model_fields})
     except EncodingError as error:
         raise AnswerLost(f"{what}: unusable answer: {error.what}") from error
-    # Known members alone, each as it came: what goes back is what the hash was made of.
-    data = {name: result["data"][name] for name in _OPERATION_MEMBERS if name in result["data"]}
-    wire = {"type": answer.type, "data": data, "chainId": result["chainId"]}
-    return OperationOffer(
-        answer.type,
-        answer.chain_id,
-        operation,
-        _request(answer.signature_request, what),
-        encode(wire),
-    )
 
 
-_OTHER_REQUESTS: Mapping[str, str] = {
-    "user-operation-v060": "operation of EntryPoint v0.6",
-    "authorization": "authorization",
-    "array": "array",
-    "paymaster-permit": "permit",
-}
+def _echo(
+    answer: OperationAnswer | OperationAnswerV06 | AuthorizationAnswer, came: Mapping[str, Any]
+) -> bytes:
+    """Known members alone, each as it came: what goes back is what the hash was made of."""
+    known: Mapping[str, Any] = type(answer.data).model_fields
+    names = [field.alias for field in known.values() if field.alias in came["data"]]
+    data = {name: came["data"][name] for name in names}
+    return encode({"type": answer.type, "data": data, "chainId": came["chainId"]})
 
 
 def _request(
@@ -425,12 +361,15 @@ def _request(
         case PersonalSignAnswer():
             return OtherRequest("text")
         case SignTypedDataAnswer():
-            try:
-                typed_data = read_typed_data(answer.data)
-            except ValueError as error:
-                raise AnswerLost(f"{what}: unusable answer: {error}") from error
-            return SignTypedData(typed_data, answer.raw_payload)
+            return SignTypedData(_typed_data(answer.data, what), answer.raw_payload)
         case AuthorizationRequestAnswer():
             return OtherRequest("authorization")
         case None:
             return OtherRequest("none")
+
+
+def _typed_data(answer: TypedDataAnswer, what: str) -> TypedData:
+    try:
+        return read_typed_data(answer)
+    except ValueError as error:
+        raise AnswerLost(f"{what}: unusable answer: {for_people(str(error))}") from None

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from typing import Annotated, Any, cast
 
-from pydantic import PlainValidator
+from pydantic import PlainSerializer, PlainValidator
 
 from runner.ethereum.address import Address, address_from_bytes
 
@@ -84,14 +84,45 @@ def hex_bytes(value: bytes) -> str:
     return f"0x{value.hex()}"
 
 
+def _text(pattern: str, what: str) -> Callable[[Any], str]:
+    """Return a reader of text of one form, kept as it is spelled."""
+    form = re.compile(pattern)
+
+    def read(value: object) -> str:
+        if not isinstance(value, str) or form.fullmatch(value) is None:
+            raise ValueError(f"not {what}")
+        return value
+
+    return read
+
+
 # Validators that take the place of pydantic's own: null is refused also where a default is None.
-HexNumber = Annotated[int, PlainValidator(read_number)]
-HexBigInt = Annotated[int, PlainValidator(read_integer)]
-HexBytes = Annotated[bytes, PlainValidator(read_bytes)]
-Bytes16 = Annotated[bytes, PlainValidator(_of_size(16))]
-Bytes32 = Annotated[bytes, PlainValidator(_of_size(32))]
+# Each is written as one spelling, so that a model read and written again is the same message.
+_AS_INTEGER = PlainSerializer(hex_integer, when_used="json")
+_AS_BYTES = PlainSerializer(hex_bytes, when_used="json")
+
+HexNumber = Annotated[int, PlainValidator(read_number), _AS_INTEGER]
+HexBigInt = Annotated[int, PlainValidator(read_integer), _AS_INTEGER]
+HexBytes = Annotated[bytes, PlainValidator(read_bytes), _AS_BYTES]
+Bytes4 = Annotated[bytes, PlainValidator(_of_size(4)), _AS_BYTES]
+Bytes16 = Annotated[bytes, PlainValidator(_of_size(16)), _AS_BYTES]
+Bytes32 = Annotated[bytes, PlainValidator(_of_size(32)), _AS_BYTES]
 WireAddress = Annotated[Address, PlainValidator(read_address)]
 CallId = Annotated[str, PlainValidator(read_id)]
-AbsentBytes = Annotated[bytes | None, PlainValidator(read_bytes)]
-AbsentBytes32 = Annotated[bytes | None, PlainValidator(_of_size(32))]
+HexText = Annotated[str, PlainValidator(_text("0x[0-9a-fA-F]+", "a hex integer"))]
+Uuid = Annotated[
+    str,
+    PlainValidator(
+        _text(
+            "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}",
+            "a UUID of version 4",
+        )
+    ),
+]
+Base64Url = Annotated[
+    str,
+    PlainValidator(_text("(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-]{2,3})?", "base64url")),
+]
+AbsentBytes = Annotated[bytes | None, PlainValidator(read_bytes), _AS_BYTES]
+AbsentBytes32 = Annotated[bytes | None, PlainValidator(_of_size(32)), _AS_BYTES]
 AbsentAddress = Annotated[Address | None, PlainValidator(read_address)]

@@ -7,6 +7,8 @@ import pytest
 from runner.adapters.chain import RpcChainReader
 from runner.errors import AnswerLost, WalletApiError, WalletRefused
 from runner.ethereum.address import parse_address
+from runner.ethereum.authorization import decode_delegation, delegation_code
+from runner.ethereum.contracts import DELEGATE_7702
 from runner.ethereum.user_operation import ENTRY_POINT_V07
 from runner.ports import Block, OperationEvent, Transfer
 
@@ -351,6 +353,46 @@ async def test_a_call_that_is_not_one_word_is_lost(result, service, chain):
         await chain.balance(SENDER, TOKEN)
     with pytest.raises(AnswerLost, match="eth_getBalance"):
         await chain.balance(SENDER, None)
+
+
+async def test_what_stands_at_an_address(service, chain):
+    """
+    Its code, how often it has signed, and how many decimals it counts.
+    """
+    delegated = delegation_code(DELEGATE_7702)
+    serve(
+        service,
+        eth_getCode="0x" + delegated.hex(),
+        eth_getTransactionCount="0x7",
+        eth_call="0x" + word(6),
+    )
+
+    assert decode_delegation(await chain.code(SENDER)) == DELEGATE_7702
+    assert await chain.transaction_count(SENDER) == 7
+    assert await chain.decimals(TOKEN) == 6
+
+    calls = [(request.json["method"], request.json["params"]) for request in service.requests[1:]]
+    assert calls == [
+        ("eth_getCode", [SENDER, "latest"]),
+        ("eth_getTransactionCount", [SENDER, "latest"]),
+        ("eth_call", [{"to": TOKEN, "data": "0x313ce567"}, "latest"]),
+    ]
+
+
+@pytest.mark.parametrize("result", [None, "0x1", 6, "6"])
+async def test_what_is_no_code_and_no_count_is_lost(result, service, chain):
+    """
+    Half a byte of code, a JSON number, null.
+    """
+    serve(service, eth_getCode=result, eth_getTransactionCount=result, eth_call="0x" + word(256))
+
+    with pytest.raises(AnswerLost, match="eth_getCode"):
+        await chain.code(SENDER)
+    if result != "0x1":
+        with pytest.raises(AnswerLost, match="eth_getTransactionCount"):
+            await chain.transaction_count(SENDER)
+    with pytest.raises(AnswerLost, match="more decimals"):
+        await chain.decimals(TOKEN)
 
 
 async def test_reads_are_repeated(service, chain, clock):

@@ -18,7 +18,13 @@ from runner.ethereum.permissions import Root
 OWNER = parse_address("0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf")
 KEY_PART = "s3cret-api-key"
 CALL_ID = "0x" + 64 * "01"
-STATUS = {"id": CALL_ID, "status": 100}
+STATUS = {
+    "id": CALL_ID,
+    "chainId": "0x1",
+    "atomic": True,
+    "status": 100,
+    "details": {"type": "delegation"},
+}
 
 
 async def never(request, writer):

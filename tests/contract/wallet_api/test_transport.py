@@ -19,7 +19,13 @@ from runner.ethereum.address import parse_address
 OWNER = parse_address("0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf")
 KEY_PART = "s3cret-api-key"
 CALL_ID = "0x" + 64 * "01"
-STATUS = {"id": CALL_ID, "status": 100}
+STATUS = {
+    "id": CALL_ID,
+    "chainId": "0x1",
+    "atomic": True,
+    "status": 100,
+    "details": {"type": "delegation"},
+}
 
 
 @pytest.fixture
@@ -112,7 +118,7 @@ async def test_the_pool_serves_many_at_once(service, wallet):
     async def slow_for_some(request, writer):
         call_id = request.json["params"][0]
         await asyncio.sleep(0.05 if int(call_id, 16) % 2 else 0)
-        result = {"id": call_id, "status": 100 + int(call_id, 16)}
+        result = {**STATUS, "id": call_id, "status": 100 + int(call_id, 16)}
         await service.answer(result=result)(request, writer)
 
     service.default = slow_for_some

@@ -3,15 +3,14 @@ Grants recorded from the published SDK, and from the deployed contracts: install
 data, deferred actions, contexts, and the permissions that are refused.
 """
 
-import json
-from pathlib import Path
-
 import pytest
+from support.recorded import each, integer, load, over, raw
 
 from runner.errors import EncodingError
 from runner.ethereum import contracts, grants, installation
 from runner.ethereum.address import parse_address
 from runner.ethereum.calls import Call
+from runner.ethereum.granted import granted_by
 from runner.ethereum.modular_account import (
     PermissionRefused,
     check_permissions,
@@ -42,30 +41,6 @@ from runner.ethereum.permissions import (
 )
 from runner.ethereum.signature import recover_address
 from runner.ethereum.typed_data import typed_data_digest
-
-VECTORS = Path(__file__).parents[2] / "vectors"
-
-
-def load(name):
-    return json.loads((VECTORS / f"{name}.json").read_text())
-
-
-def each(name, member="vectors", keep=lambda vector: True):
-    """
-    Parametrize over the members of a vector file.
-    """
-    vectors = [vector for vector in load(name)[member] if keep(vector)]
-    names = [vector.get("name") or vector.get("id", "") for vector in vectors]
-    ids = [f"{n}-{name}".replace(" ", "_") for n, name in enumerate(names)]
-    return pytest.mark.parametrize("vector", vectors, ids=ids)
-
-
-def raw(text):
-    return bytes.fromhex(text.removeprefix("0x"))
-
-
-def integer(value):
-    return value if isinstance(value, int) else int(value, 16)
 
 
 def permission(entry):
@@ -117,6 +92,9 @@ def test_install_call(vector):
     assert found.key == key
     assert found.is_global is is_global(granted) is vector["input"]["isGlobal"]
     assert installation.encode_installation(found) == data
+    back = granted_by(found)
+    assert (back.key, back.entity_id, back.expiry) == (key, *arguments.values())
+    assert install_validation(back.permissions, key=key, **arguments) == data
 
 
 @each("permissions")
@@ -233,9 +211,11 @@ def test_context(vector):
             context = grants.InstalledContext(integer(wire["entityId"]), wire["isGlobalValidation"])
             assert grants.installed_context(context.entity_id, global_=context.is_global) == encoded
     assert decode_context(encoded) == context
+    for again in filter(None, (vector.get("reDecoded"), vector.get("fromSessionIdForm"))):
+        assert {**wire, **again} == wire  # two more ways of the SDK to say the same
 
 
-@pytest.mark.parametrize("vector", load("contexts")["oddInputs"], ids=lambda v: v["input"])
+@each("contexts", "oddInputs")
 def test_odd_context(vector):
     if "error" in vector:
         with pytest.raises(EncodingError):
@@ -247,7 +227,7 @@ def test_odd_context(vector):
         )
 
 
-@pytest.mark.parametrize("vector", load("contexts")["signatureKeyTypePrefix"])
+@each("contexts", "signatureKeyTypePrefix")
 def test_signature_type_prefix(vector):
     if vector["keyType"] in ("ecdsa", "secp256k1"):
         assert grants.EOA_SIGNATURE + raw(vector["in"]) == raw(vector["out"])
@@ -255,16 +235,19 @@ def test_signature_type_prefix(vector):
         assert not raw(vector["out"]).startswith(grants.EOA_SIGNATURE)
 
 
-@pytest.mark.parametrize("vector", load("contexts")["isGlobal"])
+@each("contexts", "isGlobal")
 def test_is_global(vector):
     assert is_global(permissions(vector["permissions"])) is vector["isGlobalValidation"]
 
 
-def has_grant(case):
-    return "installCallData" in case["grant"]
+def cases(keep):
+    """
+    Parametrize over the recorded verdicts that have what a test looks at.
+    """
+    return over([case for case in load("oracle-verdicts")["cases"] if keep(case)])
 
 
-@each("oracle-verdicts", "cases", has_grant)
+@cases(lambda case: "installCallData" in case["grant"])
 def test_install_call_taken_by_the_chain(vector):
     """
     The grants that were tried on the deployed contracts are made of the same bytes.
@@ -274,7 +257,7 @@ def test_install_call_taken_by_the_chain(vector):
 
     data = install_validation(
         granted,
-        key=load_labels()["sessionKey"],
+        key=load("oracle-verdicts")["labels"]["sessionKey"],
         entity_id=grant["entityId"],
         expiry=grant["deadline"],
     )
@@ -288,11 +271,7 @@ def test_install_call_taken_by_the_chain(vector):
     assert grant_nonce(grant["entityId"], global_=grant["global"]).value == integer(grant["nonce"])
 
 
-def load_labels():
-    return load("oracle-verdicts")["labels"]
-
-
-@each("oracle-verdicts", "cases", lambda case: case["outcome"] == "grant_refused")
+@cases(lambda case: case["outcome"] == "grant_refused")
 def test_refused_grant(vector):
     wire = {"permissions": vector["grant"]["permissions"], "account": vector["account"]["address"]}
     if "expirySec" in vector["grant"]:
@@ -306,7 +285,7 @@ def wrapped(step):
     )
 
 
-@each("oracle-verdicts", "cases", lambda case: any(map(wrapped, case.get("steps", ()))))
+@cases(lambda case: any(map(wrapped, case.get("steps", ()))))
 def test_call_data_taken_by_the_chain(vector):
     for step in filter(wrapped, vector["steps"]):
         calls = [

@@ -2,6 +2,7 @@
 Typed data: the digests of EIP-712 and of eth-account, and nothing sloppy.
 """
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -194,3 +195,30 @@ def test_every_part_enters_the_digest():
     }
     assert len(digests) == 4
     assert keccak256(b"") not in digests
+
+
+@pytest.mark.parametrize(
+    "types",
+    [
+        {f"T{n}": (Field("x", "uint256"),) for n in range(257)} | {"T": (Field("x", "uint256"),)},
+        {"T": (Field("x", "uint256"), *(Field(f"y{n}", "uint256") for n in range(4096)))},
+        {"T": (Field("x", "uint256" + 70 * "[]"),)},
+    ],
+)
+def test_refuses_more_types_than_anyone_would_read(types):
+    with pytest.raises(EncodingError, match=r"more types|too long"):
+        hash_struct("T", {"x": 1}, types)
+
+
+def test_many_values_of_one_type_are_hashed_in_no_time():
+    """
+    A type is hashed once: its text grows with every type it refers to, values are many.
+    """
+    chain = {f"T{n}": (Field("next", f"T{n + 1}[]"),) for n in range(250)}
+    types = chain | {"T250": (Field("x", "uint8"),), "Root": (Field("all", "T0[]"),)}
+    started = time.process_time()
+
+    digest = hash_struct("Root", {"all": [{"next": []}] * 20_000}, types)
+
+    assert len(digest) == 32
+    assert time.process_time() - started < 5

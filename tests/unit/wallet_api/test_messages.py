@@ -7,6 +7,7 @@ import traceback
 import pytest
 
 from runner.adapters.wallet_api.messages import (
+    account_request,
     calls_request,
     operation_offer,
     sealed_request,
@@ -15,13 +16,18 @@ from runner.adapters.wallet_api.messages import (
 )
 from runner.errors import AnswerLost, EncodingError
 from runner.ethereum.address import parse_address
+from runner.ethereum.authorization import Authorization
+from runner.ethereum.contracts import DELEGATE_7702
 from runner.ethereum.permissions import AccountFunctions, GasLimit, Root
 from runner.ethereum.typed_data import typed_data_digest
-from runner.guard.offer import OtherRequest, PersonalSign, SignTypedData
+from runner.guard.checks import OperationTerms, check_operation
+from runner.guard.offer import OtherRequest, PersonalSign, SignAuthorization, SignTypedData
+from runner.guard.verdict import Refused
 from runner.ports import FeeOverride
 
 ACCOUNT = parse_address("0x76E765e80FFAC96ac10Aa8908a8267A3B80d606D")
 KEY = parse_address("0x2B5AD5c4795c026514f8317c7a215E218DcCD6cF")
+SIGNATURE = bytes(range(64)) + b"\x1b"
 PREPARED = {
     "type": "user-operation-v070",
     "data": {
@@ -39,8 +45,12 @@ PREPARED = {
         "preVerificationGas": "0x14b74",
     },
     "chainId": "0x66eee",
-    "signatureRequest": {"type": "personal_sign", "data": {"raw": "0x" + 32 * "5a"}},
-    "feePayment": {"sponsored": True},
+    "signatureRequest": {
+        "type": "personal_sign",
+        "data": {"raw": "0x" + 32 * "5a"},
+        "rawPayload": "0x" + 32 * "a5",
+    },
+    "feePayment": {"sponsored": True, "tokenAddress": "0x" + 40 * "0", "maxAmount": "0x0"},
     "details": {"type": "user-operation", "data": {"hash": "0x" + 32 * "5a", "calls": []}},
 }
 SESSION = {
@@ -141,6 +151,14 @@ def test_only_what_the_hash_covers_goes_back():
         ("signatureRequest.data", {"raw": "0xabc"}),
         ("signatureRequest.data", {"raw": 7}),
         ("signatureRequest", []),
+        ("signatureRequest", None),
+        ("signatureRequest.rawPayload", ...),
+        ("signatureRequest.rawPayload", "0x12"),
+        ("feePayment", ...),
+        ("feePayment.sponsored", "true"),
+        ("feePayment.maxAmount", 0),
+        ("details.data.calls", ...),
+        ("details.data.hash", "0x5a"),
     ],
 )
 def test_an_operation_that_is_not_to_the_letter_is_lost(path, value):
@@ -164,8 +182,8 @@ def test_an_answer_that_is_no_object_is_lost(answer):
 @pytest.mark.parametrize(
     ("request_", "kind"),
     [
-        ({"type": "personal_sign", "data": "pay me"}, "text"),
-        ({"type": "eip7702Auth", "rawPayload": "0x12"}, "authorization"),
+        ({"type": "personal_sign", "data": "pay me", "rawPayload": "0x" + 32 * "00"}, "text"),
+        ({"type": "eip7702Auth", "rawPayload": "0x" + 32 * "00"}, "authorization"),
         (..., "none"),
     ],
 )
@@ -178,19 +196,140 @@ def test_a_request_that_no_run_signs_is_named(request_, kind):
     assert offer.request == OtherRequest(kind)
 
 
-@pytest.mark.parametrize(
-    "kind", ["user-operation-v060", "authorization", "array", "paymaster-permit"]
-)
-def test_an_answer_of_another_kind_holds_no_operation(kind):
-    """
-    It is known by name, and it cannot be sealed.
-    """
-    offer = operation_offer({"type": kind, "data": [], "details": {}}, "m")
+V06 = {
+    **PREPARED,
+    "type": "user-operation-v060",
+    "data": {
+        **{k: v for k, v in PREPARED["data"].items() if not k.startswith("paymaster")},
+        "initCode": "0x",
+        "paymasterAndData": "0x",
+    },
+}
+AUTHORIZATION = {
+    "type": "authorization",
+    "data": {"address": DELEGATE_7702, "nonce": "0x3"},
+    "chainId": "0x66eee",
+    "signatureRequest": {"type": "eip7702Auth", "rawPayload": "0x" + 32 * "77"},
+}
+ARRAY = {"type": "array", "data": [AUTHORIZATION, PREPARED], "details": PREPARED["details"]}
+PERMIT = {
+    "type": "paymaster-permit",
+    "modifiedRequest": {"from": ACCOUNT, "chainId": "0x66eee", "calls": []},
+    "data": SESSION["signatureRequest"]["data"],
+    "signatureRequest": SESSION["signatureRequest"],
+}
 
-    assert (offer.kind, offer.chain_id, offer.operation) == (kind, None, None)
-    assert isinstance(offer.request, OtherRequest)
-    with pytest.raises(EncodingError, match="cannot be sent"):
-        sealed_request(offer, bytes(65), context=None, gas_policy=None)
+
+def test_an_operation_of_another_entry_point_is_known_by_name():
+    """
+    It could be sent back, but holds no operation that a run would look at.
+    """
+    offer = operation_offer(V06, "m")
+
+    assert (offer.kind, offer.chain_id, offer.operation) == ("user-operation-v060", 421614, None)
+    sent = json.loads(sealed_request(offer, [SIGNATURE], context=None, gas_policy=None))
+    assert sent["data"] == V06["data"]
+
+
+def test_a_delegation_is_read_into_an_authorization():
+    """
+    Chain, delegate and nonce: all that the owner's key would sign.
+    """
+    offer = operation_offer(AUTHORIZATION, "m")
+
+    authorization = Authorization(421614, DELEGATE_7702, 3)
+    assert offer.request == SignAuthorization(authorization, bytes.fromhex(32 * "77"))
+    assert (offer.kind, offer.operation, offer.parts) == ("authorization", None, ())
+
+
+def test_an_array_is_signed_part_by_part():
+    """
+    A delegation first, then the operation; each signature stands in its own part.
+    """
+    offer = operation_offer(ARRAY, "m")
+    delegation, operation = offer.parts
+
+    assert (offer.kind, offer.operation, offer.request) == ("array", None, OtherRequest("array"))
+    assert isinstance(delegation.request, SignAuthorization)
+    assert operation == operation_offer(PREPARED, "m")
+    other = SIGNATURE[::-1]
+    sent = json.loads(sealed_request(offer, [SIGNATURE, other], context=b"\2", gas_policy=None))
+    assert sent == {
+        "type": "array",
+        "data": [
+            {
+                "type": "authorization",
+                "data": AUTHORIZATION["data"],
+                "chainId": "0x66eee",
+                "signature": {"type": "secp256k1", "data": "0x" + SIGNATURE.hex()},
+            },
+            {
+                "type": "user-operation-v070",
+                "data": PREPARED["data"],
+                "chainId": "0x66eee",
+                "signature": {"type": "secp256k1", "data": "0x" + other.hex()},
+            },
+        ],
+        "capabilities": {"permissions": {"context": "0x02"}},
+    }
+
+
+@pytest.mark.parametrize("signatures", [[], [SIGNATURE], [SIGNATURE] * 3, [SIGNATURE, b""]])
+def test_an_array_takes_one_signature_a_part(signatures):
+    """
+    No part goes out unsigned.
+    """
+    with pytest.raises(EncodingError, match=r"signatures? "):
+        sealed_request(operation_offer(ARRAY, "m"), signatures, context=None, gas_policy=None)
+
+
+def test_a_permit_is_known_and_never_sent():
+    """
+    What it asks to prepare again is kept; what it asks to sign is typed data like any other.
+    """
+    offer = operation_offer(PERMIT, "m")
+
+    assert (offer.kind, offer.operation) == ("paymaster-permit", None)
+    assert json.loads(offer.wire) == PERMIT["modifiedRequest"]
+    assert isinstance(offer.request, SignTypedData)
+    with pytest.raises(EncodingError, match="not sent"):
+        sealed_request(offer, [SIGNATURE], context=None, gas_policy=None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "rule"),
+    [
+        (V06, "G5.type"),
+        (AUTHORIZATION, "G5.type"),
+        (ARRAY, "G5.type"),
+        (PERMIT, "G5.type"),
+        ({**PREPARED, "signatureRequest": SESSION["signatureRequest"]}, "G5.request"),
+        ({k: v for k, v in PREPARED.items() if k != "signatureRequest"}, "G5.request"),
+    ],
+)
+def test_a_run_signs_none_of_these(answer, rule):
+    """
+    G5: the guard refuses every kind and every request but one, whatever it holds.
+    """
+    terms = OperationTerms(
+        chain_id=421614,
+        account=ACCOUNT,
+        intent=(),
+        permissions=(Root(),),
+        expiry=2**40,
+        nonce=2**64,
+        session_key=KEY,
+        sponsored=True,
+        paymaster=None,
+        max_fee=2**200,
+        sandbox=True,
+        now=1,
+    )
+
+    verdict = check_operation(terms, operation_offer(answer, "m"))
+
+    assert isinstance(verdict, Refused)
+    assert rule in [finding.rule for finding in verdict.findings]
 
 
 def test_a_session_is_read_into_values():
@@ -300,6 +439,8 @@ def test_a_request_that_the_wire_cannot_carry_is_not_made():
         "nonce_key": None,
         "fees": None,
     }
+    with pytest.raises(EncodingError, match="neither a salt"):
+        account_request(ACCOUNT, 1, delegated=True)
     session = {
         "account": ACCOUNT,
         "chain_id": 1,
@@ -336,7 +477,7 @@ def test_a_signature_has_65_bytes():
     offer = operation_offer(PREPARED, "m")
 
     with pytest.raises(EncodingError, match="65 bytes"):
-        sealed_request(offer, bytes(64), context=None, gas_policy=None)
+        sealed_request(offer, [bytes(64)], context=None, gas_policy=None)
 
 
 def test_an_unusable_answer_is_named_without_its_content():
