@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from runner.errors import Mark, PolicyError
+from runner.frozen import frozen
 from runner.policy.codes import Code
 from runner.policy.nodes import Node, Source
 from runner.policy.secrets import masked
@@ -29,7 +29,7 @@ class Refusal(Exception):
         self.hint = hint
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """Something allowed and hardly meant, and where it stands."""
 

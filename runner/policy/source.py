@@ -22,6 +22,7 @@ import yaml
 from yaml import events as ev
 
 from runner.errors import Mark
+from runner.frozen import frozen
 from runner.policy.codes import Code
 from runner.policy.cuts import mend_items, mend_pairs
 from runner.policy.faults import MOST_FAULTS, Faults, shown
@@ -185,7 +186,7 @@ def _refuse_root(root: Node | None, source: Source, faults: Faults, start: str) 
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Span:
     """Where quoted or block text stands."""
 

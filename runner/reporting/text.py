@@ -10,11 +10,11 @@ from __future__ import annotations
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from runner.ethereum.units import format_units
+from runner.frozen import frozen
 from runner.guard.intent import TransferLine
 
 NOTHING = "—"
@@ -56,7 +56,7 @@ _TONES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Look:
     """What we write on: `width` in columns (None: a pipe, nothing is cut), and in colour or not."""
 
@@ -70,7 +70,7 @@ class Look:
         return f"{tone.value}{text}\x1b[0m"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cell:
     """A cell of a table with its tone."""
 

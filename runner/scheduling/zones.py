@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from importlib import import_module
@@ -19,6 +18,7 @@ from importlib.resources import files
 from zoneinfo import ZoneInfo
 
 from runner.errors import EncodingError
+from runner.frozen import frozen
 from runner.policy.model import Fold, Gap
 
 _DAY = timedelta(days=1)
@@ -85,7 +85,7 @@ def instants(wall: datetime, zone: ZoneInfo, *, gap: Gap, fold: Fold) -> tuple[d
     return (early,) if gap is Gap.SHIFT else ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Span:
     """
     A stretch of time through which a zone keeps one offset.

@@ -5,7 +5,7 @@ The settings as the rest of the program knows them: frozen, paths absolute, name
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import time, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from runner.ethereum.address import Address
+from runner.frozen import frozen
 
 
 class Secret:
@@ -38,21 +39,21 @@ class Secret:
         return "Secret(…)"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EnvRef:
     """A secret in an environment variable."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FileRef:
     """A secret in a file, its path absolute."""
 
     path: Path
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CommandRef:
     """A secret that a program prints: the program and its arguments, no shell between."""
 
@@ -62,7 +63,7 @@ class CommandRef:
 Reference = EnvRef | FileRef | CommandRef
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Timing:
     """
     Margins of a wallet profile (R24).
@@ -107,7 +108,7 @@ SERVICE_TIMING = Timing(
 """What any other profile has."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RpcUrls:
     """Endpoints for independent evidence (X12): one for all chains, or one for each."""
 
@@ -122,7 +123,7 @@ class RpcUrls:
 _BY_KIND: Any = None  # stands for the timing that fits the kind of profile
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WalletProfile:
     """
     A wallet service: embedded, or at a URL.
@@ -153,7 +154,7 @@ class WalletProfile:
         return self.embedded or (self.url is not None and is_loopback(urlsplit(self.url).hostname))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SignerSpec:
     """
     Who signs: the key in `source`, that in `keystore` locked by `password`, the program `command`,
@@ -170,7 +171,7 @@ class SignerSpec:
     sandbox_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Http:
     """Where the dashboard listens, and the token that changing actions need."""
 
@@ -185,7 +186,7 @@ class Http:
         return f"{host}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Route:
     """
     Who is told of alerts from a severity on.
@@ -198,7 +199,7 @@ class Route:
     to: tuple[Reference | str, ...] = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Alerts:
     """
     Who is told what.
@@ -213,7 +214,7 @@ class Alerts:
     funding_lead: timedelta = timedelta(days=3)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Log:
     """`auto` is text on a terminal and JSON lines in a pipe."""
 
@@ -221,7 +222,7 @@ class Log:
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Settings:
     """
     The environment of the daemon.
