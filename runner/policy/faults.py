@@ -4,7 +4,6 @@ Collecting faults: reading goes on after each, so that all of a file's faults co
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 from runner.errors import Mark, PolicyError
@@ -107,6 +106,8 @@ def listed(names: Iterable[str], most: int = 8) -> str:
 
 def meant(text: str, names: Iterable[str]) -> str | None:
     """Return the name that was probably meant: the closest in spelling, whatever its case."""
+    import difflib  # noqa: PLC0415 (only messages need it)
+
     folded = text[:100].casefold().replace("_", "-")
     by_folded = {
         name.casefold().replace("_", "-"): name
