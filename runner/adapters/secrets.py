@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from runner.errors import UsageError
-from runner.settings import EnvRef, FileRef
+from runner.settings import CommandRef, EnvRef, FileRef
 
 
 def read_reference(
-    reference: EnvRef | FileRef | str, environment: Mapping[str, str], *, what: str
+    reference: EnvRef | FileRef | CommandRef | str, environment: Mapping[str, str], *, what: str
 ) -> str:
     """
     The text that a reference names; surrounding line ends are taken off.
@@ -35,4 +35,9 @@ def read_reference(
                 f"{what} is to come from the file {reference.path}: {reason}",
                 hint="check the path and its permissions",
             ) from None
+    if isinstance(reference, CommandRef):
+        raise UsageError(
+            f"{what} is to come from a program, which this release does not run",
+            hint="refer to a variable or a file",
+        )
     return reference

@@ -5,11 +5,8 @@ stderr, colour on terminals alone.
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import sys
-import traceback
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TextIO
@@ -28,6 +25,8 @@ def look(stream: TextIO | None = None) -> Look:
     if not out.isatty():
         return Look()
     plain = "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
+    import shutil
+
     width = max(shutil.get_terminal_size((80, 24)).columns, _NARROWEST)
     return Look(width=width, colour=not plain)
 
@@ -40,6 +39,8 @@ def write(lines: Iterable[str]) -> None:
 
 def write_json(value: Any) -> None:
     """Data for scripts."""
+    import json
+
     click.echo(json.dumps(value, indent=2))
 
 
@@ -119,6 +120,8 @@ def _error_line(what: str) -> str:
 
 
 def _unexpected(error: Exception) -> None:
+    import traceback
+
     # The message of an unforeseen exception may hold anything, a key in a URL as well: only its
     # kind and place are shown.
     frames = traceback.extract_tb(error.__traceback__)
@@ -134,5 +137,7 @@ def _unexpected(error: Exception) -> None:
 def _trace(error: BaseException) -> bool:
     if os.environ.get("RUNNER_DEBUG") != "1":
         return False
+    import traceback
+
     click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
     return True

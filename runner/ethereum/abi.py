@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -31,6 +30,7 @@ from runner.ethereum.abi_types import (
     split_list,
 )
 from runner.ethereum.hashing import keccak256
+from runner.frozen import frozen
 
 _LONGEST = 4000  # characters of a signature
 _HEAD = re.compile(r"\s*(?:function\s+)?(?P<name>[A-Za-z_$][A-Za-z0-9_$]*)\s*\(")
@@ -41,7 +41,7 @@ _LOCATIONS = frozenset({"memory", "calldata", "storage", "payable"})
 _MODIFIERS = frozenset({"external", "public", "view", "pure", "payable", "nonpayable"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Parameter:
     """One input: `type` in canonical spelling (`uint256`, `(address,uint256)[]`)."""
 
@@ -49,7 +49,7 @@ class Parameter:
     type: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Function:
     """A function of a contract, as far as calls need it."""
 

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from runner.errors import EncodingError
 from runner.ethereum.address import address_bytes, address_from_bytes, parse_address
+from runner.frozen import frozen
 
 DEEPEST = 16
 """How deep arrays and tuples may nest."""
@@ -28,7 +28,7 @@ _ATOM = re.compile(
 _ARRAY = re.compile(r"(?P<item>.*)\[(?P<length>[1-9][0-9]{0,5})?\]", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AbiType:
     """
     A type. `name` is its canonical spelling; `head_size` the bytes it takes in the head part
@@ -105,7 +105,7 @@ class BoolType(WordType):
         return word[31] == 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class IntegerType(WordType):
     """`uintN` and `intN`; values are integers, not booleans."""
 
@@ -131,7 +131,7 @@ class IntegerType(WordType):
         return (-(1 << self.bits - 1), 1 << self.bits - 1) if self.signed else (0, 1 << self.bits)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FixedBytesType(WordType):
     """`bytes1` to `bytes32`; values are bytes of exactly that length."""
 
@@ -187,7 +187,7 @@ class StringType(BytesType):
             raise EncodingError("a string is not UTF-8") from None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ArrayType(AbiType):
     """`T[]` and `T[n]`; values are lists or tuples, read back as tuples."""
 
@@ -214,7 +214,7 @@ class ArrayType(AbiType):
         return read_sequence((self.item,) * length, data, at)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TupleType(AbiType):
     """`(T1,T2,…)`; values are lists or tuples, read back as tuples."""
 

@@ -6,12 +6,11 @@ Source: EIP-5792, `wallet_sendCalls`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from runner.ethereum.address import Address
+from runner.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Call:
     """`value` is in wei; empty `data` sends the native coin alone."""
 

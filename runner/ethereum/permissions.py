@@ -10,13 +10,13 @@ Source: ERC-7715 for the idea; the Wallet API's `wallet_createSession` for the e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from runner.ethereum.address import Address
+from runner.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NativeTokenTransfer:
     """Bound on the native coin sent along with calls, in wei over the session's life."""
 
@@ -24,7 +24,7 @@ class NativeTokenTransfer:
     allowance: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Erc20TokenTransfer:
     """`transfer` and `approve` on one token; both count against the allowance (base units)."""
 
@@ -33,7 +33,7 @@ class Erc20TokenTransfer:
     allowance: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GasLimit:
     """Bound on the maximal gas cost of unsponsored operations, in wei (not in gas units)."""
 
@@ -41,7 +41,7 @@ class GasLimit:
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ContractAccess:
     """Every function of one address, with any value unless a native limit says otherwise."""
 
@@ -49,7 +49,7 @@ class ContractAccess:
     address: Address
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AccountFunctions:
     """Functions of the account itself, by selector."""
 
@@ -57,7 +57,7 @@ class AccountFunctions:
     functions: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FunctionsOnAllContracts:
     """These selectors on every address that has no entry of its own."""
 
@@ -65,7 +65,7 @@ class FunctionsOnAllContracts:
     functions: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FunctionsOnContract:
     """Exactly these selectors on one address."""
 
@@ -74,7 +74,7 @@ class FunctionsOnContract:
     functions: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Root:
     """Everything the owner can do by operations. Must stand alone."""
 

@@ -8,12 +8,12 @@ again within an attempt.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from runner.ethereum.abi import encode_call, parse_function
 from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
 from runner.ethereum.erc20 import decode_approve, decode_transfer, encode_approve, encode_transfer
+from runner.frozen import frozen
 from runner.policy.model import (
     Approve,
     Asset,
@@ -31,7 +31,7 @@ NATIVE = "native"
 _UNLIMITED = 1 << 255
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TransferLine:
     """
     One movement of value that a frozen intent wants, or that its receipt showed.

@@ -18,7 +18,7 @@ Source: semantics.md §1, §2 and §5; agreement is tested against recorded verd
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
@@ -40,6 +40,7 @@ from runner.ethereum.contracts import (
 )
 from runner.ethereum.erc20 import APPROVE, TRANSFER
 from runner.ethereum.permissions import Permission
+from runner.frozen import frozen
 from runner.guard.scope_operation import Form, Operation, operation_of, read_operation
 from runner.guard.scope_tables import (
     Allowances,
@@ -126,7 +127,7 @@ class GasPayer(StrEnum):
     NOBODY = "nobody"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Judgement:
     """
     The outcome, the rule that decides, and the allowances that remain.

@@ -14,12 +14,12 @@ Source: mav2.md §6; Solidity documentation, "Contract ABI Specification".
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
 from runner.ethereum.contracts import EXECUTE, EXECUTE_BATCH, EXECUTE_USER_OP
+from runner.frozen import frozen
 from runner.guard.solidity import Arguments, UndecodableError
 
 
@@ -31,7 +31,7 @@ class Form(StrEnum):
     DIRECT = "direct"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Operation:
     """
     One operation's call data, taken apart.

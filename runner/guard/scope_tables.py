@@ -14,7 +14,7 @@ Source: semantics.md §1 and §2, mav2.md §5, onchain-facts.md 1 (leftovers).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -32,11 +32,12 @@ from runner.ethereum.permissions import (
     Permission,
     Root,
 )
+from runner.frozen import frozen
 
 _TOKEN_FUNCTIONS: Final = (APPROVE, TRANSFER)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Allowances:
     """
     What a session key may still spend; None where no such limit exists.
@@ -49,7 +50,7 @@ class Allowances:
     erc20: Mapping[Address, int] = field(default_factory=lambda: MappingProxyType({}))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Entry:
     """One target in a table: callable, only by listed selectors, under a spend limit."""
 
@@ -58,7 +59,7 @@ class Entry:
     limited: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Input:
     """One row handed to the AllowlistModule; the zero address stands for every target."""
 
@@ -69,7 +70,7 @@ class Input:
     selectors: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Table:
     """
     The AllowlistModule's storage for one account and one entity id, spend limits aside.
@@ -116,7 +117,7 @@ class Table:
         return table
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Installed:
     """
     A session key as the account knows it.

@@ -11,9 +11,9 @@ Source: Solidity documentation, "Contract ABI Specification", Strict Encoding Mo
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from runner.ethereum.address import Address, address_from_bytes
+from runner.frozen import frozen
 
 _LARGEST_OFFSET = 2**64 - 1
 
@@ -22,7 +22,7 @@ class UndecodableError(Exception):
     """A contract would revert here, without revert data."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Arguments:
     """
     The head of a tuple inside `data`, starting at byte `start`; `index` counts its words.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
 from runner.errors import PlanError
@@ -26,6 +25,7 @@ from runner.ethereum.permissions import (
     NativeTokenTransfer,
     Permission,
 )
+from runner.frozen import frozen
 from runner.guard.intent import at_most
 from runner.guard.scope import Outcome, initial_allowances, installed, judge
 from runner.policy.model import Approve, Derive, Invoke, Pay, PolicyCall, Schedule, Session
@@ -34,7 +34,7 @@ _BURNS = Decimal("0.1")
 """Share of runs whose fence may have to be burned: each burn costs gas too (R27)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Demand:
     """One schedule of a session: its encoded batch, and how many runs the worst window holds."""
 

@@ -13,7 +13,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise, takewhile
-from statistics import median_low
 from typing import NamedTuple
 
 from runner.ethereum.permissions import (
@@ -208,7 +207,7 @@ def _out_of_line(schedule: Schedule) -> Iterator[Finding]:
     for pays in by_asset.values():
         if len(pays) < _FEW:
             continue
-        middle = median_low(pay.amount for pay in pays)
+        middle = sorted(pay.amount for pay in pays)[(len(pays) - 1) // 2]
         for pay in pays:
             if pay.amount >= _FACTOR * middle:
                 times = pay.amount // middle

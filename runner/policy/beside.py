@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from os.path import normpath
 from pathlib import Path
 
+from runner.frozen import frozen
 from runner.policy.codes import Code
 from runner.policy.faults import Refusal, listed, shown
 from runner.policy.source import MAX_BYTES
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Neighbour:
     """
     A file beside a policy.

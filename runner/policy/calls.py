@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 
 from runner.ethereum.abi import Function
 from runner.ethereum.address import ZERO_ADDRESS, Address
+from runner.frozen import frozen
 from runner.policy.arguments import ArgumentsReader
 from runner.policy.books import NATIVE, NOBODY, Books
 from runner.policy.codes import Code
@@ -42,12 +42,15 @@ _UNLIMITED = 2**128 - 1
 """From here on an approval is one of the customary ways of writing "any amount"."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Notes:
     """What people and programs attach to a call."""
 
     memo: str | None = None
     ref: str | None = None
+
+
+_NO_NOTES = _Notes()
 
 
 class CallsReader:
@@ -109,7 +112,7 @@ class CallsReader:
         if value is not None:
             yield from self.one(kinds[0], value, notes)
 
-    def one(self, kind: str, node: Node, notes: _Notes = _Notes()) -> Iterator[PolicyCall]:
+    def one(self, kind: str, node: Node, notes: _Notes = _NO_NOTES) -> Iterator[PolicyCall]:
         """Read what stands below one kind's key; the short form may hold several."""
         mapping = self.reader.mapping(node)
         if mapping is None:

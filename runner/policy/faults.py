@@ -4,11 +4,10 @@ Collecting faults: reading goes on after each, so that all of a file's faults co
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from runner.errors import Mark, PolicyError
+from runner.frozen import frozen
 from runner.policy.codes import Code
 from runner.policy.nodes import Node, Source
 from runner.policy.secrets import masked
@@ -29,7 +28,7 @@ class Refusal(Exception):
         self.hint = hint
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """Something allowed and hardly meant, and where it stands."""
 
@@ -107,6 +106,8 @@ def listed(names: Iterable[str], most: int = 8) -> str:
 
 def meant(text: str, names: Iterable[str]) -> str | None:
     """Return the name that was probably meant: the closest in spelling, whatever its case."""
+    import difflib  # noqa: PLC0415 (only messages need it)
+
     folded = text[:100].casefold().replace("_", "-")
     by_folded = {
         name.casefold().replace("_", "-"): name

@@ -8,7 +8,7 @@ at carries the `Mark` of the place where it was written.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -17,6 +17,7 @@ from typing import Any, Literal
 from runner.errors import Mark
 from runner.ethereum.address import Address
 from runner.ethereum.permissions import Permission
+from runner.frozen import frozen
 
 
 class AccountType(StrEnum):
@@ -26,7 +27,7 @@ class AccountType(StrEnum):
     EIP7702 = "eip7702"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Asset:
     """
     What an amount is counted in, on one chain: an ERC-20 token, or the native coin.
@@ -39,7 +40,7 @@ class Asset:
     decimals: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Token:
     """
     A declared token: one `address` for every chain, or one for each in `by_chain` (EIP-155 ids).
@@ -55,12 +56,12 @@ class Token:
         return self.address if self.address is not None else self.by_chain.get(chain)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NativeGas:
     """The account pays its gas from its own balance."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SponsoredGas:
     """A paymaster pays. `policy` names one of the wallet profile's gas policies."""
 
@@ -70,7 +71,7 @@ class SponsoredGas:
 Gas = NativeGas | SponsoredGas
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SmartAccount:
     """
     An account that pays.
@@ -93,7 +94,7 @@ class SmartAccount:
     mark: Mark
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Money:
     """An amount of one asset, in base units."""
 
@@ -102,7 +103,7 @@ class Money:
     mark: Mark
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RollingLimit:
     """No more than these amounts in any window of this length."""
 
@@ -110,7 +111,7 @@ class RollingLimit:
     amounts: tuple[Money, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Limits:
     """Budgets kept by the runner, by calendar period in `timezone` (B2)."""
 
@@ -129,7 +130,7 @@ class Derive(StrEnum):
     DERIVE = "derive"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Session:
     """
     A standing wish for a session key on an account.
@@ -162,7 +163,7 @@ class Session:
         return f"{self.policy}/{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pay:
     """Send `amount` base units of an asset. `to_name` is the receiver as it was written."""
 
@@ -175,7 +176,7 @@ class Pay:
     ref: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Invoke:
     """
     Call a function. `function` is its human-readable ABI signature; `args` stand by position,
@@ -192,7 +193,7 @@ class Invoke:
     ref: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Approve:
     """ERC-20 `approve`; counts as spend of the full amount (B7)."""
 
@@ -205,7 +206,7 @@ class Approve:
     ref: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Raw:
     """Calldata as given."""
 
@@ -218,7 +219,7 @@ class Raw:
     ref: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TopUp:
     """
     Fill a balance up: where `to` holds less than `below`, it is sent what lacks to `up_to`, but
@@ -236,7 +237,7 @@ class TopUp:
     ref: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sweep:
     """
     Send away what the paying account holds above `keep`, but never more than `most`. In base
@@ -282,7 +283,7 @@ class DayMatch(StrEnum):
     OR = "or"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cron:
     """Five fields, or six with leading seconds; weekdays 0 and 7 are Sunday (T1)."""
 
@@ -293,7 +294,7 @@ class Cron:
     fold: Fold
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Every:
     """Anchor + n × period; `anchor` None means the moment the schedule is first applied (T5)."""
 
@@ -301,14 +302,14 @@ class Every:
     anchor: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class At:
     """One instant (T6)."""
 
     instant: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LastBusinessDay:
     """The last day from Monday to Friday of each of these months (1 to 12)."""
 
@@ -316,7 +317,7 @@ class LastBusinessDay:
     months: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NthWeekday:
     """
     The nth `weekday` of each of these months: 0 is Sunday, 1 Monday, as in cron; `nth` 1 to 5, or
@@ -329,7 +330,7 @@ class NthWeekday:
     months: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NearestWeekday:
     """
     The day from Monday to Friday nearest to a day of each of these months, in the same month.
@@ -344,7 +345,7 @@ class NearestWeekday:
 DateRule = LastBusinessDay | NthWeekday | NearestWeekday
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Dates:
     """Wall-clock times (naive, whole seconds), listed or by rules, in one zone (T7)."""
 
@@ -358,7 +359,7 @@ class Dates:
 Trigger = Cron | Every | At | Dates
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecurringBlackout:
     """From each firing of a cron on for `lasts`, nothing is paid (B1)."""
 
@@ -367,7 +368,7 @@ class RecurringBlackout:
     action: Literal["defer", "skip"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DatedBlackout:
     """From `begin` to before `end` (aware UTC), nothing is paid (B1)."""
 
@@ -379,7 +380,7 @@ class DatedBlackout:
 Blackout = RecurringBlackout | DatedBlackout
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BalanceRequirement:
     """`of` holds at least this much before a run is signed; None is the paying account."""
 
@@ -400,7 +401,7 @@ class Comparison(StrEnum):
     AT_MOST = "at_most"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ArgumentRequirement:
     """
     The argument at `position` of each call of `function` passes every test: a comparison and what
@@ -432,7 +433,7 @@ class OverlapKind(StrEnum):
     ALLOW = "allow"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Overlap:
     """`most` bounds the waiting slots of `buffer_all`."""
 
@@ -440,7 +441,7 @@ class Overlap:
     most: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Schedule:
     """
     When to make which calls with which session. `uid` is `policy/name`.
@@ -489,7 +490,7 @@ class Schedule:
         return f"{self.policy}/{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Policy:
     """
     One file: accounts, the sessions on them, and the schedules that use them.

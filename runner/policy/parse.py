@@ -5,10 +5,11 @@ YAML files → policies, or every fault of every file at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from runner.errors import Mark, PolicyError, PolicyErrors
+from runner.frozen import frozen
 from runner.policy.accounts import Surroundings, read_accounts
 from runner.policy.beside import Neighbour
 from runner.policy.books import Books, read_books
@@ -115,7 +116,7 @@ def parse_policy(
     return policy
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Loaded:
     """What became of one file."""
 

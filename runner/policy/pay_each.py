@@ -7,8 +7,8 @@ Source: rule X7.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
+from runner.frozen import frozen
 from runner.policy.beside import Neighbour
 from runner.policy.codes import Code
 from runner.policy.faults import did_you_mean, shown
@@ -25,7 +25,7 @@ MOST_ROWS = 50
 """Of one batch: a run is one operation, and it must fit into a block."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Row:
     """One payment of a table."""
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from runner.errors import EncodingError, Mark
 from runner.ethereum import contracts
@@ -34,6 +33,7 @@ from runner.ethereum.permissions import (
     Permission,
     Root,
 )
+from runner.frozen import frozen
 from runner.policy.books import Books
 from runner.policy.codes import Code
 from runner.policy.faults import Refusal, did_you_mean, shown
@@ -62,7 +62,7 @@ _LIMITING = (NativeTokenTransfer, GasLimit)
 _SELECTOR = re.compile(r"0x[0-9a-fA-F]{8}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Placed:
     permission: Permission
     node: Node

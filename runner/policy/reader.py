@@ -34,11 +34,18 @@ class Reader:
     Args:
         faults: Where faults go.
         environment: The variables that `${NAME}` may name.
+        levels: The levels of keys that hints may name.
     """
 
-    def __init__(self, faults: Faults, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        faults: Faults,
+        environment: Mapping[str, str],
+        levels: Mapping[str, Level] = LEVELS,
+    ) -> None:
         self.faults = faults
         self.environment = environment
+        self.levels = levels
 
     def fault(self, code: Code, what: str, at: Node | Mark, hint: str | None = None) -> None:
         """Keep an error."""
@@ -183,7 +190,7 @@ class Reader:
         at: Node | Mark = where if where.index or mapping.key else mapping.source.mark(0)
         if mapping.key is None and article == "a policy":
             at = mapping.source.mark(0)
-        key = next((level.keys[name] for level in LEVELS.values() if name in level.keys), None)
+        key = next((level.keys[name] for level in self.levels.values() if name in level.keys), None)
         hint = f"add `{name}: …`" + (f": {key.about}" if key else "")
         self.fault(Code.MISSING_KEY, f"{called} lacks the key `{name}`", at, hint)
 
@@ -205,7 +212,7 @@ class Reader:
             hint = 'quote the signature, as in function: "transfer(address,uint256)"'
             self.fault(Code.SIGNATURE_CUT, f"{shown(text)} is half a signature", key, hint)
             return
-        homes = [other.article for other in LEVELS.values() if text in other.keys]
+        homes = [other.article for other in self.levels.values() if text in other.keys]
         hint = did_you_mean(text, level.keys, f"keys of {level.article}")
         if homes and meant(text, level.keys) is None:
             hint = f"it is a key of {' and of '.join(homes)}"

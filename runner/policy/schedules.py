@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal, Protocol, TypeVar, cast
 
 from runner.errors import EncodingError
+from runner.frozen import frozen
 from runner.policy.books import Books
 from runner.policy.calls import CALL_KEYS, CallsReader
 from runner.policy.codes import Code
@@ -77,7 +78,7 @@ CheckCron = Callable[[str, DayMatch | None], CronFacts]
 """Reads a cron expression; raises EncodingError if it is none, is ambiguous, or never fires."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Defaults:
     """What `defaults` says: nodes by key, for schedules and sessions that do not write them."""
 
@@ -85,7 +86,7 @@ class Defaults:
     zone: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Names:
     """
     What the schedules of a policy may refer to: its sessions, the chain of each account, its

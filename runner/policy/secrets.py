@@ -10,70 +10,90 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
-_PRIVATE_KEY = re.compile(r"(?<![0-9a-fA-F])(?:0[xX])?[0-9a-fA-F]{64}(?![0-9a-fA-F])")
-
-_PROVIDER_KEY = re.compile(
-    r"""
-      -----BEGIN[ ][A-Z ]{0,30}PRIVATE[ ]KEY-----
-    | \b[xyz]prv[1-9A-HJ-NP-Za-km-z]{100,}
-    | (?:alchemy\.com|alchemyapi\.io)/v2/[A-Za-z0-9_-]{10,}
-    | infura\.io/(?:ws/)?v3/[0-9a-fA-F]{16,}
-    | (?:quiknode\.pro|ankr\.com/[a-z0-9_]+|drpc\.org/[a-z0-9_-]+)/[A-Za-z0-9_-]{16,}
-    | \balch[a-z]?_[A-Za-z0-9_-]{16,}
-    | \b(?:sk|pk|rk)[_-](?:live|test|proj)[_-][A-Za-z0-9]{12,}
-    | \bAKIA[0-9A-Z]{16}\b
-    | \bgh[pousr]_[A-Za-z0-9]{20,}
-    | \beyJ[A-Za-z0-9_-]{8,400}\.eyJ[A-Za-z0-9_-]{8}
-    | \b[a-z][a-z0-9+.-]{1,20}://[^/\s:@"']{0,64}:[^/\s@"']{1,128}@
-    """,
-    re.VERBOSE,
+_PRIVATE_KEY = r"(?<![0-9a-fA-F])(?:0[xX])?[0-9a-fA-F]{64}(?![0-9a-fA-F])"
+_MIXED_WORD = r"(?<![\w-])[A-Za-z0-9_-]{32}(?![\w-])"
+_MIXED = ("[a-z]", "[A-Z]", "[0-9]")
+_PAYMENT_KEY = r"\b(?:sk|pk|rk)[_-](?:live|test|proj)[_-][A-Za-z0-9]{12,}"
+_PROVIDER_KEYS = (
+    ("PRIVATE KEY-----", r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----"),
+    ("prv", r"\b[xyz]prv[1-9A-HJ-NP-Za-km-z]{100,}"),
+    ("/v2/", r"(?:alchemy\.com|alchemyapi\.io)/v2/[A-Za-z0-9_-]{10,}"),
+    ("infura.io/", r"infura\.io/(?:ws/)?v3/[0-9a-fA-F]{16,}"),
+    ("quiknode.pro/", r"quiknode\.pro/[A-Za-z0-9_-]{16,}"),
+    ("ankr.com/", r"ankr\.com/[a-z0-9_]+/[A-Za-z0-9_-]{16,}"),
+    ("drpc.org/", r"drpc\.org/[a-z0-9_-]+/[A-Za-z0-9_-]{16,}"),
+    ("alch", r"\balch[a-z]?_[A-Za-z0-9_-]{16,}"),
+    *((word, _PAYMENT_KEY) for word in ("live", "test", "proj")),
+    ("AKIA", r"\bAKIA[0-9A-Z]{16}\b"),
+    ("gh", r"\bgh[pousr]_[A-Za-z0-9]{20,}"),
+    ("eyJ", r"\beyJ[A-Za-z0-9_-]{8,400}\.eyJ[A-Za-z0-9_-]{8}"),
+    ("://", r"\b[a-z][a-z0-9+.-]{1,20}://[^/\s:@\"']{0,64}:[^/\s@\"']{1,128}@"),
 )
-_TOKEN = re.compile(r"(?<![\w-])[A-Za-z0-9_-]{32}(?![\w-])")
-_MIXED = (re.compile("[a-z]"), re.compile("[A-Z]"), re.compile("[0-9]"))
-_WORDS = re.compile(r"(?<![a-z])[a-z]{3,8}(?:[\s,]+[a-z]{3,8}){11,}(?![a-z])", re.IGNORECASE)
+"""Patterns, each behind a piece without which it cannot match: that is found much faster."""
+
 _PHRASE = 12  # words of the shortest seed phrase
+_WORDS = r"(?i)(?<![a-z])[a-z]{3,8}(?:[\s,]+[a-z]{3,8}){11,}(?![a-z])"
 
 
 def find_secret(text: str, *, hex64: bool = True) -> str | None:
     """
     Say which kind of secret a text holds, or None.
 
+    Every file is looked through, and hardly one has a secret: patterns are tried, and compiled,
+    only where one could match at all.
+
     Args:
         text: Any text.
         hex64: Whether 64 hex digits count as a private key.
     """
-    if hex64 and _PRIVATE_KEY.search(text):
+    long = [word for word in text.split() if len(word) >= 32]
+    if hex64 and any(len(word) >= 64 and re.search(_PRIVATE_KEY, word) for word in long):
         return "a private key"
-    if _PROVIDER_KEY.search(text) or any(map(_is_token, _TOKEN.finditer(text))):
+    if any(piece in text and re.search(pattern, text) for piece, pattern in _PROVIDER_KEYS):
         return "the key of a provider"
-    if len(text) > 3 * _PHRASE and any(_phrases(text)):
+    if any(_is_token(match) for word in long for match in re.finditer(_MIXED_WORD, word)):
+        return "the key of a provider"
+    if _has_many_words(text) and _phrases(text):
         return "a seed phrase"
     return None
 
 
 def masked(line: str) -> str:
     """Return a line with everything that looks like a secret blotted out, at its length."""
-    for pattern in (_PRIVATE_KEY, _PROVIDER_KEY):
-        line = pattern.sub(lambda match: "*" * len(match[0]), line)
-    line = _TOKEN.sub(lambda match: "*" * len(match[0]) if _is_token(match) else match[0], line)
-    if len(line) > 3 * _PHRASE:
+    for pattern in (_PRIVATE_KEY, *(pattern for _, pattern in _PROVIDER_KEYS)):
+        line = re.sub(pattern, _stars, line)
+    line = re.sub(_MIXED_WORD, lambda word: _stars(word) if _is_token(word) else word[0], line)
+    if _has_many_words(line):
         for start, end in _phrases(line):
             line = line[:start] + "*" * (end - start) + line[end:]
     return line
 
 
+def _stars(match: re.Match[str]) -> str:
+    return "*" * len(match[0])
+
+
+def _has_many_words(text: str) -> bool:
+    """Look for words in a row, as many as a seed phrase has between its first and its last."""
+    row = 0
+    for word in text.replace(",", " ").split():
+        row = row + 1 if 3 <= len(word) <= 8 and word.isalpha() else 0
+        if row == _PHRASE - 2:
+            return True
+    return False
+
+
 def _is_token(match: re.Match[str]) -> bool:
     """Tell a random token from a word: capitals, small letters and digits are mixed."""
-    return all(pattern.search(match[0]) for pattern in _MIXED)
+    return all(re.search(pattern, match[0]) for pattern in _MIXED)
 
 
 def _phrases(text: str) -> list[tuple[int, int]]:
     """Return where twelve or more words of the BIP-39 list follow each other."""
     found = []
-    for match in _WORDS.finditer(text):
+    for match in re.finditer(_WORDS, text):
         run: list[re.Match[str]] = []
         for word in re.finditer(r"[A-Za-z]+", match[0]):
             if word[0].lower() in _word_list():
@@ -90,6 +110,8 @@ def _phrases(text: str) -> list[tuple[int, int]]:
 @cache
 def _word_list() -> frozenset[str]:
     # The list of eth-account, read as a file: importing the package would take half a second.
+    from importlib.util import find_spec  # noqa: PLC0415 (hardly ever needed)
+
     spec = find_spec("eth_account")
     if spec is None or spec.origin is None:
         return frozenset()

@@ -22,6 +22,7 @@ import yaml
 from yaml import events as ev
 
 from runner.errors import Mark
+from runner.frozen import frozen
 from runner.policy.codes import Code
 from runner.policy.cuts import mend_items, mend_pairs
 from runner.policy.faults import MOST_FAULTS, Faults, shown
@@ -42,10 +43,12 @@ _MOST_REREAD = 8 << 20  # characters, over all repairs of a file
 
 # What YAML allows, less the marks that make a line read otherwise than it is (bidirectional
 # overrides, zero-width spaces): nobody shall approve a receiver that the screen does not show.
-_BAD_CHARACTER = re.compile(
+# Compiled where it is needed: that takes longer than reading a policy.
+_BAD_CHARACTER = (
     "[^\\t\\n\\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
     "|[\u200b\u2060-\u2064\u202a-\u202e\u2066-\u2069\ufeff]"
 )
+_BLANKS = {ord(character): None for character in "\t\n\r"}
 _HIDDEN_BREAK = re.compile("[\x85\u2028\u2029]|\r(?!\n)")
 _DELETE_BREAK = "delete it, or end the line with a plain line feed"
 _COMMENT = re.compile(r"(?:^|\s)#", re.MULTILINE)
@@ -107,8 +110,10 @@ def decoded(raw: bytes | str) -> tuple[str, int | None]:
 
 def refuse_unseen(source: Source, faults: Faults) -> bool:
     """Report characters that a screen does not show as they are read; tell if there are any."""
+    if source.text.translate(_BLANKS).isprintable():
+        return False
     before = len(faults.errors)
-    for found in islice(_BAD_CHARACTER.finditer(source.text), MOST_FAULTS):
+    for found in islice(re.finditer(_BAD_CHARACTER, source.text), MOST_FAULTS):
         faults.add(
             Code.BAD_CHARACTER,
             f"character U+{ord(found[0]):04X} is not allowed",
@@ -185,7 +190,7 @@ def _refuse_root(root: Node | None, source: Source, faults: Faults, start: str) 
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Span:
     """Where quoted or block text stands."""
 

@@ -8,8 +8,8 @@ end a line alone, and blanks around a cell do not count.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from runner.frozen import frozen
 from runner.policy.beside import Neighbour
 from runner.policy.codes import Code
 from runner.policy.faults import Faults, shown
@@ -21,7 +21,7 @@ _CELL = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Table:
     """A table: the cells of its header, and of each row, all of equal length."""
 

@@ -11,16 +11,16 @@ Source: rule X24.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 import yaml
 
+from runner.frozen import frozen
 from runner.policy.codes import Code
 from runner.policy.faults import shown
 from runner.policy.nodes import Node, Source
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Diagnosis:
     """What is wrong at `start`, an index into the text."""
 
@@ -30,7 +30,7 @@ class Diagnosis:
     hint: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Trap(Diagnosis):
     """A value that only lacks its quotes: from `start` to before `end`."""
 

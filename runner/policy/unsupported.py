@@ -38,6 +38,7 @@ KEYS: frozenset[tuple[str, str]] = frozenset(
         ("config", "organisation"),
         ("signer", "command"),
         ("signer", "manual"),
+        ("reference", "command"),
     }
 )
 """By the level they stand on (see `language`)."""

@@ -7,15 +7,16 @@ sequences. Times are UTC and say so; how far away they are stands beside them.
 
 from __future__ import annotations
 
-import textwrap
-import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from runner.ethereum.units import format_units
-from runner.guard.intent import TransferLine
+from runner.frozen import frozen
+
+if TYPE_CHECKING:  # the printing of errors shall not load the calls that it never prints
+    from runner.guard.intent import TransferLine
 
 NOTHING = "—"
 """Stands where there is no value."""
@@ -56,7 +57,7 @@ _TONES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Look:
     """What we write on: `width` in columns (None: a pipe, nothing is cut), and in colour or not."""
 
@@ -70,7 +71,7 @@ class Look:
         return f"{tone.value}{text}\x1b[0m"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cell:
     """A cell of a table with its tone."""
 
@@ -141,10 +142,9 @@ def columns(text: str) -> int:
     """How many columns a text takes: wide characters take two, combining ones none."""
     if text.isascii():
         return len(text)
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
-        for c in text
-    )
+    from unicodedata import combining, east_asian_width  # noqa: PLC0415 (most text is ASCII)
+
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def shorten(text: str, width: int) -> str:
@@ -167,6 +167,8 @@ def wrapped(text: str, look: Look, *, indent: str = "", taken: int = 0) -> list[
     text = clean(text)
     if look.width is None:
         return [text]
+    import textwrap  # noqa: PLC0415 (terminals alone need it)
+
     lines = textwrap.wrap(
         " " * taken + text,
         look.width,

@@ -13,13 +13,14 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
 from cronsim import CronSim, CronSimError
 
 from runner.errors import EncodingError
+from runner.frozen import frozen
 from runner.policy.model import DayMatch
 
 _DAY = timedelta(days=1)
@@ -34,7 +35,7 @@ class CronError(EncodingError):
     """A cron expression that is none, that can be read in two ways, or that never fires."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Kind:
     name: str
     low: int
@@ -68,7 +69,7 @@ _STEP = re.compile(r"(?P<from>[^/]*)/(?P<step>[0-9]+)")
 _UNRESTRICTED = frozenset({"*", "*/1"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CronExpression:
     """
     A parsed expression. `fields` are second, minute, hour, day of month, month, day of week.

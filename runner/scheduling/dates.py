@@ -10,11 +10,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from calendar import monthrange
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from heapq import merge
 from itertools import count
 
+from runner.frozen import frozen
 from runner.policy.model import DateRule, LastBusinessDay, NearestWeekday, NthWeekday
 
 _DAY = timedelta(days=1)
@@ -22,7 +22,7 @@ _LAST_YEAR = 9000
 _FRIDAY = 4
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WallDates:
     """A set of wall times: `listed` (ascending, naive, whole seconds) and those of `rules`."""
 

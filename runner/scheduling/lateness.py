@@ -10,10 +10,10 @@ Source: SEMANTICS M1 to M6, M9, T2.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
+from runner.frozen import frozen
 from runner.policy.model import CatchUp
 from runner.scheduling.occurrence import Reason, Slot, State
 from runner.scheduling.triggers import Timetable
@@ -32,7 +32,7 @@ _LONGEST_DEADLINE = timedelta(minutes=10)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Decision:
     """
     What becomes of one slot. `by` is the text of the slot that takes the place of a superseded
@@ -45,7 +45,7 @@ class Decision:
     by: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RangeDecision:
     """
     One decision for `count` slots, from the first to the last of them (M4).
@@ -214,7 +214,7 @@ def compress(
 # ── many slots at once ────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Rule:
     now: datetime
     start_grace: timedelta
@@ -241,7 +241,7 @@ class _Rule:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Edges:
     """Slots due in (after, in_window_from] are missed, from there to `listed_from` superseded."""
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -21,6 +20,7 @@ from typing import Final, Literal
 from runner.errors import EncodingError
 from runner.ethereum.address import Address, address_bytes
 from runner.ethereum.hashing import keccak256
+from runner.frozen import frozen
 
 
 class State(StrEnum):
@@ -220,7 +220,7 @@ def is_running(state: State, reason: Reason | None = None) -> bool:
     return state in RUNNING and reason is not Reason.OVERLAP
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Slot:
     """
     One firing of a schedule, or a wall time that does not fire and still gets its row.
@@ -245,7 +245,7 @@ class Slot:
 # ── slot texts ────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CalendarSlot:
     """A wall time, naive; `fold` 1 names the second firing of one wall time (X8)."""
 
@@ -257,7 +257,7 @@ class CalendarSlot:
         return format_calendar_slot(self.local, self.fold)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InstantSlot:
     """A firing of `every` or `at`: the instant is its name."""
 
@@ -268,7 +268,7 @@ class InstantSlot:
         return format_instant_slot(self.instant)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExtraSlot:
     """A payment added by an operator, named by the key given (O4)."""
 

@@ -10,13 +10,13 @@ Source: SEMANTICS T1 to T9, X8.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import islice, takewhile
 from typing import Protocol
 
 from runner.errors import EncodingError
 from runner.ethereum.hashing import keccak256
+from runner.frozen import frozen
 from runner.policy.model import At, Cron, Dates, Every, Schedule
 from runner.scheduling.cron import check_cron
 from runner.scheduling.dates import WallDates
@@ -52,7 +52,7 @@ class Source(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Interval:
     """`every`: anchor + n × period, n ≥ 0 (T5)."""
 
@@ -79,7 +79,7 @@ class Interval:
         return max(0, -((self.anchor - instant) // self.period))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Once:
     """`at`: one instant (T6)."""
 
@@ -99,7 +99,7 @@ class Once:
         return self.count(start, end)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Timetable:
     """
     The slots of one schedule.

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from heapq import merge
 from itertools import accumulate
@@ -18,6 +17,7 @@ from operator import attrgetter
 from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
+from runner.frozen import frozen
 from runner.policy.model import Fold, Gap
 from runner.scheduling.occurrence import Reason, State
 from runner.scheduling.zones import Span, spans
@@ -73,7 +73,7 @@ class Walls(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WallClock:
     """Wall times, the zone whose clocks show them, and what to do when clocks are changed."""
 

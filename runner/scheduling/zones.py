@@ -9,17 +9,19 @@ Source: PEP 495 for gap and fold, PEP 615 for zone data, RFC 9636 for what zones
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
-from importlib import import_module
-from importlib.resources import files
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import tzdata
+
 from runner.errors import EncodingError
+from runner.frozen import frozen
 from runner.policy.model import Fold, Gap
+
+_DATA = Path(tzdata.__file__).parent
 
 _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
@@ -41,24 +43,26 @@ def load_zone(name: str) -> ZoneInfo:
         EncodingError: no zone is called so; the hint names those that look alike.
     """
     if name not in _names() or name == "Factory":
+        import difflib  # noqa: PLC0415 (only messages need it)
+
         alike = difflib.get_close_matches(name, _names(), n=3) or ["Europe/Berlin", "UTC"]
         raise EncodingError(
             f"`{name}` is no time zone",
             hint="write an IANA name such as " + " or ".join(f"`{one}`" for one in alike),
         )
-    with files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as data:
+    with _DATA.joinpath("zoneinfo", name).open("rb") as data:
         return ZoneInfo.from_file(data, key=name)
 
 
 @cache
 def tzdata_version() -> str:
     """The version of the zone data in use, such as `2026b`."""
-    return str(import_module("tzdata").IANA_VERSION)
+    return str(tzdata.IANA_VERSION)
 
 
 @cache
 def _names() -> frozenset[str]:
-    return frozenset(files("tzdata").joinpath("zones").read_text("utf-8").split())
+    return frozenset((_DATA / "zones").read_text("utf-8").split())
 
 
 def instants(wall: datetime, zone: ZoneInfo, *, gap: Gap, fold: Fold) -> tuple[datetime, ...]:
@@ -85,7 +89,7 @@ def instants(wall: datetime, zone: ZoneInfo, *, gap: Gap, fold: Fold) -> tuple[d
     return (early,) if gap is Gap.SHIFT else ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Span:
     """
     A stretch of time through which a zone keeps one offset.

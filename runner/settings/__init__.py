@@ -1,18 +1,22 @@
 """
 runner.yaml, `RUNNER_…` variables and the built-in sandbox → one frozen `Settings`.
 
-Secrets are never in the file: `EnvRef` and `FileRef` say where they lie, and whoever needs one
-resolves it then.
+Secrets are never in the file: an `EnvRef`, `FileRef` or `CommandRef` says where one lies, and
+whoever needs it resolves it then.
 """
 
 from runner.settings.load import load_settings
 from runner.settings.model import (
+    Alerts,
+    CommandRef,
     EnvRef,
     FileRef,
     Http,
     Log,
     Reference,
+    Route,
     RpcUrls,
+    Secret,
     Settings,
     SignerSpec,
     Timing,
@@ -20,12 +24,16 @@ from runner.settings.model import (
 )
 
 __all__ = [
+    "Alerts",
+    "CommandRef",
     "EnvRef",
     "FileRef",
     "Http",
     "Log",
     "Reference",
+    "Route",
     "RpcUrls",
+    "Secret",
     "Settings",
     "SignerSpec",
     "Timing",

@@ -5,35 +5,65 @@ The settings as the rest of the program knows them: frozen, paths absolute, name
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import field
+from datetime import time, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
+from runner.ethereum.address import Address
+from runner.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+class Secret:
+    """Text that shows in no repr, no log and no message: who needs it asks for it by name."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def get_secret_value(self) -> str:
+        """The text itself."""
+        return self._text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+
+@frozen
 class EnvRef:
     """A secret in an environment variable."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FileRef:
     """A secret in a file, its path absolute."""
 
     path: Path
 
 
-Reference = EnvRef | FileRef
+@frozen
+class CommandRef:
+    """A secret that a program prints: the program and its arguments, no shell between."""
+
+    words: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+Reference = EnvRef | FileRef | CommandRef
+
+
+@frozen
 class Timing:
     """
     Margins of a wallet profile (R24).
@@ -78,7 +108,7 @@ SERVICE_TIMING = Timing(
 """What any other profile has."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RpcUrls:
     """Endpoints for independent evidence (X12): one for all chains, or one for each."""
 
@@ -93,7 +123,7 @@ class RpcUrls:
 _BY_KIND: Any = None  # stands for the timing that fits the kind of profile
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WalletProfile:
     """
     A wallet service: embedded, or at a URL.
@@ -124,21 +154,24 @@ class WalletProfile:
         return self.embedded or (self.url is not None and is_loopback(urlsplit(self.url).hostname))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SignerSpec:
     """
-    Where the key of a signer lies: in `source`, in `keystore` locked by `password`, or, for play
-    money alone, in `private_key`. Exactly one of the three is set.
+    Who signs: the key in `source`, that in `keystore` locked by `password`, the program `command`,
+    the person of the address `manual`, or, for play money alone, the `private_key` itself. Exactly
+    one of the five is set.
     """
 
-    source: Reference | None = None
+    source: EnvRef | FileRef | None = None
     keystore: Path | None = None
     password: Reference | None = None
-    private_key: SecretStr | None = None
+    command: tuple[str, ...] | None = None
+    manual: Address | None = None
+    private_key: Secret | None = None
     sandbox_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Http:
     """Where the dashboard listens, and the token that changing actions need."""
 
@@ -153,7 +186,35 @@ class Http:
         return f"{host}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
+class Route:
+    """
+    Who is told of alerts from a severity on.
+
+    Attributes:
+        to: URLs as Apprise writes them. Such a URL may hold a token, so the repr leaves it out.
+    """
+
+    min_severity: Literal["info", "warning", "critical"]
+    to: tuple[Reference | str, ...] = field(repr=False)
+
+
+@frozen
+class Alerts:
+    """
+    Who is told what.
+
+    Attributes:
+        digest_at: Time of day and IANA zone at which the next day's payments are announced (O11).
+        funding_lead: How long before a payment that is not covered there is an alert (B11).
+    """
+
+    routes: tuple[Route, ...] = ()
+    digest_at: tuple[time, str] | None = None
+    funding_lead: timedelta = timedelta(days=3)
+
+
+@frozen
 class Log:
     """`auto` is text on a terminal and JSON lines in a pipe."""
 
@@ -161,7 +222,7 @@ class Log:
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Settings:
     """
     The environment of the daemon.
@@ -169,6 +230,7 @@ class Settings:
     Attributes:
         policies: A folder or file.
         store: `sqlite:////absolute/path`.
+        organisation: The file of rules above all policies, if there is one.
         throw_away_signers: Without runner.yaml every signer name stands for a throw-away key.
         file: The runner.yaml that was read, if there was one.
         warnings: Faults of severity `warning`.
@@ -180,6 +242,8 @@ class Settings:
     wallets: Mapping[str, WalletProfile]
     signers: Mapping[str, SignerSpec] = field(default_factory=lambda: MappingProxyType({}))
     http: Http = field(default_factory=Http)
+    alerts: Alerts = field(default_factory=Alerts)
+    organisation: Path | None = None
     log: Log = field(default_factory=Log)
     throw_away_signers: bool = False
     file: Path | None = None

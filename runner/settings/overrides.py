@@ -1,5 +1,6 @@
 """
-`RUNNER_…` variables: `RUNNER_HTTP__BIND` takes the place of `http: {bind: …}`.
+`RUNNER_…` variables: `RUNNER_HTTP__BIND` takes the place of `http: {bind: …}`, and
+`RUNNER_ALERTS__ROUTES` that of the whole list.
 """
 
 from __future__ import annotations
@@ -9,39 +10,25 @@ from collections.abc import Mapping
 from runner.errors import Mark
 from runner.policy.codes import Code
 from runner.policy.faults import Faults, did_you_mean
+from runner.policy.language.config import NAMED, paths
 from runner.policy.nodes import Mapping as MapNode
-from runner.policy.nodes import Scalar, Source
+from runner.policy.nodes import Node, Scalar, Sequence, Source
+from runner.policy.source import read
 
 PREFIX = "RUNNER_"
-CONFIG = "RUNNER_CONFIG"
+CONFIG_VARIABLE = "RUNNER_CONFIG"
 """Names the file itself, and is no setting in it."""
 
-_WALLET = ("wallets", "*")
-_SIGNER = ("signers", "*")
-_REFERENCE = ("env", "file")
-PATHS = frozenset(
-    {
-        ("policies",),
-        ("store",),
-        *(("secret_key", kind) for kind in _REFERENCE),
-        *((*_WALLET, key) for key in ("embedded", "state", "url", "rpc_url", "rate_limit")),
-        *((*_WALLET, "api_key", kind) for kind in _REFERENCE),
-        *((*_WALLET, "rpc_url", kind) for kind in _REFERENCE),
-        (*_WALLET, "rpc_url", "*"),
-        *((*_WALLET, "rpc_url", "*", kind) for kind in _REFERENCE),
-        (*_WALLET, "gas_policies", "*"),
-        *((*_WALLET, "timing", key) for key in ("inclusion", "skew", "min_lead", "clock")),
-        *((*_WALLET, "timing", "finality", key) for key in ("blocks", "age")),
-        *((*_SIGNER, key) for key in ("env", "file", "keystore", "sandbox_only")),
-        (*_SIGNER, "private_key_for_sandbox_only"),
-        *((*_SIGNER, "password", kind) for kind in _REFERENCE),
-        ("http", "bind"),
-        *(("http", "token", kind) for kind in _REFERENCE),
-        ("log", "format"),
-        ("log", "level"),
-    }
-)
-"""What a variable can name; `*` is a name that the user chose."""
+
+class Variable(Source):
+    """The value of a variable. Messages never repeat it as a line: it may be anything."""
+
+    __slots__ = ()
+
+    def line(self, number: int) -> str:
+        """Nothing."""
+        del number
+        return ""
 
 
 def apply_overrides(root: MapNode, environment: Mapping[str, str]) -> dict[str, Mark]:
@@ -52,12 +39,15 @@ def apply_overrides(root: MapNode, environment: Mapping[str, str]) -> dict[str, 
         The variables that match no path, with the mark for a warning.
     """
     ignored = {}
+    known = paths()
     for variable in sorted(environment):
-        if not variable.startswith(PREFIX) or variable == CONFIG:
+        if not variable.startswith(PREFIX) or variable == CONFIG_VARIABLE:
             continue
         parts = tuple(variable.removeprefix(PREFIX).lower().split("__"))
-        if any(_matches(path, parts) for path in PATHS):
-            _put(root, parts, variable, environment[variable])
+        kind = next((kind for path, kind in known.items() if _matches(path, parts)), None)
+        if kind is not None:
+            value = _value(Variable(variable, environment[variable]), kind)
+            _put(root, parts, value)
         else:
             ignored[variable] = Mark(variable, 1, 1)
     return ignored
@@ -65,7 +55,7 @@ def apply_overrides(root: MapNode, environment: Mapping[str, str]) -> dict[str, 
 
 def warn_ignored(ignored: Mapping[str, Mark], used: set[str], faults: Faults) -> None:
     """Warn of variables that name no setting, and that no setting names."""
-    known = [PREFIX + "__".join(path).upper() for path in sorted(PATHS) if "*" not in path]
+    known = [PREFIX + "__".join(path).upper() for path in sorted(paths()) if NAMED not in path]
     for variable, mark in ignored.items():
         if variable not in used:
             what = f"the variable {variable} names no setting and is ignored"
@@ -75,26 +65,47 @@ def warn_ignored(ignored: Mapping[str, Mark], used: set[str], faults: Faults) ->
 
 def _matches(path: tuple[str, ...], parts: tuple[str, ...]) -> bool:
     return len(path) == len(parts) and all(
-        want in (part, "*") and part for want, part in zip(path, parts, strict=True)
+        want in (part, NAMED) and part for want, part in zip(path, parts, strict=True)
     )
 
 
-def _put(root: MapNode, parts: tuple[str, ...], variable: str, value: str) -> None:
-    # The source has no text of its own: a message never repeats the whole value as its line.
-    source = Source(variable, "")
+def _value(source: Variable, kind: str) -> Node:
+    """Return what a variable holds: a list as YAML writes it where one is needed, else text."""
+    if kind.startswith("list"):
+        document = read(f"value: {source.text}", source.file)
+        root = None if document.faults.errors else document.root
+        if root is not None and len(root.entries) == 1:
+            _, node = root.entries["value"]
+            _move(node, source)
+            return node
+    return Scalar(source, 0, source.text, '"')
+
+
+def _move(node: Node, source: Source) -> None:
+    """Let everything in a tree stand at the beginning of a source."""
+    node.source, node.index = source, 0
+    if isinstance(node, MapNode):
+        for key, value in node.entries.values():
+            _move(key, source)
+            _move(value, source)
+    elif isinstance(node, Sequence):
+        for item in node:
+            _move(item, source)
+
+
+def _put(root: MapNode, parts: tuple[str, ...], value: Node) -> None:
     mapping = root
     for part in parts[:-1]:
         name = _existing(mapping, part)
         _, inner = mapping.entries.get(name, (None, None))
         if not isinstance(inner, MapNode):
-            inner = MapNode(source, 0, flow=True)
-            inner.key = Scalar(source, 0, name)
+            inner = MapNode(value.source, 0, flow=True)
+            inner.key = Scalar(value.source, 0, name)
             mapping.entries[name] = (inner.key, inner)
         mapping = inner
     name = _existing(mapping, parts[-1])
-    scalar = Scalar(source, 0, value, '"')
-    scalar.key = Scalar(source, 0, name)
-    mapping.entries[name] = (scalar.key, scalar)
+    value.key = Scalar(value.source, 0, name)
+    mapping.entries[name] = (value.key, value)
 
 
 def _existing(mapping: MapNode, part: str) -> str:

@@ -1,13 +1,25 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 
 import pytest
 
 from runner.errors import PolicyErrors
+from runner.policy.catalogue.examples import CONFIG_EXAMPLES
+from runner.policy.language import LEVELS
+from runner.policy.language.config import CONFIG_LEVELS, paths
 from runner.policy.report import render_fault
-from runner.settings import EnvRef, FileRef, Settings, WalletProfile, load_settings
+from runner.policy.unsupported import KEYS, refuse_unsupported
+from runner.settings import (
+    CommandRef,
+    EnvRef,
+    FileRef,
+    Route,
+    Settings,
+    WalletProfile,
+    load_settings,
+)
 
 KEY = "4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318"
 WHOLE = """\
@@ -86,6 +98,78 @@ def test_a_key_for_play_money_is_marked_and_not_shown(tmp_path: Path):
     assert toy.sandbox_only
     assert toy.private_key.get_secret_value() == f"0x{KEY}"
     assert KEY not in repr(toy)
+    assert KEY not in f"{toy.private_key}"
+
+
+LATER = """\
+secret_key: {command: [pass, show, runner]}
+organisation: rules/organisation.yaml
+signers:
+  device: {command: [signer, --slot, "1"], sandbox_only: true}
+  chair: {manual: 0x00000000000000000000000000000000000a11ce}
+alerts:
+  routes:
+    - {min_severity: critical, to: [{env: PAGER_URL}, "mailto:ops@example.org"]}
+    - {to: [{file: hooks/chat}]}
+  digest_at: "17:00 Europe/Berlin"
+  funding_lead: 5d
+"""
+
+
+def test_what_is_not_carried_out_yet_is_read_and_warned_of(tmp_path: Path):
+    settings = _load(tmp_path, LATER)
+
+    assert settings.secret_key == CommandRef(("pass", "show", "runner"))
+    assert settings.organisation == tmp_path / "rules/organisation.yaml"
+    assert settings.signers["device"].command == ("signer", "--slot", "1")
+    assert settings.signers["device"].sandbox_only
+    assert settings.signers["chair"].manual == "0x00000000000000000000000000000000000A11cE"
+    assert settings.alerts.routes == (
+        Route("critical", (EnvRef("PAGER_URL"), "mailto:ops@example.org")),
+        Route("warning", (FileRef(tmp_path / "hooks/chat"),)),
+    )
+    assert settings.alerts.digest_at == (time(17), "Europe/Berlin")
+    assert settings.alerts.funding_lead == timedelta(days=5)
+    found = [f"{one.code} {one.where.line}:{one.where.column}" for one in settings.warnings]
+    assert sorted(found) == ["P034 1:14", "P034 2:1", "P034 4:12", "P034 5:11", "P034 6:1"]
+    with pytest.raises(PolicyErrors) as caught:
+        refuse_unsupported(settings.warnings)
+    assert len(caught.value.faults) == 5
+
+
+def test_alerts_have_defaults(tmp_path: Path):
+    assert _load(tmp_path, "policies: x\n").alerts.funding_lead == timedelta(days=3)
+
+
+def test_where_an_alert_goes_is_not_shown(tmp_path: Path):
+    settings = _load(tmp_path, "alerts: {routes: [{to: [slack://hunter2/x]}]}\n")
+
+    assert settings.alerts.routes[0].to == ("slack://hunter2/x",)
+    assert "hunter2" not in repr(settings)
+    assert "hunter2" not in "".join(render_fault(each) for each in settings.warnings)
+
+
+@pytest.mark.parametrize(
+    "example",
+    [text for keys in CONFIG_EXAMPLES.values() for text in keys.values()],
+)
+def test_every_example_is_read(tmp_path: Path, example):
+    settings = _load(tmp_path, example + "\n")
+
+    assert {each.code for each in settings.warnings} <= {"P034"}
+
+
+def test_every_key_has_an_example_that_holds_it():
+    assert {name: set(level.keys) for name, level in CONFIG_LEVELS.items()} == {
+        name: set(keys) for name, keys in CONFIG_EXAMPLES.items()
+    }
+    for keys in CONFIG_EXAMPLES.values():
+        assert all(f"{key}:" in text for key, text in keys.items())
+
+
+def test_levels_of_policies_and_of_settings_have_names_of_their_own():
+    assert not set(LEVELS) & set(CONFIG_LEVELS)
+    assert all(key in {**LEVELS, **CONFIG_LEVELS}[level].keys for level, key in KEYS)
 
 
 def test_timing_depends_on_the_kind_of_profile(tmp_path: Path):
@@ -183,6 +267,73 @@ def test_variables_take_the_place_of_keys(tmp_path: Path):
     assert settings.warnings == ()
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("RUNNER_SIGNERS__CHAIR__COMMAND", '["sign", "it"]'),
+        ("RUNNER_SIGNERS__CHAIR__COMMAND", "[sign, it]"),
+    ],
+)
+def test_a_variable_may_hold_a_list(tmp_path: Path, variable, value):
+    settings = _load(tmp_path, "policies: x\n", {variable: value})
+
+    assert settings.signers["chair"].command == ("sign", "it")
+
+
+def test_a_variable_may_hold_all_routes(tmp_path: Path):
+    routes = '[{"min_severity": "info", "to": [{"env": "URL"}]}]'
+    settings = _load(tmp_path, LATER, {"RUNNER_ALERTS__ROUTES": routes})
+
+    assert settings.alerts.routes == (Route("info", (EnvRef("URL"),)),)
+
+
+@pytest.mark.parametrize("value", ["sign it", "[sign, it", "", "[]", "{a: b}", "x: y", "[a]\nb: c"])
+def test_a_variable_that_holds_no_list_is_refused(tmp_path: Path, value):
+    with pytest.raises(PolicyErrors) as caught:
+        _load(tmp_path, "policies: x\n", {"RUNNER_SIGNERS__CHAIR__COMMAND": value})
+
+    (fault,) = [each for each in caught.value.faults if each.severity == "error"]
+    assert (fault.code, fault.where.file) == ("P032", "RUNNER_SIGNERS__CHAIR__COMMAND")
+
+
+def test_variables_can_name_every_place_of_a_value():
+    known = {"__".join(path) for path in paths()}
+
+    assert known >= {
+        "policies",
+        "store",
+        "organisation",
+        "secret_key__file",
+        "wallets__*__embedded",
+        "wallets__*__rpc_url",
+        "wallets__*__rpc_url__env",
+        "wallets__*__rpc_url__*",
+        "wallets__*__rpc_url__*__file",
+        "wallets__*__gas_policies__*",
+        "wallets__*__timing__skew",
+        "wallets__*__timing__finality__blocks",
+        "signers__*__manual",
+        "signers__*__password__command",
+        "signers__*__private_key_for_sandbox_only",
+        "http__token__env",
+        "alerts__routes",
+        "alerts__digest_at",
+        "log__level",
+    }
+    assert not known & {"secret_key", "wallets", "http__token", "wallets__*__timing", "log"}
+
+
+def test_a_variable_that_holds_a_key_where_a_name_belongs_does_not_show_it(tmp_path: Path):
+    secret = "a" + KEY[1:]
+
+    with pytest.raises(PolicyErrors) as caught:
+        _load(tmp_path, WHOLE, {"RUNNER_SIGNERS__TREASURY_OWNER__ENV": secret})
+
+    (fault,) = caught.value.faults
+    assert (fault.code, fault.where.file) == ("P039", "RUNNER_SIGNERS__TREASURY_OWNER__ENV")
+    assert secret not in render_fault(fault)
+
+
 def test_variables_hold_without_a_file(tmp_path: Path):
     settings = load_settings(None, {"RUNNER_WALLETS__DEV__URL": "http://localhost:1/"}, tmp_path)
 
@@ -215,14 +366,32 @@ def test_a_wrong_value_of_a_variable_is_blamed_on_it(tmp_path: Path):
         ("P030", "secret_key: {§envv: X}\n"),
         ("P032", "http: §x\n"),
         ("P032", "wallets: {a: §[x]}\n"),
+        ("P030", "alerts: {§route: []}\n"),
+        ("P030", "alerts: {routes: [{to: [{env: X}], §severity: info}]}\n"),
+        ("P031", "alerts: {routes: [§{min_severity: info}]}\n"),
         ("P032", "policies: §[x]\n"),
+        ("P032", "alerts: {routes: §x}\n"),
+        ("P032", "signers: {a: {command: §sign it}}\n"),
+        ("P032", "signers: {a: {command: §[]}}\n"),
+        ("P032", "signers: {a: {command: [x, §{y: z}]}}\n"),
+        ("P032", "secret_key: {command: §{x: y}}\n"),
+        ("P033", "§wallets:\n"),
         ("P033", "§store:\n"),
         ("P034", "store: §postgresql://user@host/db\n"),
         ("P039", f"signers: {{a: {{env: §{KEY}}}}}\n"),
         ("P039", "wallets: {a: {url: §https://eth.g.alchemy.com/v2/abcdefghijklmnop}}\n"),
         ("P041", "log: {level: §loud}\n"),
+        ("P041", "alerts: {routes: [{min_severity: §error, to: [{env: X}]}]}\n"),
         ("P044", "wallets: {a: {url: https://x.y, timing: {finality: {blocks: §0}}}}\n"),
         ("P045", "wallets: {a: {url: https://x.y, timing: {skew: §5}}}\n"),
+        ("P045", "alerts: {funding_lead: §3}\n"),
+        ("P048", 'alerts: {digest_at: §"17:00 Berlin/Europe"}\n'),
+        ("P049", 'alerts: {digest_at: §"25:00 Europe/Berlin"}\n'),
+        ("P104", 'alerts: {digest_at: §"17:00"}\n'),
+        ("P060", "signers: {a: {manual: §alice}}\n"),
+        ("P061", "signers: {a: {manual: §0x00000000000000000000000000000000000A11Ce}}\n"),
+        ("P062", "signers: {a: {manual: §0x0000000000000000000000000000000000000000}}\n"),
+        ("P030", "wallets: {a: {url: https://x.y, rpc_url: {§envv: X}}}\n"),
         ("P067", "wallets: {a: {url: https://x.y, rpc_url: {§bsae: https://x.y}}}\n"),
         (
             "P015",
@@ -237,7 +406,11 @@ def test_a_wrong_value_of_a_variable_is_blamed_on_it(tmp_path: Path):
             "P122",
             "signers: {a: {env: X, §password: {env: Y}}}\n".replace("§password: ", "password: §"),
         ),
+        ("P122", "signers: {§a: {manual: 0x00000000000000000000000000000000000a11ce, env: X}}\n"),
         ("P122", "§secret_key: {}\n"),
+        ("P122", "§secret_key: {env: X, command: [y]}\n"),
+        ("P122", "wallets: {a: {url: https://x.y, §rpc_url: {}}}\n"),
+        ("P122", "wallets: {a: {url: https://x.y, rpc_url: {§base: {}}}}\n"),
         ("P123", "secret_key: §hunter2\n"),
         ("P123", "http: {token: §hunter2}\n"),
         ("P123", "wallets: {a: {url: https://x.y, api_key: §hunter2}}\n"),
@@ -245,6 +418,9 @@ def test_a_wrong_value_of_a_variable_is_blamed_on_it(tmp_path: Path):
         ("P125", "http: {bind: §0.0.0.0:80}\n"),
         ("P126", "store: §ledger.db\n"),
         ("P127", "wallets: {a: {url: https://x.y, rate_limit: §25}}\n"),
+        ("P128", "alerts: {routes: [{to: §hunter2}]}\n"),
+        ("P128", "alerts: {routes: [{to: §[]}]}\n"),
+        ("P128", "alerts: {routes: [{to: [§hunter2]}]}\n"),
     ],
 )
 def test_one_fault_at_its_place(tmp_path: Path, code, text):
@@ -271,6 +447,17 @@ def test_all_faults_come_out_at_once(tmp_path: Path):
         f"signers: {{a: {{env: {KEY}, x: 1}}}}\n",
         f"signers: {{a: {{private_key_for_sandbox_only: {KEY[:-1]}}}}}\n",
         "signers: {a: {env: hunter2-x}}\n",
+        # Faults of the file itself, before there are fields.
+        "http: {token: hunter2, token: x}\n",
+        "http: {token: *hunter2}\n",
+        "http: {token: @hunter2}\n",
+        "http: {token: hunter2\n",
+        "signers: {a: {env: 'hunter2-x}}\n",
+        "secret_key: |\n  hunter2\u2028x: y\n",
+        "secret_key:\n  first\n  hunter2\nhttp: x\n",
+        "http: {token: 'a\n  hunter2', x: y}\n",
+        "alerts: {routes: [{to: [slack://hunter2/x, hunter2], too: 1}]}\n",
+        "alerts: {routes: [{to: hunter2, too: 1}]}\n",
     ],
 )
 def test_secrets_written_out_are_never_shown(tmp_path: Path, text):

@@ -1,4 +1,4 @@
-"""An example of every key of the language, as it stands in a file; tests read each of them."""
+"""An example of every key of policies and runner.yaml, as it stands in a file."""
 
 from __future__ import annotations
 
@@ -275,3 +275,84 @@ EXAMPLES: dict[str, dict[str, str]] = {
     },
 }
 """By level and key."""
+
+_SERVICE = "wallets: {alchemy: {url: https://api.g.alchemy.com/v2, "
+
+CONFIG_EXAMPLES: dict[str, dict[str, str]] = {
+    "config": {
+        "policies": "policies: policies/",
+        "store": "store: sqlite:///.runner/ledger.db",
+        "secret_key": "secret_key: {file: .runner/secret.key}",
+        "wallets": "wallets: {sandbox: {embedded: true}}",
+        "signers": "signers: {treasury-owner: {env: TREASURY_OWNER_KEY}}",
+        "http": "http: {bind: 127.0.0.1:8080}",
+        "alerts": "alerts: {routes: [{min_severity: warning, to: [{env: ALERT_URL}]}]}",
+        "organisation": "organisation: organisation.yaml",
+        "log": "log: {format: json}",
+    },
+    "reference": {
+        "env": "secret_key: {env: RUNNER_SECRET}",
+        "file": "secret_key: {file: /run/secrets/runner}",
+        "command": "secret_key: {command: [pass, show, runner/secret]}",
+    },
+    "wallet": {
+        "embedded": "wallets: {sandbox: {embedded: true}}",
+        "state": "wallets: {sandbox: {embedded: true, state: .runner/sandbox.json}}",
+        "url": "wallets: {dev: {url: http://127.0.0.1:8545/v2/dev}}",
+        "api_key": _SERVICE + "api_key: {env: ALCHEMY_API_KEY}}}",
+        "rpc_url": _SERVICE + "rpc_url: {base: {env: BASE_RPC_URL}}}}",
+        "gas_policies": (
+            _SERVICE + "gas_policies: {default: 11111111-2222-4333-8444-555555555555}}}"
+        ),
+        "rate_limit": _SERVICE + "rate_limit: 25/s}}",
+        "timing": _SERVICE + "timing: {inclusion: 120s, min_lead: 5m}}}",
+    },
+    "timing": {
+        "inclusion": _SERVICE + "timing: {inclusion: 120s}}}",
+        "skew": _SERVICE + "timing: {skew: 30s}}}",
+        "min_lead": _SERVICE + "timing: {min_lead: 5m}}}",
+        "clock": _SERVICE + "timing: {clock: system}}}",
+        "finality": _SERVICE + "timing: {finality: {blocks: 12, age: 30s}}}}",
+    },
+    "finality": {
+        "blocks": _SERVICE + "timing: {finality: {blocks: 12}}}}",
+        "age": _SERVICE + "timing: {finality: {age: 30s}}}}",
+    },
+    "signer": {
+        "env": "signers: {treasury-owner: {env: TREASURY_OWNER_KEY}}",
+        "file": "signers: {treasury-owner: {file: /run/secrets/treasury}}",
+        "keystore": (
+            "signers: {treasury-owner: {keystore: keys/treasury.json, password: {env: PASSWORD}}}"
+        ),
+        "password": (
+            "signers: {treasury-owner: {keystore: keys/treasury.json, password: {env: PASSWORD}}}"
+        ),
+        "command": "signers: {treasury-owner: {command: [signing-device, --account, treasury]}}",
+        "manual": (
+            "signers: {treasury-owner: {manual: 0x00000000000000000000000000000000000a11ce}}"
+        ),
+        "private_key_for_sandbox_only": (
+            "signers: {toy: {private_key_for_sandbox_only: "
+            '"0x0000000000000000000000000000000000000000000000000000000000000001"}}'
+        ),
+        "sandbox_only": "signers: {toy: {env: TOY_KEY, sandbox_only: true}}",
+    },
+    "http": {
+        "bind": "http: {bind: 127.0.0.1:8080}",
+        "token": "http: {bind: 0.0.0.0:8080, token: {env: RUNNER_HTTP_TOKEN}}",
+    },
+    "alerts": {
+        "routes": "alerts: {routes: [{min_severity: critical, to: [{file: /run/secrets/pager}]}]}",
+        "digest_at": 'alerts: {digest_at: "17:00 Europe/Berlin"}',
+        "funding_lead": "alerts: {funding_lead: 3d}",
+    },
+    "route": {
+        "min_severity": "alerts: {routes: [{min_severity: warning, to: [{env: ALERT_URL}]}]}",
+        "to": 'alerts: {routes: [{to: [{env: ALERT_URL}, "mailto:ops@example.org"]}]}',
+    },
+    "log": {
+        "format": "log: {format: json}",
+        "level": "log: {level: debug}",
+    },
+}
+"""By level of runner.yaml and key, each a whole file."""

@@ -1,0 +1,109 @@
+"""
+Frozen values, cheap to import.
+
+`@frozen` makes what `@dataclass(frozen=True, slots=True)` makes: a dataclass whose instances never
+change, with the same constructor, equality, hash and repr. The standard one compiles six functions
+for each class, 0.6 ms on Python 3.11, which adds up to a third of a short command's time. Here all
+but the constructor are written once and shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field, fields
+from operator import attrgetter
+from typing import Any, ClassVar, TypeVar, dataclass_transform
+
+T = TypeVar("T")
+
+_WANTED: Any = object()  # stands for a value that a factory makes
+
+
+class _Shared:
+    """The methods that every frozen class gets; none of them is an instance of this one."""
+
+    _compared: ClassVar[Callable[[Any], Any]]
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise FrozenInstanceError(f"cannot assign to field {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        raise FrozenInstanceError(f"cannot delete field {name!r}")
+
+    def __eq__(self, other: object) -> bool:
+        if other.__class__ is not self.__class__:
+            return NotImplemented
+        compared = self.__class__._compared
+        return bool(compared(self) == compared(other))
+
+    def __hash__(self) -> int:
+        return hash(self.__class__._compared(self))
+
+    def __repr__(self) -> str:
+        parts = (f"{one.name}={getattr(self, one.name)!r}" for one in _fields(self) if one.repr)
+        return f"{self.__class__.__qualname__}({', '.join(parts)})"
+
+    def __getstate__(self) -> list[Any]:
+        return [getattr(self, one.name) for one in _fields(self)]
+
+    def __setstate__(self, state: list[Any]) -> None:
+        for one, value in zip(_fields(self), state, strict=True):
+            object.__setattr__(self, one.name, value)
+
+
+_METHODS = {name: each for name, each in vars(_Shared).items() if callable(each)}
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def frozen(cls: type[T]) -> type[T]:
+    """
+    Make a class a frozen dataclass with slots.
+
+    A method that the class writes itself is kept. Fields are what the constructor takes: there is
+    no `init=False`, no `kw_only`.
+    """
+    for name, method in _METHODS.items():
+        if name not in vars(cls):
+            setattr(cls, name, method)
+    made: Any = dataclass(init=False, repr=False, eq=False, slots=True)(cls)
+    all_fields = fields(made)
+    names = [one.name for one in all_fields if one.compare]
+    made._compared = attrgetter(*names) if names else _nothing
+    made.__init__ = _constructor(made, all_fields)
+    result: type[T] = made
+    return result
+
+
+def _fields(value: Any) -> tuple[Field[Any], ...]:
+    return fields(value)
+
+
+def _nothing(value: object) -> tuple[()]:
+    del value
+    return ()
+
+
+def _constructor(cls: type, all_fields: tuple[Field[Any], ...]) -> Callable[..., None]:
+    """Compile the constructor: the one function that cannot be shared without being slow."""
+    names: dict[str, Any] = {"_set": object.__setattr__, "_WANTED": _WANTED}
+    arguments, lines = ["self"], []
+    for one in all_fields:
+        name, value = one.name, one.name
+        if one.default_factory is not MISSING:
+            names[f"_make_{name}"] = one.default_factory
+            arguments.append(f"{name}=_WANTED")
+            value = f"_make_{name}() if {name} is _WANTED else {name}"
+        elif one.default is not MISSING:
+            names[f"_default_{name}"] = one.default
+            arguments.append(f"{name}=_default_{name}")
+        else:
+            arguments.append(name)
+        lines.append(f"    _set(self, {name!r}, {value})")
+    if hasattr(cls, "__post_init__"):
+        lines.append("    self.__post_init__()")
+    text = f"def __init__({', '.join(arguments)}):\n" + ("\n".join(lines) or "    pass")
+    exec(text, names)  # noqa: S102 (as dataclasses do: only names of fields, which Python has read)
+    constructor: Callable[..., None] = names["__init__"]
+    constructor.__qualname__ = f"{cls.__qualname__}.__init__"
+    constructor.__module__ = cls.__module__
+    return constructor
