@@ -163,7 +163,7 @@ def _show(reports: list[Report], form: str, *, single: bool = True) -> None:
 
 def _read(source: str) -> Any:
     """Bytes, if hex was given; else what the JSON holds."""
-    from runner.adapters.wallet_api.envelope import parse_json
+    from runner.strict_json import parse_json
 
     text = _text(source)
     if _HEX.fullmatch(text):

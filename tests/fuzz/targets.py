@@ -17,7 +17,7 @@ from runner.adapters.wallet_api.documents import (
     read_operations,
     read_typed_document,
 )
-from runner.adapters.wallet_api.envelope import HttpAnswer, parse_json, read_answer
+from runner.adapters.wallet_api.envelope import HttpAnswer, read_answer
 from runner.adapters.wallet_api.messages import accept, operation_offer, session_offer
 from runner.adapters.wallet_api.methods import METHODS
 from runner.errors import EncodingError, WalletApiError
@@ -47,6 +47,7 @@ from runner.reporting.inspection import (
 from runner.reporting.outline import outline
 from runner.reporting.text import Look
 from runner.reporting.values import Report
+from runner.strict_json import parse_json
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 NOBODY = "0x" + 39 * "0" + "9"
