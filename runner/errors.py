@@ -22,12 +22,10 @@ Only `cli/render.py` prints them. Nothing in here may hold a secret.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Mark:
+class Mark(NamedTuple):
     """A place in a file: line and column count from 1, lines end at `\\n` alone."""
 
     file: str

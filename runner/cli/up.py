@@ -66,7 +66,7 @@ def up(config: str | None, sandbox: bool, seconds: float | None) -> None:
             "policy.warning",
             level="warning",
             code=warning.code,
-            where=warning.where,
+            where=str(warning.where),
             detail=warning.what,
             hint=warning.hint,
         )

@@ -106,7 +106,11 @@ class Scalar(Node):
     __slots__ = ("style", "text")
 
     def __init__(self, source: Source, index: int, text: str, style: str | None = None) -> None:
-        super().__init__(source, index)
+        # As Node's own constructor does: nine nodes in ten are scalars.
+        self.source = source
+        self.index = index
+        self.key = None
+        self.broken = False
         self.text = text
         self.style = style
 

@@ -200,8 +200,10 @@ class ScheduleReader:
         raise Refusal(Code.UNKNOWN_SESSION, f"there is no session {shown(text)}", hint)
 
     def _word(self, key: str, words: type[Word], default: Word) -> Word:
-        choices = tuple(word.value for word in words)
-        return words(self.record.read(key, lambda text: choice(text, choices), default.value))
+        def parse(text: str) -> Word:
+            return words(choice(text, tuple(word.value for word in words)))
+
+        return self.record.read(key, parse, default)
 
     def _instant(self, key: str) -> datetime | None:
         def parse(text: str) -> datetime:

@@ -25,7 +25,7 @@ _PROVIDER_KEYS = (
     ("ankr.com/", r"ankr\.com/[a-z0-9_]+/[A-Za-z0-9_-]{16,}"),
     ("drpc.org/", r"drpc\.org/[a-z0-9_-]+/[A-Za-z0-9_-]{16,}"),
     ("alch", r"\balch[a-z]?_[A-Za-z0-9_-]{16,}"),
-    *((word, _PAYMENT_KEY) for word in ("live", "test", "proj")),
+    *((f"{word}{mark}", _PAYMENT_KEY) for word in ("live", "test", "proj") for mark in "_-"),
     ("AKIA", r"\bAKIA[0-9A-Z]{16}\b"),
     ("gh", r"\bgh[pousr]_[A-Za-z0-9]{20,}"),
     ("eyJ", r"\beyJ[A-Za-z0-9_-]{8,400}\.eyJ[A-Za-z0-9_-]{8}"),
@@ -48,14 +48,15 @@ def find_secret(text: str, *, hex64: bool = True) -> str | None:
         text: Any text.
         hex64: Whether 64 hex digits count as a private key.
     """
-    long = [word for word in text.split() if len(word) >= 32]
+    words = text.replace(",", " ").split()
+    long = [word for word in words if len(word) >= 32]
     if hex64 and any(len(word) >= 64 and re.search(_PRIVATE_KEY, word) for word in long):
         return "a private key"
     if any(piece in text and re.search(pattern, text) for piece, pattern in _PROVIDER_KEYS):
         return "the key of a provider"
     if any(_is_token(match) for word in long for match in re.finditer(_MIXED_WORD, word)):
         return "the key of a provider"
-    if _has_many_words(text) and _phrases(text):
+    if _has_many_words(words) and _phrases(text):
         return "a seed phrase"
     return None
 
@@ -65,7 +66,7 @@ def masked(line: str) -> str:
     for pattern in (_PRIVATE_KEY, *(pattern for _, pattern in _PROVIDER_KEYS)):
         line = re.sub(pattern, _stars, line)
     line = re.sub(_MIXED_WORD, lambda word: _stars(word) if _is_token(word) else word[0], line)
-    if _has_many_words(line):
+    if _has_many_words(line.replace(",", " ").split()):
         for start, end in _phrases(line):
             line = line[:start] + "*" * (end - start) + line[end:]
     return line
@@ -75,10 +76,10 @@ def _stars(match: re.Match[str]) -> str:
     return "*" * len(match[0])
 
 
-def _has_many_words(text: str) -> bool:
+def _has_many_words(words: list[str]) -> bool:
     """Look for words in a row, as many as a seed phrase has between its first and its last."""
     row = 0
-    for word in text.replace(",", " ").split():
+    for word in words:
         row = row + 1 if 3 <= len(word) <= 8 and word.isalpha() else 0
         if row == _PHRASE - 2:
             return True

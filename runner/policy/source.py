@@ -202,7 +202,8 @@ class _Span:
 def _check_blanks(source: Source, spans: list[_Span], faults: Faults) -> None:
     """Refuse line breaks that editors do not count, and tabs outside quoted text."""
     text = source.text
-    for found in islice(_HIDDEN_BREAK.finditer(text), MOST_FAULTS):
+    breaks = _HIDDEN_BREAK.finditer(text) if _may_hide_breaks(text) else ()
+    for found in islice(breaks, MOST_FAULTS):
         place = found.start()
         end = text.find("\n", place)
         span = _span_at(spans, place)
@@ -223,6 +224,11 @@ def _check_blanks(source: Source, spans: list[_Span], faults: Faults) -> None:
             faults.add(Code.TAB, "a tab stands here", source.mark(place), "write spaces instead")
             end = text.find("\n", place)
             place = text.find("\t", end) if end >= 0 else -1  # one fault a line
+
+
+def _may_hide_breaks(text: str) -> bool:
+    """Look for the characters of hidden breaks: much faster than the pattern."""
+    return any(map(text.__contains__, "\r\x85\u2028\u2029"))
 
 
 def _span_at(spans: list[_Span], place: int) -> _Span | None:
@@ -249,7 +255,7 @@ class _Builder:
         self.broken = broken
         self.root: Node | None = None
         self.spans: list[_Span] = []
-        self._wants_spans = "\t" in text or _HIDDEN_BREAK.search(text) is not None
+        self._wants_spans = "\t" in text or _may_hide_breaks(text)
         self._stack: list[_Frame] = []
         self._anchors: dict[str, tuple[Node, int, int] | None] = {}
         self._expanded = 0
@@ -302,15 +308,16 @@ class _Builder:
 
     def _scalar(self, event: Any) -> None:
         style = event.style or None
+        anchor = event.anchor
         index = event.start_mark.index
-        if event.anchor is not None or event.tag is not None:
+        if anchor is not None or event.tag is not None:
             index = self._start(event)
         node = Scalar(self.source, index, event.value, style)
         if index in self.broken:
             node.broken = True
         if style and self._wants_spans:
             self.spans.append(_Span(index, event.end_mark.index, style in "|>"))
-        self._attach(node, event.anchor, 1, 0)
+        self._attach(node, anchor, 1, 0)
 
     def _open(self, event: Any, node: Sequence | Mapping) -> None:
         self._stack.append(_Frame(node, event.anchor))

@@ -31,12 +31,10 @@ class Level:
     name: str
     article: str
     keys: dict[str, Key]
-
-    @property
-    def required(self) -> tuple[str, ...]:
-        return tuple(key.name for key in self.keys.values() if key.required)
+    required: tuple[str, ...]
 
 
 def level(name: str, article: str, *keys: Key) -> Level:
     """Make a level of its keys."""
-    return Level(name, article, {key.name: key for key in keys})
+    required = tuple(key.name for key in keys if key.required)
+    return Level(name, article, {key.name: key for key in keys}, required)
