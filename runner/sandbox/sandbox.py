@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from runner.errors import EncodingError
 from runner.sandbox import control, gas, node, rpc, wallet, wire
-from runner.sandbox.faults import Faults, tampered
+from runner.sandbox.faults import Faults, is_found, tampered
 from runner.sandbox.journal import Journal
 from runner.sandbox.prepare import prepare_calls
 from runner.sandbox.rpc import RpcError, invalid
@@ -92,12 +92,17 @@ class Sandbox:
         """
         self.mine_until()
         world = self._service.world(self._service.chain_id if chain_id is None else chain_id)
+        if undone := self.faults.take("reorg", method):
+            for each in self._service.worlds.values():
+                control.reorganise(self._service, each, undone.depth)
         try:
             result = self._dispatch(method, params, world)
         except EncodingError as error:
             raise invalid(error.what) from None
-        fault = self.faults.take("tamper", method)
-        return result if fault is None else tampered(result, fault)
+        changed = self.faults.take(
+            "tamper", method, applies=lambda fault: is_found(result, fault.path)
+        )
+        return result if changed is None else tampered(result, changed)
 
     def close(self) -> None:
         """Close the state file."""

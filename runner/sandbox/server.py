@@ -138,7 +138,7 @@ class RpcApp:
             if faults.take("error_500", method):
                 return _error(500, identity, rpc.INTERNAL, "internal error")
             if faults.take("error_503", method):
-                return _error(503, identity, rpc.PRECHECK, "service unavailable")
+                return _error(503, identity, rpc.INTERNAL, "service unavailable")
         return None
 
     def _after(self, answer: Any, methods: list[str]) -> Response:
@@ -341,6 +341,8 @@ def _load_faults(sandbox: Sandbox, path: Path) -> None:
     try:
         listed = json.loads(path.read_text(encoding="utf-8"))
         faults = [read_fault(each) for each in listed]
+        if any(fault.at_once for fault in faults):
+            raise ValueError("a reorg that waits needs a method, a probability or a count")
     except (OSError, ValueError, TypeError, RpcError) as error:
         raise RunnerError(
             f"cannot use the faults in {path}: {error}", hint="a JSON list of faults is expected"

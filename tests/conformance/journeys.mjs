@@ -583,13 +583,40 @@ export const journeys = {
     };
   },
 
-  async rate_limited(t, sdk) {
+  async rate_limited(t) {
     const owner = await t.owner();
     await t.rpc("sandbox_setFault", { kind: "rate_limit", method: "wallet_listAccounts", count: 1 });
     const began = Date.now();
     const refused = await refusal(() => owner.listAccounts({}));
     await t.rpc("sandbox_clearFaults", []);
-    return { sdk, refused, milliseconds: Date.now() - began };
+    return { refused, milliseconds: Date.now() - began };
+  },
+
+  async broken_on_the_way(t) {
+    const owner = await t.owner();
+    const facts = {};
+    for (const kind of ["error_500", "error_503", "reset", "malformed_json"]) {
+      await t.rpc("sandbox_setFault", { kind, method: "wallet_listAccounts" });
+      const before = t.notes.exchanges;
+      t.notes.ordered = true;
+      const refused = await refusal(() => owner.listAccounts({}));
+      t.notes.ordered = false;
+      facts[kind] = { refused, requests: t.notes.exchanges - before };
+      await t.rpc("sandbox_clearFaults", []);
+    }
+    return { ...facts, after: (await owner.listAccounts({})).accounts.length };
+  },
+
+  async lost_reply(t) {
+    const owner = await t.owner();
+    const prepared = await t.prepare(owner, [{ to: t.address("payee"), value: 1n }]);
+    await t.rpc("sandbox_setFault", { kind: "drop_reply_after_accept", method: "wallet_sendPreparedCalls", count: 1 });
+    t.notes.ordered = true;
+    const refused = await refusal(() => t.send(owner, prepared)); // v5 sends again by itself
+    t.notes.ordered = false;
+    const id = await t.send(owner, prepared);
+    await t.blocks();
+    return { refused, code: (await t.outcome(owner, id)).code, received: await t.node.getBalance({ address: t.address("payee") }) };
   },
 
   async signing(t) {

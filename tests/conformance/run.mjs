@@ -10,10 +10,11 @@ const { Scene } = await import("./scene.mjs");
 const results = {};
 for (const [name, journey] of Object.entries(journeys)) {
   try {
-    results[name] = { facts: await journey(new Scene({ open, sdk, url, chain: Number(chain), name }), sdk) };
+    results[name] = { facts: await journey(new Scene({ open, sdk, notes, url, chain: Number(chain), name }), sdk) };
   } catch (error) {
     results[name] = { error: `${error.stack ?? error}` };
   }
 }
 const plain = (_, value) => (typeof value === "bigint" ? value.toString() : value);
-console.log(JSON.stringify({ ...notes, results }, plain));
+const { methods, violations } = notes;
+console.log(JSON.stringify({ methods, violations, results }, plain));

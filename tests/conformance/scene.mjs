@@ -42,8 +42,8 @@ export async function refusal(attempt) {
 }
 
 export class Scene {
-  constructor({ open, sdk, url, chain, name }) {
-    Object.assign(this, { open, sdk, url, chain, name });
+  constructor({ open, sdk, notes, url, chain, name }) {
+    Object.assign(this, { open, sdk, notes, url, chain, name });
     this.node = createPublicClient({
       chain: { 84532: baseSepolia, 421614: arbitrumSepolia }[chain],
       transport: http(url, { batch: true, retryCount: 0 }),

@@ -335,6 +335,25 @@ def test_too_many_requests(told):
     assert facts["milliseconds"] >= 1_000  # as Retry-After says
 
 
+def test_broken_answers_are_tried_again_by_v5_alone(told):
+    facts = told["broken_on_the_way"]
+    tries = {"v4": 1, "v5": 4}[told.sdk]
+    kinds = ("error_500", "error_503", "reset", "malformed_json")
+    assert {kind: facts[kind]["requests"] for kind in kinds} == dict.fromkeys(kinds, tries)
+    assert facts["error_500"]["refused"]["code"] == -32603
+    assert facts["error_503"]["refused"]["code"] == -32603
+    assert refused(facts["reset"]["refused"]) == (None, "HttpRequestError")
+    assert refused(facts["malformed_json"]["refused"]) == (None, "HttpRequestError")
+    assert facts["after"] == 1
+
+
+def test_a_send_whose_reply_is_lost_pays_once(told):
+    facts = told["lost_reply"]
+    lost = (None, "HttpRequestError")
+    assert refused(facts["refused"]) == (lost if told.sdk == "v4" else (None, None))
+    assert (facts["code"], facts["received"]) == (200, "1")
+
+
 def test_signatures_of_the_account(told):
     facts = told["signing"]
     assert facts["primaryType"] == "ReplaySafeHash"
