@@ -54,18 +54,21 @@ def call(service: Service, world: World, params: list[Any]) -> str:
     Reads of the entry point's nonces honour the block; everything else is of the newest block.
     """
     fields = wire.members(_at(params, 0), "params[0]")
-    to = wire.required(fields, "to", wire.address, "params[0]")
+    to = None if fields.get("to") is None else wire.address(fields["to"], "params[0].to")
     name = "input" if "input" in fields else "data"
     data = wire.optional(fields, name, wire.data_bytes, "params[0]") or b""
     value = wire.optional(fields, "value", wire.big, "params[0]") or 0
     caller = wire.optional(fields, "from", wire.address, "params[0]") or ZERO_ADDRESS
     block = block_tag(world, params[1], "params[1]") if len(params) > 1 else world.head_number
-    known = _known_answer(world, to, data, block)
+    known = None if to is None else _known_answer(world, to, data, block)
     if known is not None:
         return hex_data(known)
-    world.state.evm.enter_block(world.head_number, world.head_time, service.base_fee)
+    evm = world.state.evm
+    evm.enter_block(world.head_number, world.head_time, service.base_fee)
     try:
-        output, _ = world.state.evm.attempt_from(caller, to, data, value)
+        if to is None:
+            return hex_data(evm.attempt_code(caller, data, value))
+        output, _ = evm.attempt_from(caller, to, data, value)
     except Reverted as error:
         reason = artefacts.revert_reason(error.output) or error.halt
         message = f"execution reverted: {reason}" if reason else "execution reverted"

@@ -75,6 +75,16 @@ class Refusal(Exception):
         return cls(rpc.REJECTED_BY_PAYMASTER, "PaymasterDepositTooLow", message, "AA31")
 
     @classmethod
+    def paymaster(cls, what: str) -> Refusal:
+        """The paymaster's own validation reverts."""
+        return cls(
+            rpc.REJECTED_BY_PAYMASTER,
+            "PaymasterReverted",
+            f"rejected by paymaster ({what})",
+            "AA33",
+        )
+
+    @classmethod
     def bundle(cls, what: str) -> Refusal:
         """The entry point reverted as a whole."""
         return cls(rpc.REJECTED, "BundleReverted", f"the bundle reverted: {what}", what[:4])

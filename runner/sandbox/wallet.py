@@ -33,6 +33,14 @@ from runner.sandbox.world import World
 
 _SMART: Final = "sma-b"
 _DELEGATING: Final = "7702"
+_ACCOUNT_TYPES: Final = frozenset({_SMART, _DELEGATING}) | {
+    "la-v2",
+    "la-v1.0.1",
+    "la-v1.0.2",
+    "la-v1.1.0",
+    "la-v2-multi-owner",
+    "ma-v1-multi-owner",
+}
 _MOST_LISTED: Final = 100
 _PERMISSION_TYPES: Final = (
     "native-token-transfer",
@@ -64,6 +72,8 @@ def request_account(service: Service, request: dict[str, Any]) -> dict[str, Any]
         raise rpc.invalid("request.creationHint.createAdditional must be true or absent")
     salt = wire.optional(hint, "salt", wire.big, "request.creationHint") or 0
     kind = wire.optional(hint, "accountType", wire.text, "request.creationHint") or _SMART
+    if kind not in _ACCOUNT_TYPES:
+        raise rpc.invalid(f"request.creationHint.accountType: unknown type {kind[:80]!r}")
     if kind not in (_SMART, _DELEGATING):
         what = f"request.creationHint.accountType: {kind[:80]!r} is not made here"
         raise rpc.refused(rpc.INVALID_PARAMS, "NotSupported", what)
@@ -325,6 +335,8 @@ def _write_page(start: int) -> str:
 
 def _read_page(value: Any) -> int:
     text = wire.text(value, "request.after")
+    if not text:
+        return 0
     try:
         return int(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
     except (binascii.Error, ValueError):
