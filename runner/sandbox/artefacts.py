@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -107,8 +107,14 @@ def deposit_to(account: Address) -> bytes:
     return _DEPOSIT_TO + address_word(account)
 
 
+@lru_cache(maxsize=1_024)
+def deposit_slot(account: Address) -> int:
+    """Return where the entry point keeps an account's deposit: its mapping is slot 0."""
+    return int.from_bytes(keccak256(address_word(account) + bytes(32)), "big")
+
+
 def balance_of(account: Address) -> bytes:
-    """Return the calldata that reads a token balance, or a deposit at the entry point."""
+    """Return the calldata that reads a token balance."""
     return _BALANCE_OF + address_word(account)
 
 

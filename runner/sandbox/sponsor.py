@@ -98,5 +98,6 @@ def _seal(op: UserOperation, chain_id: int, promised: bytes) -> bytes:
         op.paymaster_post_op_gas_limit,
     )
     packed = b"".join(number.to_bytes(32, "big") for number in numbers)
-    calls = keccak256(op.call_data) + keccak256(op.init_code)
-    return keccak256(b"runner/sandbox/paymaster" + op.sender.encode() + packed + calls + promised)
+    parts = (op.sender.encode(), op.call_data, op.init_code, promised)
+    sized = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    return keccak256(b"runner/sandbox/paymaster" + packed + sized)

@@ -85,10 +85,7 @@ class State:
 
     def deposit(self, account: Address) -> int:
         """Return an account's deposit at the entry point, in wei."""
-        output, _ = self.evm.attempt(
-            artefacts.BUNDLER, ENTRY_POINT_V07, artefacts.balance_of(account)
-        )
-        return int.from_bytes(output, "big")
+        return self.evm.storage(ENTRY_POINT_V07, artefacts.deposit_slot(account))
 
     def check(
         self, operation: Operation, timestamp: int, *, signed: bool = True, funded: bool = True

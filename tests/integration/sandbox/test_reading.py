@@ -62,6 +62,24 @@ def test_the_whole_storage_of_a_contract_is_not_replaced(client):
     assert client.prepare([], stateOverride={client.alice: {"state": {"0x1": "0x2"}}})["data"]
 
 
+def test_what_an_operation_leaves_unspent_pays_for_the_next(client, sandbox):
+    prepared = client.prepare([], paymasterService=None)
+    client.send(prepared)
+    client.wait(1)
+    (entry_point,) = (
+        log["address"]
+        for log in client.rpc("eth_getLogs", {"fromBlock": "earliest"})
+        if log["topics"][0] == "0x" + keccak256(b"BeforeExecution()").hex()
+    )
+    data = "0x70a08231" + client.account[2:].rjust(64, "0")
+
+    deposit = int(client.rpc("eth_call", {"to": entry_point, "data": data}, "latest"), 16)
+
+    assert 0 < deposit < int(prepared["feePayment"]["maxAmount"], 16)
+    state = sandbox._service.world(84_532).state
+    assert state.deposit(client.account) == deposit
+
+
 def test_code_is_run_without_a_place(client):
     answers_42 = "0x602a5f5260205ff3"
 
