@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from runner.errors import EncodingError
-from runner.sandbox import control, gas, node, rpc, wallet, wire
+from runner.sandbox import control, gas, node, rpc, signing, wallet, wire
 from runner.sandbox.faults import Faults, is_found, tampered
 from runner.sandbox.journal import Journal
 from runner.sandbox.prepare import prepare_calls
@@ -176,8 +176,8 @@ _WALLET: Final[dict[str, Callable[[Service, dict[str, Any]], Any]]] = {
     "wallet_createSession": wallet.create_session,
     "wallet_prepareCalls": prepare_calls,
     "wallet_sendPreparedCalls": send_prepared_calls,
-    "wallet_prepareSign": wallet.prepare_sign,
-    "wallet_formatSign": wallet.format_sign,
+    "wallet_prepareSign": signing.prepare_sign,
+    "wallet_formatSign": signing.format_sign,
 }
 
 _NODE: Final[dict[str, Callable[[Service, World, list[Any]], Any]]] = {

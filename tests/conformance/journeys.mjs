@@ -549,6 +549,46 @@ export const journeys = {
     };
   },
 
+  async gas_for_tokens(t) {
+    const owner = await t.owner();
+    const to = t.address("payee");
+    const pay = (erc20) => ({ paymaster: { policyId: POLICY, erc20: { tokenAddress: USDC, ...erc20 } } });
+    const permit = pay({ preOpSettings: { autoPermit: { below: BIG_SUM, amount: BIG_SUM } } });
+    const asked = await t.prepare(owner, [transfer(to, 1n)], permit);
+    const unsigned = await refusal(() => owner.signPreparedCalls(asked));
+    const ether = await t.node.getBalance({ address: owner.address });
+    const usdc = await t.balance(owner.address);
+    const { id } = await owner.sendCalls({ calls: [transfer(to, 1n)], capabilities: permit }); // signs twice
+    await t.blocks();
+    const permitted = await t.outcome(owner, id);
+    const fee = usdc - 1n - (await t.balance(owner.address));
+    const approve = pay({ postOpSettings: { autoApprove: true } });
+    const prepared = await t.prepare(owner, [transfer(to, 1n, DAI)], approve);
+    const approved = await t.outcome(owner, (await sent(t, owner, prepared)).id);
+    const session = await t.session(owner, [erc20(BIG_SUM)]);
+    const bySession = await t.run(session, [transfer(to, 1n)], approve);
+    return {
+      type: asked.type,
+      spender: asked.data.message.spender,
+      unsigned,
+      codes: [permitted.code, approved.code, bySession.code],
+      fee,
+      feePayment: prepared.feePayment,
+      ether: ether - (await t.node.getBalance({ address: owner.address })),
+      received: [await t.balance(to), await t.balance(to, DAI)],
+      tooMuch: await refusal(() => t.prepare(owner, [], pay({ maxTokenAmount: 1n }))),
+      noPermit: await refusal(() => t.prepare(session, [], pay({ preOpSettings: { autoPermit: { below: 2n ** 200n, amount: 1n } } }))),
+    };
+  },
+
+  async state_override(t) {
+    const owner = await t.owner();
+    const balance = 10n ** 24n;
+    const calls = [{ to: t.address("payee"), value: balance / 2n }];
+    const rich = await t.prepare(owner, calls, { stateOverride: { [owner.address]: { balance } } });
+    return { type: rich.type, poor: await refusal(() => t.prepare(owner, calls, {})) };
+  },
+
   async gas_override(t) {
     const owner = await t.owner();
     const calls = [{ to: t.address("payee"), value: 1n }];
@@ -621,6 +661,9 @@ export const journeys = {
 
   async signing(t) {
     const owner = await t.owner();
+    const { address } = owner;
+    const early = await owner.signMessage({ message: "early" }); // the account is not deployed yet
+    const verifiedEarly = await t.node.verifyMessage({ address, message: "early", signature: early });
     await t.run(owner, []);
     const typed = {
       domain: { name: "Shop", version: "1", chainId: t.chain, verifyingContract: USDC },
@@ -633,7 +676,18 @@ export const journeys = {
     const asked = await owner.prepareSign({ ...request, signatureRequest: { type: "personal_sign", data: "hello" } });
     const signed = await owner.signSignatureRequest(asked.signatureRequest);
     const formatted = await owner.formatSign({ ...request, signature: { type: "ecdsa", data: signed.data } });
-    return { message, order, formatted: formatted.signature, primaryType: asked.signatureRequest.data.primaryType };
+    const verified = await t.node.verifyMessage({ address, message: "hello", signature: message });
+    return {
+      early,
+      verifiedEarly,
+      message,
+      order,
+      formatted: formatted.signature,
+      primaryType: asked.signatureRequest.data.primaryType,
+      verified,
+      verifiedTyped: await t.node.verifyTypedData({ ...typed, address, signature: order }),
+      verifiedOther: await t.node.verifyMessage({ address, message: "hallo", signature: message }),
+    };
   },
 
   async capabilities(t) {

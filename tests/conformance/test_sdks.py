@@ -306,6 +306,29 @@ def test_sponsorship_by_policy(told):
     assert "Signature request is required" in facts["unsigned"]["message"]
 
 
+def test_gas_is_paid_in_tokens(told):
+    facts = told["gas_for_tokens"]
+    assert facts["type"] == "paymaster-permit"
+    assert facts["spender"] == "0x3f222Df6aB18C1E10d0Ec136503c3B0dfd929048"
+    assert facts["unsigned"]["code"] is None
+    assert "Invalid call type paymaster-permit" in facts["unsigned"]["message"]
+    assert facts["codes"] == [200, 200, 200]
+    assert facts["received"] == ["2", "1"]
+    assert facts["ether"] == "0"
+    payment = facts["feePayment"]
+    assert (payment["sponsored"], payment["tokenAddress"][:6]) == (False, "0x036C")
+    assert int(facts["fee"]) > 0
+    assert int(payment["maxAmount"], 0) > 0
+    assert refused(facts["tooMuch"]) == (-32501, "MaxTokenAmountExceeded")
+    assert refused(facts["noPermit"]) == (INVALID, "NotSupported")
+
+
+def test_an_estimate_in_another_state(told):
+    facts = told["state_override"]
+    assert facts["type"] == "user-operation-v070"
+    assert facts["poor"]["code"] == REVERTED
+
+
 def test_gas_fields_that_the_caller_names(told):
     facts = told["gas_override"]
     assert (facts["callGasLimit"], facts["maxFeePerGas"]) == ("333333", "99000000")
@@ -360,6 +383,10 @@ def test_signatures_of_the_account(told):
     # v4 wraps by itself, v5 by the service: both must come to the same bytes.
     assert facts["message"].lower() == facts["formatted"].lower()
     assert facts["order"].lower().startswith("0x0000000000ff00")
+    assert (facts["verified"], facts["verifiedTyped"]) == (True, True)
+    assert facts["verifiedOther"] is False
+    assert facts["early"].endswith("6492" * 16)
+    assert facts["verifiedEarly"] is True
 
 
 def test_capabilities_under_the_one_key(told):

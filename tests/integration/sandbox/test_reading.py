@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from runner.ethereum.contracts import FACTORY
 from runner.ethereum.hashing import keccak256
 from runner.ethereum.signature import personal_sign_digest
 from runner.ethereum.typed_data import typed_data_digest
@@ -120,6 +121,15 @@ def test_the_account_knows_its_owners_signatures(client):
     assert judged(client, signed_text(client, key=client.key)) == INVALID
     assert judged(client, signature[:-2] + "00") == INVALID
     assert judged(client, signature[:10] + "01" + signature[12:]) == INVALID
+
+
+def test_before_it_is_deployed_the_account_is_named_with_its_factory(client):
+    signature = signed_text(client)
+
+    assert signature.endswith("6492" * 16)
+    assert signature[26:66] == FACTORY[2:].lower()
+    client.run([])
+    assert judged(client, signed_text(client)) == VALID
 
 
 def test_a_new_owner_signs_and_the_old_one_no_more(client):
