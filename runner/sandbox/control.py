@@ -63,6 +63,7 @@ def mint(service: Service, world: World, params: Any) -> None:
     to = wire.required(fields, "to", wire.address, "params")
     amount = wire.required(fields, "amount", wire.amount, "params")
     try:
+        world.token_balance(token, to)
         world.mint(token, to, amount)
     except Reverted:
         raise rpc.invalid("params.token: not a token of the sandbox") from None

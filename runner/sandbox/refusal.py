@@ -49,11 +49,14 @@ class Refusal(Exception):
     @classmethod
     def validation(cls, reason: str, call_index: int | None = None) -> Refusal:
         """The account's validation reverted."""
-        if reason.startswith("AA"):
-            aa, _, name = reason.partition(" ")
-            return cls(rpc.REJECTED, name, f"validation reverted: {reason}", aa)
         message = f"validation reverted: [{reason}]: AA23 reverted"
         return cls(rpc.REJECTED, reason, message, "AA23", call_index=call_index)
+
+    @classmethod
+    def verification_gas(cls) -> Refusal:
+        """The validation needs more gas than the operation gives it."""
+        message = "validation reverted: AA26 over verificationGasLimit"
+        return cls(rpc.REJECTED, "OverVerificationGasLimit", message, "AA26")
 
     @classmethod
     def factory(cls, what: str) -> Refusal:

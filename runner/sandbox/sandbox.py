@@ -196,6 +196,7 @@ _NODE: Final[dict[str, Callable[[Service, World, list[Any]], Any]]] = {
     "eth_getLogs": lambda _, world, params: node.get_logs(world, params),
     "eth_getBlockByNumber": _get_block_by_number,
     "eth_getBlockByHash": _get_block_by_hash,
+    "eth_getTransactionByHash": lambda _, world, params: node.get_transaction(world, params),
     "eth_getTransactionReceipt": lambda _, world, params: node.get_transaction_receipt(
         world, params
     ),

@@ -131,7 +131,7 @@ class State:
             deploys=deploys,
         )
         if signed and op.verification_gas_limit < needed:
-            raise Refusal.validation("AA26 over verificationGasLimit")
+            raise Refusal.verification_gas()
         if funded and not self._can_pay(op.paymaster or op.sender, op.max_cost):
             raise Refusal.funds() if op.paymaster is None else Refusal.paymaster_funds()
         if self.sequence(op.sender, nonce.key192) != nonce.sequence:

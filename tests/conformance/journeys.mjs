@@ -71,6 +71,8 @@ export const journeys = {
     await t.blocks();
     const { code, receipts } = await t.outcome(owner, id);
     const receipt = await t.rpc("eth_getUserOperationReceipt", [prepared.details.data.hash]);
+    const mined = await t.node.waitForTransactionReceipt({ hash: receipt.receipt.transactionHash });
+    const block = await t.node.getBlock({ blockNumber: mined.blockNumber, includeTransactions: true });
     const deposit = await t.node.readContract({
       address: ENTRY_POINT,
       abi: parseAbi(["function balanceOf(address) view returns (uint256)"]),
@@ -88,6 +90,8 @@ export const journeys = {
       success: receipt.success,
       transaction: receipt.receipt.transactionHash,
       inReceipts: receipts[0].transactionHash,
+      mined: mined.status,
+      inBlock: block.transactions.map((each) => each.hash),
     };
   },
 

@@ -82,6 +82,8 @@ def test_the_owner_pays_for_gas(told):
     assert int(facts["spent"]) == 5 + int(facts["cost"])
     assert 0 < int(facts["cost"]) <= int(facts["maxAmount"], 0)
     assert facts["transaction"] == facts["inReceipts"]
+    assert facts["mined"] == "success"
+    assert facts["inBlock"] == [facts["transaction"]]
 
 
 def test_a_block_comes_each_second(told):

@@ -36,6 +36,28 @@ const receipt = z.looseObject({
   type: quantity,
   logs: z.array(log),
 });
+const transaction = z.strictObject({
+  hash: hexOf(32),
+  blockHash: hexOf(32),
+  blockNumber: quantity,
+  transactionIndex: quantity,
+  chainId: quantity,
+  type: quantity,
+  from: address,
+  to: address,
+  nonce: quantity,
+  value: quantity,
+  input: hexOf(),
+  gas: quantity,
+  gasPrice: quantity,
+  maxFeePerGas: quantity,
+  maxPriorityFeePerGas: quantity,
+  accessList: z.array(z.never()),
+  yParity: quantity,
+  v: quantity,
+  r: quantity,
+  s: quantity,
+});
 const node = {
   eth_blockNumber: quantity,
   eth_call: hexOf(),
@@ -51,11 +73,12 @@ const node = {
     baseFeePerGas: quantity,
     miner: address,
     logsBloom: hexOf(256),
-    transactions: z.array(hexOf(32)),
+    transactions: z.array(z.union([hexOf(32), transaction])),
   }),
   eth_getCode: hexOf(),
   eth_getLogs: z.array(log),
   eth_getTransactionCount: quantity,
+  eth_getTransactionByHash: transaction.nullable(),
   eth_getTransactionReceipt: receipt.nullable(),
   eth_getUserOperationReceipt: z
     .strictObject({
