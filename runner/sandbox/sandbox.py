@@ -20,7 +20,7 @@ from runner.sandbox.service import Service, TimeSource
 from runner.sandbox.stored import restore
 from runner.sandbox.world import World
 
-__all__ = ["DEFAULT_CHAIN_ID", "RpcError", "Sandbox"]
+__all__ = ["CONTROLS", "DEFAULT_CHAIN_ID", "RpcError", "Sandbox"]
 
 DEFAULT_CHAIN_ID: Final = 84_532
 """base-sepolia."""
@@ -111,10 +111,10 @@ class Sandbox:
     def _dispatch(self, method: str, params: Any, world: World) -> Any:
         if params is None:
             params = []
-        if method in _CONTROL:
+        if method in _CONTROLS:
             if not isinstance(params, list | dict):
                 raise invalid("params must be an array or an object")
-            return _CONTROL[method](self._service, world, params)
+            return _CONTROLS[method](self._service, world, params)
         if not isinstance(params, list):
             raise invalid("params must be an array")
         if method in _WALLET:
@@ -205,7 +205,7 @@ _NODE: Final[dict[str, Callable[[Service, World, list[Any]], Any]]] = {
     ),
 }
 
-_CONTROL: Final[dict[str, Callable[[Service, World, Any], Any]]] = {
+_CONTROLS: Final[dict[str, Callable[[Service, World, Any], Any]]] = {
     "sandbox_setTime": lambda service, _, params: control.set_time(service, params),
     "sandbox_advance": lambda service, _, params: control.advance(service, params),
     "sandbox_mint": control.mint,
@@ -217,3 +217,6 @@ _CONTROL: Final[dict[str, Callable[[Service, World, Any], Any]]] = {
     "sandbox_getOps": lambda _, world, __: control.get_ops(world),
     "sandbox_reset": _reset,
 }
+
+CONTROLS: Final = tuple(_CONTROLS)
+"""The `sandbox_*` methods."""

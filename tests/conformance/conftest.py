@@ -70,7 +70,7 @@ def _install(npm: str) -> None:
     except subprocess.TimeoutExpired:
         missing("the TypeScript SDKs could not be installed: npm ci took more than ten minutes")
     if done.returncode != 0:
-        why = next(iter(done.stderr.splitlines()), "no reason given")
+        why = "; ".join(done.stderr.splitlines()[:2]) or "no reason given"
         missing(f"the TypeScript SDKs could not be installed by npm ci: {why}")
     stamp.write_text(lock)
 

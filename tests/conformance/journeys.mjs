@@ -694,6 +694,26 @@ export const journeys = {
     };
   },
 
+  async batched_reads(t) {
+    const owner = await t.owner();
+    const before = t.notes.exchanges;
+    const [chain, ether, usdc, code, block] = await Promise.all([
+      t.node.getChainId(),
+      t.node.getBalance({ address: owner.address }),
+      t.balance(owner.address),
+      t.node.getCode({ address: USDC }),
+      t.node.getBlock({ blockTag: "earliest" }),
+    ]);
+    return {
+      exchanges: t.notes.exchanges - before,
+      chain,
+      ether,
+      usdc,
+      code: code.length > 100,
+      parent: BigInt(block.parentHash),
+    };
+  },
+
   async capabilities(t) {
     const owner = await t.owner();
     const answer = await t.rpc("wallet_getCapabilities", [owner.address]);

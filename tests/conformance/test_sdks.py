@@ -391,6 +391,17 @@ def test_signatures_of_the_account(told):
     assert facts["verifiedEarly"] is True
 
 
+def test_reads_travel_in_one_batch(told):
+    assert told["batched_reads"] == {
+        "exchanges": 1,
+        "chain": told.chain,
+        "ether": str(100 * 10**18),
+        "usdc": str(1_000_000 * 10**6),
+        "code": True,
+        "parent": "0",
+    }
+
+
 def test_capabilities_under_the_one_key(told):
     facts = told["capabilities"]
     assert facts["chains"] == ["0x0"]
