@@ -85,6 +85,7 @@ class Endpoint:
             return
         except _Reset:
             self._cut(scope.get("client"))
+            await _silence(receive)  # until the server has noticed
             return
         length = str(len(reply.body)).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", length)]

@@ -170,6 +170,7 @@ def _config(sandbox: Sandbox) -> uvicorn.Config:
         loop="asyncio",
         access_log=False,
         log_config=None,
+        proxy_headers=False,
         server_header=False,
         date_header=False,
         timeout_keep_alive=75,

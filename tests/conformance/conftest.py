@@ -1,14 +1,17 @@
-"""One sandbox process for all, one Node process for each SDK; what they tell is judged by tests."""
+"""One sandbox and one Node process for each SDK; what they tell is judged by the tests."""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +22,7 @@ from support.tools import missing
 HERE: Final = Path(__file__).parent
 OLDEST_NODE: Final = 18
 CHAINS: Final = {"v4": 84_532, "v5": 421_614}
-"""Each SDK has a chain to itself, so that what is counted is its own."""
+"""v4 is on the chain of plain requests, v5 on one that the path names."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,28 @@ class Told:
         return facts
 
 
-@pytest.fixture(scope="session")
-def node() -> str:
+@pytest.fixture(scope="session", params=sorted(CHAINS))
+def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Told:
+    """All journeys of one SDK, made once whatever the number of workers."""
+    sdk, chain = request.param, CHAINS[request.param]
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    report = shared / f"{sdk}.json"
+    with (shared / "modules.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        node = _node()
+    with (shared / f"{sdk}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not report.exists():
+            with _sandbox() as url:
+                path = "/v2/dev" if sdk == "v4" else f"/chain/{chain}/v2/dev"
+                text = _tell(node, "run.mjs", sdk, url + path, str(chain))
+            report.write_text(text)
+    return Told(sdk, chain, **json.loads(report.read_text()))
+
+
+def _node() -> str:
     """Node with the SDKs installed beside it."""
     program, npm = shutil.which("node"), shutil.which("npm")
     if program is None or npm is None:
@@ -58,9 +81,10 @@ def _install(npm: str) -> None:
     stamp = HERE / "node_modules" / ".lock-sha256"
     if stamp.is_file() and stamp.read_text() == lock:
         return
+    options = ("--prefer-offline", "--fetch-retries=0", "--fetch-timeout=60000", "--loglevel=error")
     try:
         done = subprocess.run(
-            [npm, "ci", "--prefer-offline", "--fetch-retries=0", "--loglevel=error"],
+            [npm, "ci", *options],
             cwd=HERE,
             capture_output=True,
             text=True,
@@ -75,38 +99,29 @@ def _install(npm: str) -> None:
     stamp.write_text(lock)
 
 
-@pytest.fixture(scope="session")
-def sandbox() -> Iterator[str]:
-    """Base URL of `runner sandbox`, a process of its own."""
+def _tell(*command: str) -> str:
+    done = subprocess.run(
+        command, cwd=HERE, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@contextmanager
+def _sandbox() -> Iterator[str]:
+    """Run `runner sandbox` as a process of its own; yields its URL without the path."""
     process = subprocess.Popen(
         [sys.executable, "-m", "runner", "sandbox", "--port", "0"],
         stderr=subprocess.PIPE,
         text=True,
     )
     assert process.stderr is not None
-    line = process.stderr.readline()
-    found = re.search(r"http://127\.0\.0\.1:[0-9]+", line)
-    if found is None:
-        process.kill()
-    assert found, line + process.stderr.read()
-    yield found[0]
-    process.terminate()
-    assert process.wait(10) == 0, process.stderr.read()
-    process.stderr.close()
-
-
-@pytest.fixture(scope="session", params=sorted(CHAINS))
-def told(request: pytest.FixtureRequest, node: str, sandbox: str) -> Told:
-    """All journeys of one SDK."""
-    sdk, chain = request.param, CHAINS[request.param]
-    path = "/v2/dev" if chain == CHAINS["v4"] else f"/chain/{chain}/v2/dev"
-    done = subprocess.run(
-        [node, "run.mjs", sdk, sandbox + path, str(chain)],
-        cwd=HERE,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return Told(sdk, chain, **json.loads(done.stdout))
+    try:
+        line = process.stderr.readline()
+        found = re.search(r"http://127\.0\.0\.1:[0-9]+", line)
+        assert found is not None, line
+        yield found[0]
+    finally:
+        process.terminate()
+        rest = process.communicate(timeout=10)[1]
+    assert (process.returncode, rest) == (0, "")

@@ -48,9 +48,11 @@ export const journeys = {
     const owner = await t.owner();
     const to = t.address("payee");
     const before = await t.node.getBalance({ address: owner.address });
+    await t.rpc("sandbox_setFault", { kind: "never_include", count: 1 });
     const { id } = await owner.sendCalls({ calls: [{ to, value: 5n }], capabilities: SPONSORED });
     const pending = await owner.statusOf(id);
-    await t.blocks();
+    await t.rpc("sandbox_clearFaults", []);
+    await t.blocks(2);
     const { code, receipts } = await t.outcome(owner, id);
     return {
       pending: pending.code,
@@ -97,10 +99,8 @@ export const journeys = {
 
   async waits_for_a_block(t) {
     const owner = await t.owner();
-    const began = Date.now();
     const { id } = await owner.sendCalls({ calls: [{ to: t.address("payee") }], capabilities: SPONSORED });
-    const { code } = await t.outcome(owner, id); // nobody moves the clock
-    return { code, milliseconds: Date.now() - began };
+    return { code: (await t.outcome(owner, id)).code }; // nobody moves the clock
   },
 
   async session(t) {
