@@ -7,7 +7,7 @@ BIN := .venv/bin
 FOR ?=
 FUZZ_SECONDS ?= 60
 
-.PHONY: setup run test check fuzz docs fmt clean lock
+.PHONY: setup run test check fuzz bench-sandbox docs fmt clean lock
 
 setup: .venv/.test
 
@@ -27,6 +27,10 @@ check: .venv/.dev
 # Decoders against atheris, for FUZZ_SECONDS in all; what breaks one is kept under .fuzz/.
 fuzz: .venv/.fuzz
 	$(BIN)/python tests/fuzz $(FUZZ_SECONDS)
+
+# How many payments the sandbox takes in a second.
+bench-sandbox: setup
+	$(BIN)/python tests/bench/sandbox.py
 
 # Brings the tables of docs/policy.md to what the language is.
 docs: setup

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -60,11 +60,16 @@ RECORDED_TOPIC: Final = keccak256(b"Recorded(address,bytes)")
 
 _HANDLE_OP: Final = keccak256(
     b"handleOp((bytes32,address,uint256,address,address,uint256,uint256,uint256,uint256,uint256,"
-    b"bytes))"
+    b"address,uint256,uint256,uint256,bytes,bytes))"
 )[:4]
+_HANDLE_OP_WORDS: Final = 16
 _MINT: Final = keccak256(b"mint(address,uint256)")[:4]
 _DEPOSIT_TO: Final = keccak256(b"depositTo(address)")[:4]
 _BALANCE_OF: Final = keccak256(b"balanceOf(address)")[:4]
+_ALLOWANCE: Final = keccak256(b"allowance(address,address)")[:4]
+_NONCES: Final = keccak256(b"nonces(address)")[:4]
+_SET_OWNER: Final = keccak256(b"setOwner(address)")[:4]
+_PERMIT: Final = keccak256(b"permit(address,address,uint256,uint256,bytes)")[:4]
 _NO_ADDRESS: Final = Address("0x" + 40 * "0")
 
 
@@ -102,9 +107,56 @@ def deposit_to(account: Address) -> bytes:
     return _DEPOSIT_TO + address_word(account)
 
 
+@lru_cache(maxsize=1_024)
+def deposit_slot(account: Address) -> int:
+    """Return where the entry point keeps an account's deposit: its mapping is slot 0."""
+    return int.from_bytes(keccak256(address_word(account) + bytes(32)), "big")
+
+
 def balance_of(account: Address) -> bytes:
-    """Return the calldata that reads a token balance, or a deposit at the entry point."""
+    """Return the calldata that reads a token balance."""
     return _BALANCE_OF + address_word(account)
+
+
+def allowance(owner: Address, spender: Address) -> bytes:
+    """Return the calldata that reads how much of a token may be taken."""
+    return _ALLOWANCE + address_word(owner) + address_word(spender)
+
+
+def permit_nonce(owner: Address) -> bytes:
+    """Return the calldata that reads the nonce of an owner's next permit."""
+    return _NONCES + address_word(owner)
+
+
+def permit(owner: Address, *, value: int, deadline: int, signature: bytes) -> bytes:
+    """Return the calldata of a permit for the paymaster (ERC-7597)."""
+    words = (address_word(owner), address_word(PAYMASTER), uint_word(value), uint_word(deadline))
+    return _PERMIT + b"".join(words) + uint_word(5 * 32) + bytes_tail(signature)
+
+
+def set_owner(owner: Address) -> bytes:
+    """Return the calldata by which an account learns whose signatures are its own."""
+    return _SET_OWNER + address_word(owner)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFee:
+    """
+    What the paymaster takes for the gas: base units of `token`, `rate` of them for one ether and
+    `most` at most.
+
+    With `first` it takes `most` before the calls and gives the rest back, else it takes what is
+    due after them. `permit` is calldata of the token that lets it, empty where none is needed.
+    """
+
+    token: Address
+    rate: int
+    most: int
+    first: bool
+    permit: bytes = b""
+
+
+_NO_FEE: Final = TokenFee(_NO_ADDRESS, 0, 0, first=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +173,13 @@ class HandleOp:
     fixed_gas: int
     call_gas_limit: int
     refused: bool
+    fee: TokenFee | None
     data: bytes
 
     def encode(self) -> bytes:
         """Return the calldata."""
+        fee = self.fee or _NO_FEE
+        permit = bytes_tail(fee.permit)
         return b"".join(
             (
                 _HANDLE_OP,
@@ -139,7 +194,13 @@ class HandleOp:
                 self.fixed_gas.to_bytes(32, "big"),
                 self.call_gas_limit.to_bytes(32, "big"),
                 int(self.refused).to_bytes(32, "big"),
-                uint_word(11 * 32),
+                address_word(fee.token),
+                fee.rate.to_bytes(32, "big"),
+                fee.most.to_bytes(32, "big"),
+                int(fee.first).to_bytes(32, "big"),
+                uint_word(_HANDLE_OP_WORDS * 32),
+                uint_word(_HANDLE_OP_WORDS * 32 + len(permit)),
+                permit,
                 bytes_tail(self.data),
             )
         )

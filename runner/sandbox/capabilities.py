@@ -14,6 +14,8 @@ from runner.ethereum.contracts import DELEGATE_7702
 from runner.ethereum.grants import Context
 from runner.sandbox import rpc, wire
 from runner.sandbox.authority import read_context
+from runner.sandbox.evm import StateOverride
+from runner.sandbox.token_gas import TokenGas, read_token_gas
 
 _LARGEST_PARALLEL = 2**152
 _LARGEST_GAS = 2**128
@@ -44,15 +46,17 @@ class GasOverride:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a request asks for besides its calls."""
+    """What a request asks for besides its calls; `token_gas` only where `is_sponsored`."""
 
     context: Context | None = None
     is_sponsored: bool = False
     only_estimation: bool = False
+    token_gas: TokenGas | None = None
     parallel: int = 0
     delegation: Address | None = None
     data_suffix: bytes = b""
     gas: GasOverride = field(default_factory=GasOverride)
+    overrides: tuple[StateOverride, ...] = ()
 
 
 def read_capabilities(value: Any) -> Capabilities:
@@ -63,22 +67,19 @@ def read_capabilities(value: Any) -> Capabilities:
         RpcError: Malformed, or something that this service does not do.
     """
     fields = wire.members(value, "capabilities")
-    for name in ("stateOverride",):
-        if fields.get(name):
-            raise rpc.refused(
-                rpc.INVALID_PARAMS, "NotSupported", f"capabilities.{name}: not on the sandbox"
-            )
     paymaster = wire.optional(fields, "paymasterService", wire.members, "capabilities")
     where = "capabilities.paymasterService"
     nonce = wire.optional(fields, "nonceOverride", wire.members, "capabilities")
     suffix = wire.optional(fields, "experimental_dataSuffix", wire.members, "capabilities")
-    only_estimation = None
+    only_estimation = token_gas = None
     if paymaster is not None:
         only_estimation = wire.optional(paymaster, "onlyEstimation", wire.flag, where)
+        token_gas = wire.optional(paymaster, "erc20", read_token_gas, where)
     return Capabilities(
         context=wire.optional(fields, "permissions", read_context, "capabilities"),
         is_sponsored=paymaster is not None and _check_policy(paymaster, where),
         only_estimation=bool(only_estimation),
+        token_gas=token_gas,
         parallel=0 if nonce is None else _parallel(nonce),
         delegation=wire.optional(fields, "eip7702Auth", _delegation, "capabilities"),
         data_suffix=b""
@@ -87,15 +88,41 @@ def read_capabilities(value: Any) -> Capabilities:
             suffix, "value", wire.data_bytes, "capabilities.experimental_dataSuffix"
         ),
         gas=wire.optional(fields, "gasParamsOverride", _gas, "capabilities") or GasOverride(),
+        overrides=wire.optional(fields, "stateOverride", _overrides, "capabilities") or (),
     )
+
+
+def _overrides(value: Any, where: str) -> tuple[StateOverride, ...]:
+    return tuple(
+        _override(wire.address(name, f"{where} {name[:80]!r}"), each, f"{where}.{name[:80]}")
+        for name, each in wire.members(value, where).items()
+    )
+
+
+def _override(address: Address, value: Any, where: str) -> StateOverride:
+    """Read what an account is to be while gas is estimated; nonces play no part in that."""
+    fields = wire.members(value, where)
+    wire.only(fields, where, "balance", "nonce", "code", "state", "stateDiff")
+    if "state" in fields and "stateDiff" in fields:
+        raise rpc.invalid(f"{where}: either state or stateDiff")
+    wire.optional(fields, "nonce", wire.number, where)
+    return StateOverride(
+        address,
+        balance=wire.optional(fields, "balance", wire.big, where),
+        code=wire.optional(fields, "code", wire.data_bytes, where),
+        storage=wire.optional(fields, "state" if "state" in fields else "stateDiff", _slots, where)
+        or {},
+        is_whole="state" in fields,
+    )
+
+
+def _slots(value: Any, where: str) -> dict[int, int]:
+    slots = wire.members(value, where)
+    return {wire.big(name, where): wire.big(each, where) for name, each in slots.items()}
 
 
 def _check_policy(paymaster: dict[str, Any], where: str) -> bool:
     """Refuse a sponsorship request that names no policy."""
-    if "erc20" in paymaster:
-        raise rpc.refused(
-            rpc.INVALID_PARAMS, "NotSupported", f"{where}.erc20: gas is not sold for tokens here"
-        )
     wire.optional(paymaster, "webhookData", wire.text, where)
     if "policyId" in paymaster:
         wire.uuid(paymaster["policyId"], f"{where}.policyId")

@@ -63,6 +63,7 @@ def mint(service: Service, world: World, params: Any) -> None:
     to = wire.required(fields, "to", wire.address, "params")
     amount = wire.required(fields, "amount", wire.amount, "params")
     try:
+        world.token_balance(token, to)
         world.mint(token, to, amount)
     except Reverted:
         raise rpc.invalid("params.token: not a token of the sandbox") from None
@@ -131,22 +132,27 @@ def deploy(service: Service, world: World, params: Any) -> dict[str, Any]:
 
 
 def set_fault(service: Service, world: World, params: Any) -> None:
-    """Answer `sandbox_setFault`; a reorganisation happens at once."""
+    """Answer `sandbox_setFault`."""
     fault = read_fault(params if isinstance(params, dict) else params[0] if params else None)
-    if fault.kind != "reorg":
+    if fault.at_once:
+        reorganise(service, world, fault.depth)
+    else:
         service.faults.set(fault)
-        return
+
+
+def reorganise(service: Service, world: World, depth: int) -> None:
+    """Undo the newest blocks of a chain; what they held is tried again in the next one."""
     include_at = inclusion_time(service)
     service.record(
         {
             "kind": "reorg",
             "chain": world.chain_id,
             "at": world.head_time,
-            "depth": fault.depth,
+            "depth": depth,
             "include_at": include_at,
         }
     )
-    world.reorganise(fault.depth, include_at)
+    world.reorganise(depth, include_at)
 
 
 def clear_faults(service: Service) -> None:

@@ -9,8 +9,9 @@ trace at all, gas prices included.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Final
 
 from pyrevm import EVM, AccountInfo, BlockEnv, CfgEnv, Env
@@ -23,6 +24,8 @@ _HALT = re.compile(r"Halt \{ reason: (.*), gas_used: (\d+) \}")
 BLOCK_GAS_LIMIT: Final = 60_000_000
 """Gas of one block."""
 
+_NOWHERE: Final = Address("0x00000000000000000000000000000000DEAdc0De")
+
 
 @dataclass(frozen=True, slots=True)
 class Log:
@@ -31,6 +34,21 @@ class Log:
     address: str
     topics: tuple[bytes, ...]
     data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StateOverride:
+    """
+    How an account is to be otherwise: balance in wei, code, storage slots; None for as it is.
+
+    `is_whole` tells that the account has no slots but these.
+    """
+
+    address: Address
+    balance: int | None = None
+    code: bytes | None = None
+    storage: Mapping[int, int] = field(default_factory=dict)
+    is_whole: bool = False
 
 
 class Reverted(Exception):
@@ -108,6 +126,19 @@ class Evm:
         finally:
             self.place(caller, code)
 
+    def attempt_code(self, caller: Address, code: bytes, value: int = 0) -> bytes:
+        """
+        Run code that stands nowhere, as a call without a recipient does, and take it back.
+
+        Raises:
+            Reverted: As the code does.
+        """
+        self.place(_NOWHERE, code)
+        try:
+            return self.attempt_from(caller, _NOWHERE, b"", value)[0]
+        finally:
+            self.place(_NOWHERE, b"")
+
     def place(self, address: Address, code: bytes) -> None:
         """Put code at an address; its balance and storage stay."""
         info = AccountInfo(balance=self.balance(address), nonce=1, code=code)  # type: ignore[call-arg]  # pyrevm's stub leaves `balance` out
@@ -147,6 +178,33 @@ class Evm:
     def storage(self, address: Address, slot: int) -> int:
         """Return a storage slot."""
         return int(self._evm.storage(address, slot))
+
+    @contextmanager
+    def overridden(self, overrides: Sequence[StateOverride]) -> Iterator[None]:
+        """Let accounts be otherwise for as long as the context lasts."""
+        before = [self._override(each) for each in overrides]
+        try:
+            yield
+        finally:
+            for each in reversed(before):
+                self._override(each)
+
+    def _override(self, wanted: StateOverride) -> StateOverride:
+        """Change an account; returns what changes it back."""
+        address = wanted.address
+        before = StateOverride(
+            address,
+            balance=None if wanted.balance is None else self.balance(address),
+            code=None if wanted.code is None else self.code(address),
+            storage={slot: self.storage(address, slot) for slot in wanted.storage},
+        )
+        if wanted.code is not None:
+            self.place(address, wanted.code)
+        if wanted.balance is not None:
+            self.set_balance(address, wanted.balance)
+        for slot, value in wanted.storage.items():
+            self._evm.insert_account_storage(address, slot, value)
+        return before
 
     def _run(self, caller: Address, to: Address, data: bytes, value: int) -> bytes:
         try:

@@ -8,7 +8,7 @@ Faults live as long as the process; an operation that one has marked stays marke
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from re import findall
@@ -65,10 +65,12 @@ class Fault:
     """
     One thing that goes wrong: how often (`probability`), how many times more (`count`).
 
-    `seconds` may be negative for `clock_skew` alone.
+    `seconds` may be negative for `clock_skew` alone. `at_once` is a reorganisation that waits for
+    no request, because no method, chance or count is named.
     """
 
     kind: str
+    at_once: bool = False
     method: str | None = None
     probability: float = 1.0
     count: int | None = None
@@ -99,7 +101,8 @@ def read_fault(value: Any) -> Fault:
     for name in _REQUIRED.get(kind, ()):
         if name not in fields:
             raise invalid(f"fault.{name} is missing")
-    fault = Fault(kind)
+    at_once = kind == "reorg" and not {"method", "probability", "count"} & fields.keys()
+    fault = Fault(kind, at_once)
     for name, read in _READERS.items():
         if name in fields:
             setattr(fault, name, read(fields[name], f"fault.{name}"))
@@ -124,13 +127,24 @@ class Faults:
         """Let everything go well again."""
         self._faults.clear()
 
-    def take(self, kind: str, method: str) -> Fault | None:
-        """Return the fault that strikes this time, and count it."""
+    def take(
+        self, kind: str, method: str, *, applies: Callable[[Fault], bool] | None = None
+    ) -> Fault | None:
+        """
+        Return the fault that strikes this time, and count it.
+
+        Args:
+            kind: Kind of fault.
+            method: Of the request.
+            applies: Whether a fault has something to strike here; one that has not is not counted.
+        """
         if not self._faults:
             return None
         for name in (method, None):
             fault = self._faults.get((kind, name))
             if fault is None or (name is None and method.startswith("sandbox_")):
+                continue
+            if applies is not None and not applies(fault):
                 continue
             if self._chance.random() >= fault.probability:
                 continue
@@ -150,32 +164,49 @@ class Faults:
         )
 
 
+def is_found(result: Any, path: str) -> bool:
+    """Whether an answer has the place that a path names; an object may lack its last member."""
+    steps = _steps(path)
+    return not steps or _reach(result, steps) is not None
+
+
 def tampered(result: Any, fault: Fault) -> Any:
     """Return an answer with one value replaced; `fault.path` is like `data.calls[0].to`."""
-    steps = findall(r"[^.\[\]]+", fault.path)
-    if steps[:1] == ["result"]:
-        steps = steps[1:]
+    steps = _steps(fault.path)
     if not steps:
         return deepcopy(fault.value)
     changed = deepcopy(result)
-    place = changed
-    for step in steps[:-1]:
-        place = _member(place, step)
-        if place is None:
-            return changed
+    place = _reach(changed, steps)
     if isinstance(place, dict):
         place[steps[-1]] = deepcopy(fault.value)
-    elif isinstance(place, list) and steps[-1].isdigit() and int(steps[-1]) < len(place):
+    elif isinstance(place, list):
         place[int(steps[-1])] = deepcopy(fault.value)
     return changed
 
 
-def _member(place: Any, step: str) -> Any:
-    if isinstance(place, Mapping):
-        return place.get(step)
-    if isinstance(place, list) and step.isdigit() and int(step) < len(place):
-        return place[int(step)]
+def _steps(path: str) -> list[str]:
+    steps = findall(r"[^.\[\]]+", path)
+    return steps[1:] if steps[:1] == ["result"] else steps
+
+
+def _reach(result: Any, steps: list[str]) -> dict[str, Any] | list[Any] | None:
+    """Return the object or array whose member the last step names, None if there is none."""
+    place = result
+    for step in steps[:-1]:
+        place = _member(place, step)
+    if isinstance(place, dict) or (isinstance(place, list) and _index(place, steps[-1])):
+        return place
     return None
+
+
+def _member(place: Any, step: str) -> Any:
+    if isinstance(place, dict):
+        return place.get(step)
+    return place[int(step)] if isinstance(place, list) and _index(place, step) else None
+
+
+def _index(place: list[Any], step: str) -> bool:
+    return step.isdecimal() and int(step) < len(place)
 
 
 def _probability(value: Any, where: str) -> float:

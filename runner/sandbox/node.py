@@ -15,7 +15,7 @@ from runner.ethereum.user_operation import ENTRY_POINT_V07
 from runner.sandbox import artefacts, gas, rpc, wire
 from runner.sandbox.entity import validation_data
 from runner.sandbox.evm import BLOCK_GAS_LIMIT, Log, Reverted
-from runner.sandbox.records import Receipt, Sent
+from runner.sandbox.records import Receipt
 from runner.sandbox.service import Service
 from runner.sandbox.wire import hex_data
 from runner.sandbox.world import World
@@ -54,18 +54,21 @@ def call(service: Service, world: World, params: list[Any]) -> str:
     Reads of the entry point's nonces honour the block; everything else is of the newest block.
     """
     fields = wire.members(_at(params, 0), "params[0]")
-    to = wire.required(fields, "to", wire.address, "params[0]")
+    to = None if fields.get("to") is None else wire.address(fields["to"], "params[0].to")
     name = "input" if "input" in fields else "data"
     data = wire.optional(fields, name, wire.data_bytes, "params[0]") or b""
     value = wire.optional(fields, "value", wire.big, "params[0]") or 0
     caller = wire.optional(fields, "from", wire.address, "params[0]") or ZERO_ADDRESS
     block = block_tag(world, params[1], "params[1]") if len(params) > 1 else world.head_number
-    known = _known_answer(world, to, data, block)
+    known = None if to is None else _known_answer(world, to, data, block)
     if known is not None:
         return hex_data(known)
-    world.state.evm.enter_block(world.head_number, world.head_time, service.base_fee)
+    evm = world.state.evm
+    evm.enter_block(world.head_number, world.head_time, service.base_fee)
     try:
-        output, _ = world.state.evm.attempt_from(caller, to, data, value)
+        if to is None:
+            return hex_data(evm.attempt_code(caller, data, value))
+        output, _ = evm.attempt_from(caller, to, data, value)
     except Reverted as error:
         reason = artefacts.revert_reason(error.output) or error.halt
         message = f"execution reverted: {reason}" if reason else "execution reverted"
@@ -149,7 +152,7 @@ def get_block(world: World, number: int | None, *, full: bool) -> dict[str, Any]
         "parentHash": _ZERO_HASH if is_first else hex_data(world.block_hash(number - 1)),
         "timestamp": hex(world.block_time(number)),
         "transactions": [
-            _transaction(world, sent) if full else hex_data(sent.receipt.transaction_hash)
+            _transaction(world, sent.receipt) if full else hex_data(sent.receipt.transaction_hash)
             for sent in inside
             if sent.receipt
         ],
@@ -179,6 +182,12 @@ def get_transaction_receipt(world: World, params: list[Any]) -> dict[str, Any] |
     return (
         None if sent is None or sent.receipt is None else _transaction_receipt(world, sent.receipt)
     )
+
+
+def get_transaction(world: World, params: list[Any]) -> dict[str, Any] | None:
+    """Answer `eth_getTransactionByHash`."""
+    sent = world.transactions.get(wire.bytes32(_at(params, 0), "params[0]"))
+    return None if sent is None or sent.receipt is None else _transaction(world, sent.receipt)
 
 
 def get_user_operation_receipt(world: World, params: list[Any]) -> dict[str, Any] | None:
@@ -283,20 +292,29 @@ def _transaction_receipt(world: World, receipt: Receipt) -> dict[str, Any]:
     }
 
 
-def _transaction(world: World, sent: Sent) -> dict[str, Any]:
-    receipt = sent.receipt
-    if receipt is None:
-        return {}
+def _transaction(world: World, receipt: Receipt) -> dict[str, Any]:
+    """Return the bundler's transaction; what it hands to the entry point is not shown."""
+    place = receipt.place
+    price = hex(place.base_fee + gas.PRIORITY_FEE)
     return {
         "hash": hex_data(receipt.transaction_hash),
-        "blockHash": hex_data(world.block_hash(receipt.place.block_number)),
-        "blockNumber": hex(receipt.place.block_number),
-        "transactionIndex": hex(receipt.place.transaction_index),
+        "blockHash": hex_data(world.block_hash(place.block_number)),
+        "blockNumber": hex(place.block_number),
+        "transactionIndex": hex(place.transaction_index),
+        "chainId": hex(world.chain_id),
+        "type": "0x2",
         "from": artefacts.BUNDLER,
         "to": ENTRY_POINT_V07,
+        "nonce": hex(place.transaction_index),
         "value": "0x0",
-        "gas": hex(receipt.gas_used),
         "input": "0x",
-        "nonce": hex(receipt.place.transaction_index),
-        "type": "0x2",
+        "gas": hex(receipt.gas_used),
+        "gasPrice": price,
+        "maxFeePerGas": price,
+        "maxPriorityFeePerGas": hex(gas.PRIORITY_FEE),
+        "accessList": [],
+        "yParity": "0x0",
+        "v": "0x0",
+        "r": "0x0",
+        "s": "0x0",
     }

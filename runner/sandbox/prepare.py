@@ -18,13 +18,14 @@ from runner.ethereum.modular_account import encode_call_data
 from runner.ethereum.signature import personal_sign_digest
 from runner.ethereum.user_operation import UserOperation, user_operation_hash
 from runner.guard.scope import read_operation
-from runner.sandbox import artefacts, gas, rpc, wire
+from runner.sandbox import artefacts, gas, rpc, token_fee, wire
 from runner.sandbox.authority import OWNER, Authority, authority_of
 from runner.sandbox.capabilities import Capabilities, GasOverride, read_capabilities
 from runner.sandbox.records import Account, Operation
 from runner.sandbox.refusal import Refusal
 from runner.sandbox.service import Service
-from runner.sandbox.sponsor import LASTS, promise
+from runner.sandbox.sponsor import LASTS, Promise, promise_data
+from runner.sandbox.token_gas import TokenGas
 from runner.sandbox.wire import hex_data
 from runner.sandbox.world import World
 
@@ -34,11 +35,12 @@ _CALL_GAS_SPARE = 35_000
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What was asked for."""
+    """What was asked for; `permit` is the signature of a token's permit."""
 
     account: Account
     calls: tuple[Call, ...]
     capabilities: Capabilities
+    permit: bytes | None = None
 
 
 def prepare_calls(service: Service, request: dict[str, Any]) -> dict[str, Any]:
@@ -52,22 +54,50 @@ def prepare_calls(service: Service, request: dict[str, Any]) -> dict[str, Any]:
     world = service.world(wire.required(request, "chainId", wire.chain_id, "request"))
     calls = wire.optional(request, "calls", wire.calls, "request") or ()
     capabilities = read_capabilities(request.get("capabilities", {}))
+    permit = wire.optional(request, "paymasterPermitSignature", wire.signature, "request")
     account = service.accounts.get(address)
     if account is None:
         # An address that no account has is an EOA, which can only be one by delegation.
         account = service.register(address, None)
-    wish = Wish(account, calls, capabilities)
+    wish = Wish(account, calls, capabilities, permit)
     if capabilities.is_sponsored and service.faults.take(
         "refuse_sponsorship", "wallet_prepareCalls"
     ):
         what = "rejected by paymaster: the policy refuses this operation"
         raise rpc.refused(rpc.REJECTED_BY_PAYMASTER, "SponsorshipRefused", what)
+    for override in capabilities.overrides:
+        if override.is_whole and world.state.evm.code(override.address):
+            what = f"stateOverride: slots of {override.address} can be changed, by stateDiff alone"
+            raise rpc.refused(rpc.INVALID_PARAMS, "NotSupported", what)
+    if capabilities.token_gas is not None:
+        asked = _permit_request(service, world, wish, request)
+        if asked is not None:
+            return asked
+    return _prepare(service, world, wish)
+
+
+def _permit_request(
+    service: Service, world: World, wish: Wish, request: dict[str, Any]
+) -> dict[str, Any] | None:
+    """Return the answer that asks for a permit of the gas token, None if none is needed."""
+    settings, payer = wish.capabilities.token_gas, wish.account.address
+    if settings is None:
+        return None
+    asked = token_fee.permit_request(world, settings, payer, request, service.now)
+    if asked is not None and wish.capabilities.context is not None:
+        what = "a session key signs no permits: let the owner approve the paymaster first"
+        raise rpc.refused(rpc.INVALID_PARAMS, "NotSupported", what)
+    return asked
+
+
+def _prepare(service: Service, world: World, wish: Wish) -> dict[str, Any]:
     delegate = _delegate(world, wish)
-    authorization = None if delegate is None else _authorization(world, account, delegate)
-    if delegate == ZERO_ADDRESS and authorization is not None and not calls:
+    authorization = None if delegate is None else _authorization(world, wish.account, delegate)
+    if delegate == ZERO_ADDRESS and authorization is not None and not wish.calls:
         return authorization
     try:
-        prepared = _prepare_operation(service, world, wish, delegates=delegate is not None)
+        with world.state.evm.overridden(wish.capabilities.overrides):
+            prepared = _prepare_operation(service, world, wish, delegates=delegate is not None)
     except Refusal as refusal:
         raise refusal.as_error() from None
     if authorization is None:
@@ -79,9 +109,44 @@ def prepare_calls(service: Service, request: dict[str, Any]) -> dict[str, Any]:
 def _prepare_operation(
     service: Service, world: World, wish: Wish, *, delegates: bool
 ) -> dict[str, Any]:
+    capabilities, fee = wish.capabilities, None
+    if capabilities.token_gas is None:
+        operation = _operation(service, world, wish, delegates=delegates)
+    else:
+        operation, fee = _paying_tokens(
+            service, world, wish, capabilities.token_gas, delegates=delegates
+        )
+    op = operation.op
+    # Once more with what the gas costs: a gas limit, or the account, may not be good for it.
+    world.state.check(
+        operation, service.now + 1, signed=False, funded=not capabilities.only_estimation
+    )
+    if capabilities.is_sponsored and not capabilities.only_estimation:
+        promise = Promise(operation.paid_until, fee)
+        op = replace(op, paymaster_data=promise_data(op, world.chain_id, promise))
+    return _answer(world, wish, op, fee)
+
+
+def _paying_tokens(
+    service: Service, world: World, wish: Wish, settings: TokenGas, *, delegates: bool
+) -> tuple[Operation, artefacts.TokenFee]:
+    """Return the operation that pays its gas in tokens, and what the paymaster takes."""
+    payer, amount = wish.account.address, 0
+    while True:
+        # An approval of what the gas costs is one more call, which costs gas.
+        approval = token_fee.approval(world, settings, payer, amount)
+        whole = replace(wish, calls=approval + wish.calls)
+        operation = _operation(service, world, whole, delegates=delegates)
+        tokens = token_fee.tokens_for(world, settings, operation.op.max_cost)
+        if tokens <= amount:
+            return operation, token_fee.agreed_fee(world, settings, payer, tokens, wish.permit)
+        amount = tokens + tokens // 1_000 + 1
+
+
+def _operation(service: Service, world: World, wish: Wish, *, delegates: bool) -> Operation:
+    """Return the operation with its gas fields."""
     account, capabilities = wish.account, wish.capabilities
-    context = capabilities.context
-    authority = OWNER if context is None else authority_of(world, account.address, context)
+    authority = _authority(world, wish)
     nonce = authority.nonce(world, account.address, capabilities.parallel)
     op = UserOperation(
         sender=account.address,
@@ -101,18 +166,17 @@ def _prepare_operation(
         user_op_hash=bytes(32),
         op=op,
         nonce=nonce,
-        calls=read_operation(op.call_data, account=account.address),
+        calls=read_operation(op.call_data, account=op.sender),
         grant=authority.grant,
-        paid_until=service.now + LASTS,
+        paid_until=service.now + LASTS if capabilities.is_sponsored else 0,
         delegates=delegates,
     )
-    op = _estimated(service, world, operation, capabilities)
-    # Once more with what the gas costs: a gas limit, or the account, may not be good for it.
-    final = replace(operation, op=op)
-    world.state.check(final, service.now + 1, signed=False, funded=not capabilities.only_estimation)
-    if capabilities.is_sponsored and not capabilities.only_estimation:
-        op = replace(op, paymaster_data=promise(op, world.chain_id, final.paid_until))
-    return _answer(world, wish, op)
+    return replace(operation, op=_estimated(service, world, operation, capabilities))
+
+
+def _authority(world: World, wish: Wish) -> Authority:
+    context = wish.capabilities.context
+    return OWNER if context is None else authority_of(world, wish.account.address, context)
 
 
 def _estimated(
@@ -228,7 +292,9 @@ def _authorization(world: World, account: Account, delegate: Address) -> dict[st
     }
 
 
-def _answer(world: World, wish: Wish, op: UserOperation) -> dict[str, Any]:
+def _answer(
+    world: World, wish: Wish, op: UserOperation, fee: artefacts.TokenFee | None
+) -> dict[str, Any]:
     op_hash = user_operation_hash(op, world.chain_id)
     answer: dict[str, Any] = {
         "type": "user-operation-v070",
@@ -242,9 +308,9 @@ def _answer(world: World, wish: Wish, op: UserOperation) -> dict[str, Any]:
             "rawPayload": hex_data(personal_sign_digest(op_hash)),
         }
     answer["feePayment"] = {
-        "sponsored": wish.capabilities.is_sponsored,
-        "tokenAddress": ZERO_ADDRESS,
-        "maxAmount": hex(op.max_cost),
+        "sponsored": wish.capabilities.is_sponsored and fee is None,
+        "tokenAddress": ZERO_ADDRESS if fee is None else fee.token,
+        "maxAmount": hex(op.max_cost if fee is None else fee.most),
     }
     answer["details"] = {
         "type": "user-operation",

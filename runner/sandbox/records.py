@@ -16,6 +16,7 @@ from runner.ethereum.modular_account import factory_data
 from runner.ethereum.nonce import Nonce
 from runner.ethereum.user_operation import UserOperation
 from runner.guard import scope
+from runner.sandbox.artefacts import TokenFee
 from runner.sandbox.evm import Log
 
 
@@ -117,8 +118,8 @@ class Operation:
     A user operation with all that judging it takes.
 
     `calls` is its call data taken apart, `signer` recovered from the signature, `grant` what it
-    installs, `paid_until` the end of its sponsorship. `delegates` tells that an authorization for
-    the sender rides along.
+    installs, `paid_until` the end of its sponsorship, `fee` what the paymaster takes for that.
+    `delegates` tells that an authorization for the sender rides along.
     """
 
     user_op_hash: bytes
@@ -128,6 +129,7 @@ class Operation:
     signer: Address | None = None
     grant: Grant | None = None
     paid_until: int = 0
+    fee: TokenFee | None = None
     delegates: bool = False
 
 

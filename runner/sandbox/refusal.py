@@ -49,11 +49,14 @@ class Refusal(Exception):
     @classmethod
     def validation(cls, reason: str, call_index: int | None = None) -> Refusal:
         """The account's validation reverted."""
-        if reason.startswith("AA"):
-            aa, _, name = reason.partition(" ")
-            return cls(rpc.REJECTED, name, f"validation reverted: {reason}", aa)
         message = f"validation reverted: [{reason}]: AA23 reverted"
         return cls(rpc.REJECTED, reason, message, "AA23", call_index=call_index)
+
+    @classmethod
+    def verification_gas(cls) -> Refusal:
+        """The validation needs more gas than the operation gives it."""
+        message = "validation reverted: AA26 over verificationGasLimit"
+        return cls(rpc.REJECTED, "OverVerificationGasLimit", message, "AA26")
 
     @classmethod
     def factory(cls, what: str) -> Refusal:
@@ -73,6 +76,16 @@ class Refusal(Exception):
         """The paymaster's deposit does not cover the maximal gas cost."""
         message = "rejected by paymaster (AA31 paymaster deposit too low)"
         return cls(rpc.REJECTED_BY_PAYMASTER, "PaymasterDepositTooLow", message, "AA31")
+
+    @classmethod
+    def paymaster(cls, what: str) -> Refusal:
+        """The paymaster's own validation reverts."""
+        return cls(
+            rpc.REJECTED_BY_PAYMASTER,
+            "PaymasterReverted",
+            f"rejected by paymaster ({what})",
+            "AA33",
+        )
 
     @classmethod
     def bundle(cls, what: str) -> Refusal:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from runner.errors import EncodingError
-from runner.sandbox import control, gas, node, rpc, wallet, wire
-from runner.sandbox.faults import Faults, tampered
+from runner.sandbox import control, gas, node, rpc, signing, wallet, wire
+from runner.sandbox.faults import Faults, is_found, tampered
 from runner.sandbox.journal import Journal
 from runner.sandbox.prepare import prepare_calls
 from runner.sandbox.rpc import RpcError, invalid
@@ -20,7 +20,7 @@ from runner.sandbox.service import Service, TimeSource
 from runner.sandbox.stored import restore
 from runner.sandbox.world import World
 
-__all__ = ["DEFAULT_CHAIN_ID", "RpcError", "Sandbox"]
+__all__ = ["CONTROLS", "DEFAULT_CHAIN_ID", "RpcError", "Sandbox"]
 
 DEFAULT_CHAIN_ID: Final = 84_532
 """base-sepolia."""
@@ -92,12 +92,17 @@ class Sandbox:
         """
         self.mine_until()
         world = self._service.world(self._service.chain_id if chain_id is None else chain_id)
+        if undone := self.faults.take("reorg", method):
+            for each in self._service.worlds.values():
+                control.reorganise(self._service, each, undone.depth)
         try:
             result = self._dispatch(method, params, world)
         except EncodingError as error:
             raise invalid(error.what) from None
-        fault = self.faults.take("tamper", method)
-        return result if fault is None else tampered(result, fault)
+        changed = self.faults.take(
+            "tamper", method, applies=lambda fault: is_found(result, fault.path)
+        )
+        return result if changed is None else tampered(result, changed)
 
     def close(self) -> None:
         """Close the state file."""
@@ -106,10 +111,10 @@ class Sandbox:
     def _dispatch(self, method: str, params: Any, world: World) -> Any:
         if params is None:
             params = []
-        if method in _CONTROL:
+        if method in _CONTROLS:
             if not isinstance(params, list | dict):
                 raise invalid("params must be an array or an object")
-            return _CONTROL[method](self._service, world, params)
+            return _CONTROLS[method](self._service, world, params)
         if not isinstance(params, list):
             raise invalid("params must be an array")
         if method in _WALLET:
@@ -171,8 +176,8 @@ _WALLET: Final[dict[str, Callable[[Service, dict[str, Any]], Any]]] = {
     "wallet_createSession": wallet.create_session,
     "wallet_prepareCalls": prepare_calls,
     "wallet_sendPreparedCalls": send_prepared_calls,
-    "wallet_prepareSign": wallet.prepare_sign,
-    "wallet_formatSign": wallet.format_sign,
+    "wallet_prepareSign": signing.prepare_sign,
+    "wallet_formatSign": signing.format_sign,
 }
 
 _NODE: Final[dict[str, Callable[[Service, World, list[Any]], Any]]] = {
@@ -191,6 +196,7 @@ _NODE: Final[dict[str, Callable[[Service, World, list[Any]], Any]]] = {
     "eth_getLogs": lambda _, world, params: node.get_logs(world, params),
     "eth_getBlockByNumber": _get_block_by_number,
     "eth_getBlockByHash": _get_block_by_hash,
+    "eth_getTransactionByHash": lambda _, world, params: node.get_transaction(world, params),
     "eth_getTransactionReceipt": lambda _, world, params: node.get_transaction_receipt(
         world, params
     ),
@@ -199,7 +205,7 @@ _NODE: Final[dict[str, Callable[[Service, World, list[Any]], Any]]] = {
     ),
 }
 
-_CONTROL: Final[dict[str, Callable[[Service, World, Any], Any]]] = {
+_CONTROLS: Final[dict[str, Callable[[Service, World, Any], Any]]] = {
     "sandbox_setTime": lambda service, _, params: control.set_time(service, params),
     "sandbox_advance": lambda service, _, params: control.advance(service, params),
     "sandbox_mint": control.mint,
@@ -211,3 +217,6 @@ _CONTROL: Final[dict[str, Callable[[Service, World, Any], Any]]] = {
     "sandbox_getOps": lambda _, world, __: control.get_ops(world),
     "sandbox_reset": _reset,
 }
+
+CONTROLS: Final = tuple(_CONTROLS)
+"""The `sandbox_*` methods."""

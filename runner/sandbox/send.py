@@ -24,7 +24,7 @@ from runner.sandbox.evm import BLOCK_GAS_LIMIT
 from runner.sandbox.records import Delegation, Grant, Operation, Sent
 from runner.sandbox.refusal import Refusal
 from runner.sandbox.service import Service
-from runner.sandbox.sponsor import paid_until
+from runner.sandbox.sponsor import read_promise
 from runner.sandbox.stored import delegation_record, operation_record
 from runner.sandbox.wire import hex_data
 from runner.sandbox.world import World
@@ -33,6 +33,7 @@ MOST_WAITING: Final = 4
 """Operations of one sender that may wait at once (ERC-7562, unstaked senders)."""
 
 _METHOD = "wallet_sendPreparedCalls"
+_V06, _V07 = "user-operation-v060", "user-operation-v070"
 _T = TypeVar("_T")
 
 
@@ -44,18 +45,17 @@ def send_prepared_calls(service: Service, request: dict[str, Any]) -> dict[str, 
         RpcError: The request is malformed, or what it holds is refused.
     """
     kind = wire.required(request, "type", wire.text, "request")
+    wire.optional(request, "callId", wire.data_bytes, "request")
     capabilities = read_capabilities(request.get("capabilities", {}))
     items = [request]
     if kind == "array":
         listed = wire.required(request, "data", wire.items, "request")
         items = [wire.members(each, f"request.data[{n}]") for n, each in enumerate(listed)]
-    kinds = [item.get("type") for item in items]
-    if kinds not in (
-        ["authorization"],
-        ["user-operation-v070"],
-        ["authorization", "user-operation-v070"],
-    ):
-        what = f"request.type: {kinds} is not taken here"
+    kinds = [wire.required(item, "type", wire.text, "request") for item in items]
+    if not set(kinds) <= {"authorization", _V06, _V07}:
+        raise rpc.invalid(f"request.type: {kind[:80]!r} is not one of a signed call")
+    if kinds not in (["authorization"], [_V07], ["authorization", _V07]):
+        what = f"request.type: {', '.join(kinds)[:160] or kind} is not taken here"
         raise rpc.refused(rpc.INVALID_PARAMS, "NotSupported", what)
     chain_ids = {wire.required(item, "chainId", wire.chain_id, "request") for item in items}
     if len(chain_ids) != 1:
@@ -108,6 +108,9 @@ def _send_operation(
         )
         _check_fees(service, op)
         world.state.check(operation, service.now + 1)
+        if operation.fee is not None:
+            world.state.evm.enter_block(world.head_number + 1, service.now + 1, service.base_fee)
+            world.state.rehearse(operation, service.base_fee)
         _check_room(world, op)
         sent = _sent(
             service,
@@ -147,6 +150,7 @@ def _operation(
         what = "the authorization is not signed by the sender"
         raise rpc.refused(rpc.PRECHECK, "InvalidAuthorization", what)
     nonce = decode_nonce(op.nonce)
+    promise = read_promise(op, world.chain_id)
     try:
         signer: Address | None = recover_address(personal_sign_digest(key), signature)
     except EncodingError:
@@ -158,7 +162,8 @@ def _operation(
         calls=read_operation(op.call_data, account=op.sender),
         signer=signer,
         grant=_grant(world, op.sender, nonce, capabilities),
-        paid_until=paid_until(op, world.chain_id),
+        paid_until=promise.until,
+        fee=promise.fee,
         delegates=delegation is not None,
     )
 

@@ -1,59 +1,28 @@
 """
-The sandbox over HTTP: JSON-RPC, batches, and everything that can go wrong on the way.
-
-    POST /  /v2  /v2/KEY  /chain/ID/v2/KEY
-
-The key is not looked at; it may also come as a Bearer token. A browser's request from another
-origin is refused, so that no web page can use a sandbox on somebody's machine.
-
-Source: JSON-RPC 2.0; Wallet API specification §1.
+The sandbox as a server: a process of its own, or a thread of this one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import re
 import signal
 import socket
 import sys
 import threading
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from runner.errors import RunnerError, StoreError
-from runner.sandbox import rpc
+from runner.errors import RunnerError
+from runner.sandbox.endpoint import Endpoint
 from runner.sandbox.faults import read_fault
 from runner.sandbox.sandbox import RpcError, Sandbox
 
-LARGEST_REQUEST: Final = 4 * 1024 * 1024
-"""Bytes of a request body."""
 
-LARGEST_BATCH: Final = 1_000
-"""Requests in one batch."""
-
-DEEPEST_REQUEST: Final = 64
-"""How deep arrays and objects of a request may nest."""
-
-_LONGEST_SILENCE: Final = 600
-_NESTING = re.compile(rb'"(?:[^"\\]|\\.)*+"|[][{}]', re.DOTALL)
-_STEPS = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
-_PATH = re.compile(r"(?:/chain/(?P<chain>[1-9][0-9]{0,9}))?(?:/v2(?:/[^/]*)?)?/?")
-
-
-class _Reset(Exception):
-    """Cut the connection without an answer."""
-
-
-class _Protocol(H11Protocol):
+class _Protocol(HttpToolsProtocol):
     """HTTP that remembers its connections, so that one can be cut."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own signature
@@ -73,124 +42,11 @@ class _Protocol(H11Protocol):
 _transports: dict[tuple[str, int], asyncio.Transport] = {}
 
 
-class RpcApp:
-    """The one endpoint, as an ASGI application."""
-
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._sandbox = sandbox
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one HTTP request."""
-        request = Request(scope, receive)
-        try:
-            response = await self._respond(request)
-        except ClientDisconnect:
-            return
-        except _Reset:
-            client = scope.get("client")
-            transport = _transports.get(tuple(client)) if client else None
-            if transport is not None:
-                transport.abort()
-            return
-        await response(scope, receive, send)
-
-    async def _respond(self, request: Request) -> Response:
-        path = _PATH.fullmatch(request.url.path)
-        if path is None:
-            return _error(404, None, rpc.INVALID_REQUEST, "no such path")
-        if request.method != "POST":
-            return _error(405, None, rpc.INVALID_REQUEST, "requests are posted")
-        origin = request.headers.get("origin")
-        if origin is not None and not _is_local(origin):
-            return _error(403, None, rpc.INVALID_REQUEST, "not for web pages of other origins")
-        body = await _body(request)
-        if body is None:
-            return _error(413, None, rpc.INVALID_REQUEST, "the request is too large")
-        try:
-            message = _parse(body)
-        except ValueError:
-            return _error(400, None, rpc.PARSE_ERROR, "the body is not JSON")
-        chain = path["chain"]
-        chain_id = None if chain is None else int(chain)
-        methods = _methods(message)
-        early = await self._before(request, message, methods)
-        if early is not None:
-            return early
-        answer = self._answer(message, chain_id)
-        return self._after(answer, methods)
-
-    async def _before(self, request: Request, message: Any, methods: list[str]) -> Response | None:
-        """Let faults strike before anything is looked at."""
-        faults = self._sandbox.faults
-        identity = message.get("id") if isinstance(message, dict) else None
-        for method in methods:
-            if fault := faults.take("latency", method):
-                await asyncio.sleep(fault.seconds)
-            if faults.take("reset", method):
-                raise _Reset
-            if faults.take("timeout_before_accept", method):
-                await _silence(request)
-                raise _Reset
-            if fault := faults.take("rate_limit", method):
-                headers = {"Retry-After": str(max(1, round(fault.retry_after)))}
-                what = "compute units per second exceeded"
-                return _error(429, identity, 429, what, headers)
-            if faults.take("error_500", method):
-                return _error(500, identity, rpc.INTERNAL, "internal error")
-            if faults.take("error_503", method):
-                return _error(503, identity, rpc.PRECHECK, "service unavailable")
-        return None
-
-    def _after(self, answer: Any, methods: list[str]) -> Response:
-        """Let faults strike after everything was done."""
-        faults = self._sandbox.faults
-        for method in methods:
-            if faults.take("drop_reply_after_accept", method):
-                raise _Reset
-            if faults.take("wrong_id", method):
-                answer = _with_wrong_id(answer)
-            if faults.take("malformed_json", method):
-                text = json.dumps(answer)
-                return Response(text[: len(text) // 2], media_type="application/json")
-        if answer is None:
-            return Response(status_code=204)
-        return Response(json.dumps(answer, separators=(",", ":")), media_type="application/json")
-
-    def _answer(self, message: Any, chain_id: int | None) -> Any:
-        if not isinstance(message, list):
-            return self._one(message, chain_id)
-        if not 1 <= len(message) <= LARGEST_BATCH:
-            what = f"a batch holds 1 to {LARGEST_BATCH} requests"
-            return _error_json(None, RpcError(rpc.INVALID_REQUEST, what))
-        answers = [self._one(each, chain_id) for each in message]
-        return [each for each in answers if each is not None] or None
-
-    def _one(self, message: Any, chain_id: int | None) -> dict[str, Any] | None:
-        if not isinstance(message, dict):
-            return _error_json(None, RpcError(rpc.INVALID_REQUEST, "a request is an object"))
-        identity = message.get("id")
-        method = message.get("method")
-        if (
-            message.get("jsonrpc") != "2.0"
-            or not isinstance(method, str)
-            or (identity is not None and not isinstance(identity, int | float | str))
-        ):
-            return _error_json(None, RpcError(rpc.INVALID_REQUEST, "not a JSON-RPC 2.0 request"))
-        try:
-            result = self._sandbox.handle(method, message.get("params"), chain_id=chain_id)
-        except RpcError as error:
-            answer = _error_json(identity, error)
-        except StoreError as error:
-            print(f"sandbox: {error}", file=sys.stderr)
-            answer = _error_json(identity, RpcError(rpc.INTERNAL, error.what))
-        else:
-            answer = {"jsonrpc": "2.0", "id": identity, "result": result}
-        return answer if "id" in message else None
-
-
-def make_app(sandbox: Sandbox) -> Starlette:
-    """Return the sandbox as an ASGI application."""
-    return Starlette(routes=[Route("/{path:path}", RpcApp(sandbox))])
+def _cut(client: Any) -> None:
+    """Close a connection without a word."""
+    transport = _transports.get(tuple(client)) if client else None
+    if transport is not None:
+        transport.abort()
 
 
 def serve(
@@ -307,13 +163,14 @@ class EmbeddedSandbox:
 
 def _config(sandbox: Sandbox) -> uvicorn.Config:
     return uvicorn.Config(
-        make_app(sandbox),
+        Endpoint(sandbox, _cut),
         http=_Protocol,
         ws="none",
         lifespan="off",
         loop="asyncio",
         access_log=False,
         log_config=None,
+        proxy_headers=False,
         server_header=False,
         date_header=False,
         timeout_keep_alive=75,
@@ -341,6 +198,8 @@ def _load_faults(sandbox: Sandbox, path: Path) -> None:
     try:
         listed = json.loads(path.read_text(encoding="utf-8"))
         faults = [read_fault(each) for each in listed]
+        if any(fault.at_once for fault in faults):
+            raise ValueError("a reorg that waits needs a method, a probability or a count")
     except (OSError, ValueError, TypeError, RpcError) as error:
         raise RunnerError(
             f"cannot use the faults in {path}: {error}", hint="a JSON list of faults is expected"
@@ -352,74 +211,3 @@ def _load_faults(sandbox: Sandbox, path: Path) -> None:
 def _shown(address: tuple[Any, ...]) -> str:
     host, port = address[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _is_local(origin: str) -> bool:
-    return re.fullmatch(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?", origin) is not None
-
-
-async def _body(request: Request) -> bytes | None:
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > LARGEST_REQUEST:
-            return None
-        parts.append(part)
-    return b"".join(parts)
-
-
-def _parse(body: bytes) -> Any:
-    """
-    Read JSON that is not deeply nested.
-
-    The parser recurses in C. Python's own limit does not save it, because libraries raise that.
-
-    Raises:
-        ValueError: Not JSON, or deeper than `DEEPEST_REQUEST`.
-    """
-    if body.count(b"[") + body.count(b"{") > DEEPEST_REQUEST:
-        depth = 0
-        for token in _NESTING.finditer(body):
-            depth += _STEPS.get(token[0], 0)
-            if depth > DEEPEST_REQUEST:
-                raise ValueError("nested too deeply")
-    return json.loads(body)
-
-
-async def _silence(request: Request) -> None:
-    """Say nothing until the client gives up."""
-    for _ in range(_LONGEST_SILENCE * 10):
-        if await request.is_disconnected():
-            return
-        await asyncio.sleep(0.1)
-
-
-def _methods(message: Any) -> list[str]:
-    messages = message if isinstance(message, list) else [message]
-    named = [each.get("method") for each in messages if isinstance(each, dict)]
-    return [method for method in named if isinstance(method, str)]
-
-
-def _with_wrong_id(answer: Any) -> Any:
-    if isinstance(answer, list):
-        return [_with_wrong_id(each) for each in answer]
-    if not isinstance(answer, dict):
-        return answer
-    identity = answer.get("id")
-    return {**answer, "id": identity + 1 if isinstance(identity, int) else f"not {identity}"}
-
-
-def _error_json(identity: Any, error: RpcError) -> dict[str, Any]:
-    return {"jsonrpc": "2.0", "id": identity, "error": error.as_json()}
-
-
-def _error(
-    status: int,
-    identity: Any,
-    code: int,
-    message: str,
-    headers: dict[str, str] | None = None,
-) -> Response:
-    answer = _error_json(identity, RpcError(code, message))
-    return JSONResponse(answer, status_code=status, headers=headers)

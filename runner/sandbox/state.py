@@ -74,6 +74,7 @@ class State:
         self.accounts[account.address] = account
         self.owners.setdefault(account.address, account.owner)
         self.evm.place(account.address, artefacts.runtime_code("SandboxAccount"))
+        self._tell_owner(account.address)
 
     def code(self, address: Address) -> bytes:
         """Return what `eth_getCode` answers."""
@@ -84,10 +85,7 @@ class State:
 
     def deposit(self, account: Address) -> int:
         """Return an account's deposit at the entry point, in wei."""
-        output, _ = self.evm.attempt(
-            artefacts.BUNDLER, ENTRY_POINT_V07, artefacts.balance_of(account)
-        )
-        return int.from_bytes(output, "big")
+        return self.evm.storage(ENTRY_POINT_V07, artefacts.deposit_slot(account))
 
     def check(
         self, operation: Operation, timestamp: int, *, signed: bool = True, funded: bool = True
@@ -133,7 +131,7 @@ class State:
             deploys=deploys,
         )
         if signed and op.verification_gas_limit < needed:
-            raise Refusal.validation("AA26 over verificationGasLimit")
+            raise Refusal.verification_gas()
         if funded and not self._can_pay(op.paymaster or op.sender, op.max_cost):
             raise Refusal.funds() if op.paymaster is None else Refusal.paymaster_funds()
         if self.sequence(op.sender, nonce.key192) != nonce.sequence:
@@ -165,6 +163,19 @@ class State:
                 return replace(handled, success=False, output=error.data)
         return handled
 
+    def rehearse(self, operation: Operation, base_fee: int) -> None:
+        """
+        Let the paymaster take its tokens and take all back.
+
+        Raises:
+            Refusal: It cannot take them before the calls; of those after them nobody knows yet.
+        """
+        handle = self._handle(operation, fixed_gas=0, refused=None, base_fee=base_fee)
+        try:
+            self.evm.attempt(artefacts.BUNDLER, ENTRY_POINT_V07, handle.encode())
+        except Reverted as error:
+            raise Refusal.paymaster(artefacts.revert_reason(error.output)) from None
+
     def include(self, sent: Sent, place: Place) -> Receipt:
         """
         Put an operation, a delegation, or both, into a block.
@@ -180,16 +191,16 @@ class State:
             return _receipt(sent, place, logs=(), handled=None, charged=0, whole=_DELEGATION_GAS)
         try:
             checked = self.check(sent.operation, place.timestamp)
+            return self._run(sent, sent.operation, checked, place)
         except Refusal:
             if undo is not None:
                 self.deployed, self.transactions = undo
             raise
-        return self._run(sent, sent.operation, checked, place)
 
     def _run(self, sent: Sent, operation: Operation, checked: Checked, place: Place) -> Receipt:
         op, nonce, found = operation.op, operation.nonce, checked.entity
         slot = (op.sender, nonce.entity_id)
-        before = self.entities.get(slot), self.remains.get(slot), op.sender in self.deployed
+        undo = self.entities.get(slot), self.remains.get(slot), op.sender in self.deployed
         front: tuple[Log, ...] = ()
         # Validation comes first: a deferred install and the gas that it was promised stand,
         # whatever becomes of the calls.
@@ -208,7 +219,7 @@ class State:
         try:
             output, logs = self.evm.call(artefacts.BUNDLER, ENTRY_POINT_V07, handle.encode())
         except Reverted as error:
-            self._put_back(slot, before)
+            self._put_back(slot, undo)
             raise Refusal.bundle(artefacts.revert_reason(error.output)) from None
         handled = artefacts.decode_handled(output)
         self._advance(op.sender, nonce.key192, place.block_number)
@@ -216,17 +227,24 @@ class State:
             self.entities[slot] = replace(found, allowances=checked.spent)
         charged = int.from_bytes(logs[-1].data[96:128], "big")
         if _is_marked(logs):
-            effects = self._carry_out(logs)
-            self.entities, self.remains = effects.entities, effects.remains
-            self.owners, logs = effects.owners, tuple(effects.logs)
-            for sender, key192 in effects.incremented:
-                self._advance(sender, key192, place.block_number)
+            logs = self._take_effect(self._carry_out(logs), place.block_number)
         whole = gas.transaction_gas(
             op.pre_verification_gas, checked.verification_gas, handled.call_gas_used
         )
         made = int(op.factory is not None)  # the event of the deployment comes before the install's
         logs = logs[:made] + front + logs[made:]
         return _receipt(sent, place, logs=logs, handled=handled, charged=charged, whole=whole)
+
+    def _take_effect(self, effects: Effects, block_number: int) -> tuple[Log, ...]:
+        """Let what the markers stand for be so; returns the logs to show."""
+        changed = [each for each, owner in effects.owners.items() if owner != self.owners[each]]
+        self.entities, self.remains = effects.entities, effects.remains
+        self.owners = effects.owners
+        for account in changed:
+            self._tell_owner(account)
+        for sender, key192 in effects.incremented:
+            self._advance(sender, key192, block_number)
+        return tuple(effects.logs)
 
     def _put_back(
         self, slot: Slot, before: tuple[entity.Entity | None, entity.Remains | None, bool]
@@ -278,6 +296,7 @@ class State:
             fixed_gas=fixed_gas,
             call_gas_limit=op.call_gas_limit,
             refused=refused is not None,
+            fee=operation.fee,
             data=data,
         )
 
@@ -333,6 +352,10 @@ class State:
         self._sequences[slot] = value
         self._history.setdefault(slot, []).append((block_number, value))
 
+    def _tell_owner(self, account: Address) -> None:
+        """Let an account know whose signatures are its own."""
+        self.evm.call(artefacts.BUNDLER, account, artefacts.set_owner(self.owners[account]))
+
     def _carry_out(self, logs: tuple[Log, ...]) -> Effects:
         return carry_out(logs, self.entities, self.remains, self.owners)
 
@@ -349,6 +372,7 @@ class State:
             artefacts.deposit_to(artefacts.PAYMASTER),
             value=_MILLION_ETHER,
         )
+        self.evm.place(artefacts.PAYMASTER, artefacts.runtime_code("SandboxPaymaster"))
 
 
 def _calls_itself(operation: scope.Operation, account: Address) -> bool:

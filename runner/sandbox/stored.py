@@ -20,6 +20,7 @@ from runner.sandbox.journal import VERSION, Record
 from runner.sandbox.records import Delegation, Grant, Operation, Sent, Session
 from runner.sandbox.refusal import Refusal
 from runner.sandbox.service import Service
+from runner.sandbox.sponsor import read_fee
 from runner.sandbox.world import Token, World
 
 _NUMBERS = (
@@ -165,6 +166,7 @@ def _read_operation(record: Record, key: bytes, *, delegates: bool) -> Operation
         signer=record["signer"],
         grant=None if grant is None else _read_grant(grant),
         paid_until=record.get("paid_until", 0),
+        fee=read_fee(op.paymaster_data),
         delegates=delegates,
     )
 

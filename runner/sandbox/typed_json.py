@@ -18,15 +18,19 @@ _DOMAIN = "EIP712Domain"
 
 
 def typed_data_json(data: TypedData) -> dict[str, Any]:
-    """Write typed data as the service does: no `EIP712Domain`, `deadline` a number."""
+    """Write typed data as the service does: no `EIP712Domain`, a grant's `deadline` a number."""
+    is_grant = data.primary_type == "DeferredAction"
     return {
-        "domain": {name: _shown(value, name) for name, value in data.domain.items()},
+        "domain": {name: _shown(value, name == "chainId") for name, value in data.domain.items()},
         "types": {
             name: [{"name": field.name, "type": field.type} for field in fields]
             for name, fields in data.types.items()
         },
         "primaryType": data.primary_type,
-        "message": {name: _shown(value, name) for name, value in data.message.items()},
+        "message": {
+            name: _shown(value, is_grant and name == "deadline")
+            for name, value in data.message.items()
+        },
     }
 
 
@@ -100,7 +104,7 @@ def _domain_value(name: str, value: Any, where: str) -> Any:
     return wire.data_bytes(value, f"{where}.domain.salt") if name == "salt" else value
 
 
-def _shown(value: Any, name: str) -> Any:
+def _shown(value: Any, as_number: bool) -> Any:
     if isinstance(value, bytes):
         return hex_data(value)
-    return hex(value) if name == "nonce" and isinstance(value, int) else value
+    return hex(value) if isinstance(value, int) and not as_number else value

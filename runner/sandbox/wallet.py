@@ -1,5 +1,5 @@
 """
-The `wallet_*` methods, but for preparing and sending calls.
+The `wallet_*` methods, but for calls and signatures.
 
 Source: Wallet API specification §3 to §5, §8 and §10.
 """
@@ -13,26 +13,33 @@ from typing import Any, Final
 
 from runner.errors import EncodingError
 from runner.ethereum.address import Address
-from runner.ethereum.contracts import DELEGATE_7702, FACTORY, LARGEST_ENTITY_ID, OWNER_ENTITY
-from runner.ethereum.grants import contract_signature, grant_nonce, replay_safe_hash
+from runner.ethereum.contracts import DELEGATE_7702, FACTORY, LARGEST_ENTITY_ID
+from runner.ethereum.grants import grant_nonce
 from runner.ethereum.hashing import keccak256
 from runner.ethereum.installation import decode_install_validation, install_validation, is_global
 from runner.ethereum.permission_check import PermissionRefused, check_permissions
 from runner.ethereum.permissions import Permission
-from runner.ethereum.signature import personal_sign_digest
-from runner.ethereum.typed_data import TypedData, typed_data_digest
+from runner.ethereum.typed_data import typed_data_digest
 from runner.sandbox import rpc, wire
-from runner.sandbox.authority import entity_of, grant_typed_data, read_context
+from runner.sandbox.authority import grant_typed_data
 from runner.sandbox.node import json_log
 from runner.sandbox.records import Account, Grant, Sent, Session, Status
 from runner.sandbox.service import Service
 from runner.sandbox.stored import session_record
-from runner.sandbox.typed_json import read_typed_data, typed_data_json
+from runner.sandbox.typed_json import typed_data_json
 from runner.sandbox.wire import hex_data
 from runner.sandbox.world import World
 
 _SMART: Final = "sma-b"
 _DELEGATING: Final = "7702"
+_ACCOUNT_TYPES: Final = frozenset({_SMART, _DELEGATING}) | {
+    "la-v2",
+    "la-v1.0.1",
+    "la-v1.0.2",
+    "la-v1.1.0",
+    "la-v2-multi-owner",
+    "ma-v1-multi-owner",
+}
 _MOST_LISTED: Final = 100
 _PERMISSION_TYPES: Final = (
     "native-token-transfer",
@@ -64,6 +71,8 @@ def request_account(service: Service, request: dict[str, Any]) -> dict[str, Any]
         raise rpc.invalid("request.creationHint.createAdditional must be true or absent")
     salt = wire.optional(hint, "salt", wire.big, "request.creationHint") or 0
     kind = wire.optional(hint, "accountType", wire.text, "request.creationHint") or _SMART
+    if kind not in _ACCOUNT_TYPES:
+        raise rpc.invalid(f"request.creationHint.accountType: unknown type {kind[:80]!r}")
     if kind not in (_SMART, _DELEGATING):
         what = f"request.creationHint.accountType: {kind[:80]!r} is not made here"
         raise rpc.refused(rpc.INVALID_PARAMS, "NotSupported", what)
@@ -189,62 +198,6 @@ def get_capabilities() -> dict[str, Any]:
     }
 
 
-def prepare_sign(service: Service, request: dict[str, Any]) -> dict[str, Any]:
-    """Answer `wallet_prepareSign`: the replay-safe form of what is to be signed."""
-    account, world, entity_id = _signing(service, request)
-    asked = wire.required(request, "signatureRequest", wire.members, "request")
-    kind = wire.required(asked, "type", wire.text, "request.signatureRequest")
-    data = asked.get("data")
-    where = "request.signatureRequest.data"
-    if kind == "personal_sign":
-        if isinstance(data, str) and data:
-            message = data.encode()
-        else:
-            message = wire.required(wire.members(data, where), "raw", wire.data_bytes, where)
-        digest = personal_sign_digest(message)
-    elif kind == "eth_signTypedData_v4":
-        typed = read_typed_data(data, where)
-        if _is_own_grant(typed, account, world):
-            # A grant of this very account is signed as it is.
-            return {"chainId": hex(world.chain_id), "signatureRequest": asked}
-        try:
-            digest = typed_data_digest(typed)
-        except EncodingError as error:
-            raise rpc.invalid(f"{where}: {error.what}") from None
-    else:
-        raise rpc.invalid("request.signatureRequest.type: neither personal_sign nor typed data")
-    safe = replay_safe_hash(digest, chain_id=world.chain_id, account=account, entity_id=entity_id)
-    return {
-        "chainId": hex(world.chain_id),
-        "signatureRequest": {"type": "eth_signTypedData_v4", "data": typed_data_json(safe)},
-    }
-
-
-def format_sign(service: Service, request: dict[str, Any]) -> dict[str, Any]:
-    """Answer `wallet_formatSign`: a signature as ERC-1271 wants it."""
-    _, _, entity_id = _signing(service, request)
-    signature = wire.required(request, "signature", wire.signature, "request")
-    return {"signature": hex_data(contract_signature(signature, entity_id))}
-
-
-def _signing(service: Service, request: dict[str, Any]) -> tuple[Address, World, int]:
-    address = wire.required(request, "from", wire.address, "request")
-    world = service.world(wire.required(request, "chainId", wire.chain_id, "request"))
-    fields = wire.optional(request, "capabilities", wire.members, "request") or {}
-    context = wire.optional(fields, "permissions", read_context, "request.capabilities")
-    entity_id = OWNER_ENTITY if context is None else entity_of(world, address, context)
-    return address, world, entity_id
-
-
-def _is_own_grant(typed: TypedData, account: Address, world: World) -> bool:
-    domain = typed.domain
-    return (
-        typed.primary_type == "DeferredAction"
-        and domain.get("chainId") == world.chain_id
-        and str(domain.get("verifyingContract", "")).lower() == account.lower()
-    )
-
-
 def _session_key(fields: dict[str, Any]) -> Address:
     kind = wire.required(fields, "type", wire.text, "request.key")
     if kind not in ("secp256k1", "ecdsa", "contract"):
@@ -325,6 +278,8 @@ def _write_page(start: int) -> str:
 
 def _read_page(value: Any) -> int:
     text = wire.text(value, "request.after")
+    if not text:
+        return 0
     try:
         return int(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
     except (binascii.Error, ValueError):

@@ -68,6 +68,13 @@ def optional(
     return read(value[name], f"{where}.{name}") if name in value else None
 
 
+def only(value: Mapping[str, Any], where: str, *names: str) -> None:
+    """Refuse members that have no place in an object."""
+    for name in value:
+        if name not in names:
+            raise invalid(f"{where}.{str(name)[:80]}: no such member")
+
+
 def text(value: Any, where: str) -> str:
     """Read a string."""
     if not isinstance(value, str):

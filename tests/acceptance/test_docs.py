@@ -8,6 +8,8 @@ import pytest
 from runner.cli.main import COMMANDS
 from runner.policy.language import LEVELS
 from runner.policy.manual import renewed
+from runner.sandbox.faults import CHAIN, TRANSPORT
+from runner.sandbox.sandbox import CONTROLS
 
 PAGES = [Path("README.md"), *sorted(Path("docs").glob("*.md"))]
 
@@ -48,3 +50,11 @@ def test_commands_that_are_named_exist(page):
     named = set(re.findall(r"(?:`|\$ |: )runner ([a-z]+)", text))
 
     assert named <= set(COMMANDS)
+
+
+def test_the_sandbox_page_names_every_method_and_fault():
+    page = Path("docs/sandbox.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.+?`) \|", page, re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+
+    assert named == set(CONTROLS) | TRANSPORT | CHAIN

@@ -11,6 +11,10 @@ contract SandboxAccount {
     }
 
     address private constant ENTRY_POINT = 0x0000000071727De22E5E9d8BAf0edAc6f37da032;
+    address private constant BUNDLER = 0x00000000000000000000000000000000000B0B07;
+
+    /// Whose signatures are the account's; the sandbox keeps it up to date.
+    address private _owner;
 
     /// Read and taken out of the logs by the sandbox, which carries the call out (installs,
     /// uninstalls, a new owner) if the transaction stands.
@@ -49,6 +53,32 @@ contract SandboxAccount {
         _onlyEntryPoint();
         (bool paid,) = msg.sender.call{value: missing}("");
         require(paid, "AA21 didn't pay prefund");
+    }
+
+    function setOwner(address owner) external {
+        if (msg.sender != BUNDLER) revert ValidationFunctionMissing(msg.sig);
+        _owner = owner;
+    }
+
+    /// ERC-1271: 0x00, entity 0, 0xff, 0x00, then the owner's 65 bytes over the replay-safe hash.
+    /// Session keys never sign for the account: their installs lack that flag.
+    function isValidSignature(bytes32 hash, bytes calldata signature) external view returns (bytes4) {
+        if (signature.length != 72 || bytes7(signature) != 0x0000000000ff00) return 0xffffffff;
+        bytes32 domain = keccak256(
+            abi.encode(
+                keccak256("EIP712Domain(uint256 chainId,address verifyingContract)"),
+                block.chainid,
+                address(this)
+            )
+        );
+        bytes32 safe = keccak256(abi.encode(keccak256("ReplaySafeHash(bytes32 hash)"), hash));
+        address signer = ecrecover(
+            keccak256(abi.encodePacked("\x19\x01", domain, safe)),
+            uint8(signature[71]),
+            bytes32(signature[7:39]),
+            bytes32(signature[39:71])
+        );
+        return signer != address(0) && signer == _owner ? bytes4(0x1626ba7e) : bytes4(0xffffffff);
     }
 
     function onERC721Received(address, address, uint256, bytes calldata)

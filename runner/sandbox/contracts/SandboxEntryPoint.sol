@@ -5,6 +5,11 @@ interface IPrefund {
     function payPrefund(uint256 missing) external;
 }
 
+interface IPaymaster {
+    function take(address token, address from, uint256 value) external;
+    function giveBack(address token, address to, uint256 value) external;
+}
+
 /// The part of EntryPoint v0.7 that concerns money, nonces and events. Validation is done outside
 /// the EVM; only the sandbox's bundler may hand in operations.
 contract SandboxEntryPoint {
@@ -19,6 +24,11 @@ contract SandboxEntryPoint {
         uint256 fixedGas; // gas of validation and of the bundle
         uint256 callGasLimit;
         uint256 refused; // 1: an execution hook refused, `data` is its revert data
+        address token; // zero unless the paymaster takes tokens for the gas
+        uint256 tokenRate; // base units for one ether
+        uint256 tokenMost; // base units that it takes at most
+        uint256 tokenFirst; // 1: it takes them before the calls, and gives the rest back
+        bytes permit; // calldata of the token's permit, or nothing
         bytes data;
     }
 
@@ -37,6 +47,9 @@ contract SandboxEntryPoint {
         uint256 actualGasUsed
     );
     event UserOperationRevertReason(
+        bytes32 indexed userOpHash, address indexed sender, uint256 nonce, bytes revertReason
+    );
+    event PostOpRevertReason(
         bytes32 indexed userOpHash, address indexed sender, uint256 nonce, bytes revertReason
     );
     event AccountDeployed(
@@ -92,17 +105,20 @@ contract SandboxEntryPoint {
         }
         require(balanceOf[payer] >= op.prefund, "AA31 paymaster deposit too low");
         balanceOf[payer] -= op.prefund;
+        if (op.token != address(0)) _agree(op);
         emit BeforeExecution();
 
         (success, used, result) = _run(op);
         if (!success && result.length > 0) {
             emit UserOperationRevertReason(op.userOpHash, op.sender, op.nonce, result);
         }
-        uint256 gas = op.fixedGas + used;
-        // Source: EntryPoint v0.7, ten per cent of the call gas that was asked for and not used.
-        if (used < op.callGasLimit) gas += (op.callGasLimit - used) / 10;
-        actualGasCost = gas * op.gasPrice;
-        if (actualGasCost > op.prefund) actualGasCost = op.prefund;
+        uint256 gas = _charged(op, used);
+        actualGasCost = _cost(op, gas);
+        if (op.tokenFirst == 1) {
+            IPaymaster(op.paymaster).giveBack(
+                op.token, op.sender, op.tokenMost - _tokens(op, actualGasCost)
+            );
+        }
         balanceOf[payer] += op.prefund - actualGasCost;
         emit UserOperationEvent(
             op.userOpHash, op.sender, op.paymaster, op.nonce, success, actualGasCost, gas
@@ -111,14 +127,64 @@ contract SandboxEntryPoint {
         require(sent, "AA91 failed send to beneficiary");
     }
 
+    /// The calls, and what they cost in tokens: both stand or neither.
+    function runAndTake(Operation calldata op) external returns (bool success, bytes memory result) {
+        require(msg.sender == address(this), "SandboxEntryPoint: for itself alone");
+        uint256 before = gasleft();
+        (success, result) = _call(op);
+        uint256 cost = _cost(op, _charged(op, before - gasleft()));
+        IPaymaster(op.paymaster).take(op.token, op.sender, _tokens(op, cost));
+    }
+
+    function _agree(Operation calldata op) private {
+        if (op.permit.length > 0) {
+            (bool permitted,) = op.token.call(op.permit);
+            require(permitted, "AA33 reverted: the permit");
+        }
+        if (op.tokenFirst == 1) {
+            try IPaymaster(op.paymaster).take(op.token, op.sender, op.tokenMost) {}
+            catch {
+                revert("AA33 reverted: the tokens");
+            }
+        }
+    }
+
     function _run(Operation calldata op)
         private
         returns (bool success, uint256 used, bytes memory result)
     {
-        if (op.refused != 0) return (false, 0, op.data);
-        if (op.data.length == 0) return (true, 0, "");
         uint256 before = gasleft();
-        (success, result) = op.sender.call{gas: op.callGasLimit}(op.data);
+        if (op.token == address(0) || op.tokenFirst == 1) {
+            if (op.refused != 0 || op.data.length == 0) return (op.refused == 0, 0, op.data);
+            (success, result) = _call(op);
+        } else {
+            try this.runAndTake(op) returns (bool stood, bytes memory output) {
+                (success, result) = (stood, output);
+            } catch (bytes memory reason) {
+                emit PostOpRevertReason(op.userOpHash, op.sender, op.nonce, reason);
+            }
+        }
         used = before - gasleft();
+    }
+
+    function _call(Operation calldata op) private returns (bool success, bytes memory result) {
+        if (op.refused != 0 || op.data.length == 0) return (op.refused == 0, op.data);
+        return op.sender.call{gas: op.callGasLimit}(op.data);
+    }
+
+    // Source: EntryPoint v0.7, ten per cent of the call gas that was asked for and not used.
+    function _charged(Operation calldata op, uint256 used) private pure returns (uint256 gas) {
+        gas = op.fixedGas + used;
+        if (used < op.callGasLimit) gas += (op.callGasLimit - used) / 10;
+    }
+
+    function _cost(Operation calldata op, uint256 gas) private pure returns (uint256 cost) {
+        cost = gas * op.gasPrice;
+        if (cost > op.prefund) cost = op.prefund;
+    }
+
+    function _tokens(Operation calldata op, uint256 cost) private pure returns (uint256 tokens) {
+        tokens = (cost * op.tokenRate + 1 ether - 1) / 1 ether;
+        if (tokens > op.tokenMost) tokens = op.tokenMost;
     }
 }

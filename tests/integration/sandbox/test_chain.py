@@ -167,6 +167,7 @@ def test_capabilities_name_the_permissions(client):
 
 
 def test_signing_a_message_for_erc_1271(client):
+    client.run([])
     base = {"from": client.account, "chainId": client.chain}
     asked = {"type": "personal_sign", "data": "hello world"}
     prepared = client.rpc("wallet_prepareSign", {**base, "signatureRequest": asked})

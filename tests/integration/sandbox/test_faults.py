@@ -85,6 +85,19 @@ def test_a_reorganisation_takes_blocks_back_and_includes_again(client):
     assert block["transactions"] == []
 
 
+def test_a_reorganisation_waits_for_a_method(client):
+    context = client.grant()
+    client.wait(5)
+    identity = client.run([client.pay(5)], context, nonceOverride=client.lane(1))
+    fault(client, "reorg", depth=1, method="wallet_getCallsStatus", count=1)
+
+    assert client.balance(client.alice) == 5
+    assert client.status(identity) == 100
+    assert client.balance(client.alice) == 0
+    client.wait(1)
+    assert client.status(identity) == 200
+
+
 def test_sponsorship_is_refused(client):
     context = client.grant()
     fault(client, "refuse_sponsorship")
@@ -128,6 +141,15 @@ def test_an_answer_is_tampered_with(client):
     fault(client, "tamper", method="wallet_prepareCalls", path="data.callData", value="0x")
 
     assert client.prepare([client.pay(5)], context)["data"]["callData"] == "0x"
+
+
+def test_tampering_waits_for_an_answer_that_has_the_place(client):
+    context = client.grant()
+    fault(client, "tamper", path="data.callData", value="0x", count=1)
+
+    assert client.rpc("eth_chainId") == client.chain
+    assert client.prepare([client.pay(5)], context)["data"]["callData"] == "0x"
+    assert client.prepare([client.pay(5)], context)["data"]["callData"] != "0x"
 
 
 def test_a_lapsed_sponsorship_fails_off_chain(client):

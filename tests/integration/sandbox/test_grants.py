@@ -21,7 +21,7 @@ from runner.ethereum.signature import personal_sign_digest
 from runner.ethereum.user_operation import ENTRY_POINT_V07, user_operation_hash
 from runner.ethereum.words import bytes_tail, dynamic_array, uint_word
 from runner.sandbox.send import read_operation_json
-from runner.sandbox.sponsor import promise
+from runner.sandbox.sponsor import Promise, promise_data
 
 UNINSTALLED = "0x" + keccak256(b"ValidationUninstalled(address,uint32,bool)").hex()
 
@@ -261,7 +261,7 @@ def resend(client, prepared, context):
     """Sign an operation anew whose fields were changed."""
     op = read_operation_json(prepared["data"])
     until = int(prepared["data"]["paymasterData"][2:14], 16)
-    prepared["data"]["paymasterData"] = "0x" + promise(op, 84_532, until).hex()
+    prepared["data"]["paymasterData"] = "0x" + promise_data(op, 84_532, Promise(until)).hex()
     op = read_operation_json(prepared["data"])
     raw = user_operation_hash(op, 84_532)
     prepared["signatureRequest"]["data"]["raw"] = "0x" + raw.hex()

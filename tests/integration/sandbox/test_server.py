@@ -127,7 +127,7 @@ def test_silence_before_anything_is_accepted(http, fault):
 
 @pytest.mark.parametrize(
     ("kind", "status", "code"),
-    [("rate_limit", 429, 429), ("error_500", 500, -32603), ("error_503", 503, -32000)],
+    [("rate_limit", 429, 429), ("error_500", 500, -32603), ("error_503", 503, -32603)],
 )
 def test_http_errors(http, fault, kind, status, code):
     fault(kind, count=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runner.sandbox.faults import Fault, Faults, read_fault, tampered
+from runner.sandbox.faults import Fault, Faults, is_found, read_fault, tampered
 
 
 def test_strikes_its_method_alone():
@@ -64,3 +64,33 @@ def test_tampering_changes_one_value(path, expected):
 
     assert tampered(answer, Fault("tamper", path=path, value="X")) == expected
     assert answer == {"data": {"calls": [{"to": "A"}]}, "n": 1}
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("", True),
+        ("data.calls[0].to", True),
+        ("data.calls[0]", True),
+        ("data.extra", True),
+        ("data.calls[1]", False),
+        ("nowhere.at", False),
+        ("n.at", False),
+    ],
+)
+def test_knows_whether_there_is_something_to_tamper_with(path, found):
+    assert is_found({"data": {"calls": [{"to": "A"}]}, "n": 1}, path) is found
+
+
+def test_what_has_nothing_to_strike_is_not_counted():
+    faults = Faults()
+    faults.set(read_fault({"kind": "reset", "count": 1}))
+
+    assert faults.take("reset", "eth_call", applies=lambda _: False) is None
+    assert faults.take("reset", "eth_call", applies=lambda _: True)
+
+
+@pytest.mark.parametrize("waits", [{"count": 1}, {"probability": 0.5}, {"method": "eth_call"}])
+def test_a_reorganisation_happens_at_once_or_waits(waits):
+    assert read_fault({"kind": "reorg", "depth": 2}).at_once is True
+    assert read_fault({"kind": "reorg", "depth": 2, **waits}).at_once is False

@@ -8,9 +8,9 @@ import pytest
 
 from runner.ethereum.address import Address
 from runner.ethereum.user_operation import UserOperation
-from runner.sandbox.artefacts import PAYMASTER
+from runner.sandbox.artefacts import PAYMASTER, TokenFee
 from runner.sandbox.refusal import Refusal
-from runner.sandbox.sponsor import paid_until, promise
+from runner.sandbox.sponsor import NO_PROMISE, Promise, promise_data, read_fee, read_promise
 
 OPERATION = UserOperation(
     sender=Address("0x1111111111111111111111111111111111111111"),
@@ -26,17 +26,27 @@ OPERATION = UserOperation(
 )
 
 
-def paid(operation, until=1_900_000_000):
-    return replace(operation, paymaster_data=promise(operation, 1, until))
+FEE = TokenFee(Address("0x3333333333333333333333333333333333333333"), 2_500, 99, first=True)
+FEES = [None, FEE, replace(FEE, first=False, permit=b"permit")]
 
 
-def test_a_promise_is_read_back():
-    assert paid_until(paid(OPERATION), 1) == 1_900_000_000
-    assert (
-        paid_until(replace(OPERATION, paymaster=None, paymaster_verification_gas_limit=0), 1) == 0
-    )
+def paid(operation, until=1_900_000_000, fee=None):
+    data = promise_data(operation, 1, Promise(until, fee))
+    return replace(operation, paymaster_data=data)
 
 
+@pytest.mark.parametrize("fee", FEES)
+def test_a_promise_is_read_back(fee):
+    assert read_promise(paid(OPERATION, fee=fee), 1) == Promise(1_900_000_000, fee)
+    assert read_fee(paid(OPERATION, fee=fee).paymaster_data) == fee
+
+
+def test_an_operation_without_a_paymaster_has_no_promise():
+    own = replace(OPERATION, paymaster=None, paymaster_verification_gas_limit=0)
+    assert read_promise(own, 1) == NO_PROMISE
+
+
+@pytest.mark.parametrize("fee", FEES)
 @pytest.mark.parametrize(
     "change",
     [
@@ -49,13 +59,22 @@ def test_a_promise_is_read_back():
         {"paymaster_data": bytes(71)},
     ],
 )
-def test_a_promise_for_another_operation_is_none(change):
+def test_a_promise_for_another_operation_is_none(change, fee):
     with pytest.raises(Refusal) as caught:
-        paid_until(replace(paid(OPERATION), **change), 1)
+        read_promise(replace(paid(OPERATION, fee=fee), **change), 1)
 
     assert caught.value.code == -32501
 
 
+@pytest.mark.parametrize("fee", FEES)
+def test_no_byte_of_a_promise_may_change(fee):
+    data = paid(OPERATION, fee=fee).paymaster_data
+    for index in range(len(data)):
+        changed = data[:index] + bytes((data[index] ^ 1,)) + data[index + 1 :]
+        with pytest.raises(Refusal):
+            read_promise(replace(OPERATION, paymaster_data=changed), 1)
+
+
 def test_a_promise_for_another_chain_is_none():
     with pytest.raises(Refusal):
-        paid_until(paid(OPERATION), 2)
+        read_promise(paid(OPERATION), 2)
