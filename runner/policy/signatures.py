@@ -6,7 +6,6 @@ Source: Solidity documentation, "Contract ABI Specification", JSON.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +14,7 @@ from runner.ethereum.abi import Function, parse_function
 from runner.policy.beside import Neighbour
 from runner.policy.codes import Code
 from runner.policy.faults import Refusal, did_you_mean, listed, shown
+from runner.strict_json import parse_json
 
 _DEEPEST = 16  # tuples within tuples
 
@@ -37,8 +37,8 @@ def signatures_of(file: Neighbour) -> tuple[str, ...]:
     """
     hint = "a JSON list of entries, or an object with the key `abi`, as compilers write it"
     try:
-        data = json.loads(file.raw)
-    except (ValueError, RecursionError):
+        data = parse_json(file.raw)
+    except ValueError:
         raise Refusal(Code.BAD_ABI, f"{shown(file.name)} is not JSON", hint) from None
     entries = data.get("abi") if isinstance(data, dict) else data
     if not isinstance(entries, list):
