@@ -28,9 +28,11 @@ check: .venv/.dev
 fuzz: .venv/.fuzz
 	$(BIN)/python tests/fuzz $(FUZZ_SECONDS)
 
-# Brings the tables of docs/policy.md to what the language is.
+# Brings the tables of docs/policy.md and the JSON Schemas to what the language is.
 docs: setup
 	$(BIN)/python -m runner.policy.manual docs/policy.md
+	$(BIN)/runner schema policy > docs/policy.schema.json
+	$(BIN)/runner schema book > docs/book.schema.json
 
 fmt: .venv/.dev
 	$(BIN)/ruff format .
