@@ -31,8 +31,8 @@ def explain(code_or_key: str | None, form: str) -> None:
     Explain a fault by its code, as P031, or a key, as session.lifetime.
 
     A key may be asked for by its path (schedule.calls.pay.to), by level and name (call.args), or
-    by its name alone (catch_up). `runner explain policy` lists the keys that a policy begins with,
-    `runner explain` all codes.
+    by its name alone (catch_up). `runner explain policy` and `runner explain config` list the keys
+    that a policy and runner.yaml begin with, `runner explain` all codes.
     """
     from runner.policy.catalogue import CATALOGUE
 
@@ -102,8 +102,9 @@ def _told(asked: Asked) -> Iterator[str]:
     yield ""
     paths = asked.paths
     rest = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
+    where = " of runner.yaml" if asked.file == "runner.yaml" else ""
     facts = {
-        "stands at": ", ".join(paths[:_SHOWN]) + rest,
+        "stands at": ", ".join(paths[:_SHOWN]) + rest + where,
         "type": key.type,
         "unit": unit_of(key.type),
         "default": "none: it must be written" if key.required else key.default,
@@ -129,9 +130,9 @@ def _told(asked: Asked) -> Iterator[str]:
 
 
 def _example(asked: Asked) -> str:
-    from runner.policy.catalogue.examples import EXAMPLES
+    from runner.policy.catalogue.examples import CONFIG_EXAMPLES, EXAMPLES
 
-    return EXAMPLES[asked.levels[0].name][asked.key.name]
+    return {**EXAMPLES, **CONFIG_EXAMPLES}[asked.levels[0].name][asked.key.name]
 
 
 def _listed(found: list[Asked]) -> list[str]:
@@ -165,6 +166,7 @@ def _as_json(asked: Asked) -> dict[str, Any]:
     background = BACKGROUND.get(asked.name)
     return {
         "key": asked.name,
+        "file": asked.file,
         "paths": asked.paths,
         "type": key.type,
         "unit": unit_of(key.type),

@@ -11,10 +11,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from runner.policy.catalogue.examples import EXAMPLES
+from runner.policy.catalogue.examples import CONFIG_EXAMPLES, EXAMPLES
 from runner.policy.catalogue.keys import ENFORCED, Enforcer
 from runner.policy.catalogue.values import VALUES, unit_of
 from runner.policy.language import LEVELS, Key, Level
+from runner.policy.language.config import CONFIG_LEVELS
 from runner.policy.language.nesting import places, slug
 from runner.policy.unsupported import KEYS
 
@@ -23,11 +24,15 @@ END = "<!-- /keys -->"
 
 _KEPT_BY = {Enforcer.CHAIN: "Enforced by the chain.", Enforcer.RUNNER: "Kept by the runner."}
 _MOST_PLACES = 4
+_EXAMPLES = {**EXAMPLES, **CONFIG_EXAMPLES}
 
 
 def tables() -> str:
-    """Every level of the language with its keys, then the plain values, as Markdown."""
+    """Every level of policies and of runner.yaml with its keys, and the plain values."""
     lines = [line for level in LEVELS.values() for line in _table(level)]
+    lines += ["## Every key of runner.yaml", ""]
+    lines += [line for level in CONFIG_LEVELS.values() for line in _table(level)]
+    lines += ["## Every plain value", ""]
     return "\n".join([*lines, *_values()])
 
 
@@ -54,7 +59,7 @@ def _table(level: Level) -> Iterator[str]:
             key.type,
             unit_of(key.type) or "—",
             "required" if key.required else key.default or "—",
-            _example(EXAMPLES[level.name][key.name]),
+            _example(_EXAMPLES[level.name][key.name]),
             " ".join(_about(level, key)),
         )
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
@@ -62,8 +67,6 @@ def _table(level: Level) -> Iterator[str]:
 
 
 def _values() -> Iterator[str]:
-    yield "### plain values"
-    yield ""
     yield "| value | how it is written | unit |"
     yield "|---|---|---|"
     for word, value in VALUES.items():

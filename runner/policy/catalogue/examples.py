@@ -296,7 +296,8 @@ EXAMPLES: dict[str, dict[str, str]] = {
 }
 """By level and key."""
 
-_SERVICE = "wallets: {alchemy: {url: https://api.g.alchemy.com/v2, "
+_SERVICE = "wallets:\n  alchemy:\n    url: https://api.g.alchemy.com/v2\n    "
+_OWNER = "signers:\n  treasury-owner: "
 
 CONFIG_EXAMPLES: dict[str, dict[str, str]] = {
     "config": {
@@ -304,7 +305,7 @@ CONFIG_EXAMPLES: dict[str, dict[str, str]] = {
         "store": "store: sqlite:///.runner/ledger.db",
         "secret_key": "secret_key: {file: .runner/secret.key}",
         "wallets": "wallets: {sandbox: {embedded: true}}",
-        "signers": "signers: {treasury-owner: {env: TREASURY_OWNER_KEY}}",
+        "signers": _OWNER + "{env: TREASURY_OWNER_KEY}",
         "http": "http: {bind: 127.0.0.1:8080}",
         "alerts": "alerts: {routes: [{min_severity: warning, to: [{env: ALERT_URL}]}]}",
         "organisation": "organisation: organisation.yaml",
@@ -319,41 +320,33 @@ CONFIG_EXAMPLES: dict[str, dict[str, str]] = {
         "embedded": "wallets: {sandbox: {embedded: true}}",
         "state": "wallets: {sandbox: {embedded: true, state: .runner/sandbox.json}}",
         "url": "wallets: {dev: {url: http://127.0.0.1:8545/v2/dev}}",
-        "api_key": _SERVICE + "api_key: {env: ALCHEMY_API_KEY}}}",
-        "rpc_url": _SERVICE + "rpc_url: {base: {env: BASE_RPC_URL}}}}",
-        "gas_policies": (
-            _SERVICE + "gas_policies: {default: 11111111-2222-4333-8444-555555555555}}}"
-        ),
-        "rate_limit": _SERVICE + "rate_limit: 25/s}}",
-        "timing": _SERVICE + "timing: {inclusion: 120s, min_lead: 5m}}}",
+        "api_key": _SERVICE + "api_key: {env: ALCHEMY_API_KEY}",
+        "rpc_url": _SERVICE + "rpc_url: {base: {env: BASE_RPC_URL}}",
+        "gas_policies": _SERVICE + "gas_policies: {default: 11111111-2222-4333-8444-555555555555}",
+        "rate_limit": _SERVICE + "rate_limit: 25/s",
+        "timing": _SERVICE + "timing: {inclusion: 120s, min_lead: 5m}",
     },
     "timing": {
-        "inclusion": _SERVICE + "timing: {inclusion: 120s}}}",
-        "skew": _SERVICE + "timing: {skew: 30s}}}",
-        "min_lead": _SERVICE + "timing: {min_lead: 5m}}}",
-        "clock": _SERVICE + "timing: {clock: system}}}",
-        "finality": _SERVICE + "timing: {finality: {blocks: 12, age: 30s}}}}",
+        "inclusion": _SERVICE + "timing: {inclusion: 120s}",
+        "skew": _SERVICE + "timing: {skew: 30s}",
+        "min_lead": _SERVICE + "timing: {min_lead: 5m}",
+        "clock": _SERVICE + "timing: {clock: system}",
+        "finality": _SERVICE + "timing: {finality: {blocks: 12, age: 30s}}",
     },
     "finality": {
-        "blocks": _SERVICE + "timing: {finality: {blocks: 12}}}}",
-        "age": _SERVICE + "timing: {finality: {age: 30s}}}}",
+        "blocks": _SERVICE + "timing: {finality: {blocks: 12}}",
+        "age": _SERVICE + "timing: {finality: {age: 30s}}",
     },
     "signer": {
-        "env": "signers: {treasury-owner: {env: TREASURY_OWNER_KEY}}",
-        "file": "signers: {treasury-owner: {file: /run/secrets/treasury}}",
-        "keystore": (
-            "signers: {treasury-owner: {keystore: keys/treasury.json, password: {env: PASSWORD}}}"
-        ),
-        "password": (
-            "signers: {treasury-owner: {keystore: keys/treasury.json, password: {env: PASSWORD}}}"
-        ),
-        "command": "signers: {treasury-owner: {command: [signing-device, --account, treasury]}}",
-        "manual": (
-            "signers: {treasury-owner: {manual: 0x00000000000000000000000000000000000a11ce}}"
-        ),
+        "env": _OWNER + "{env: TREASURY_OWNER_KEY}",
+        "file": _OWNER + "{file: /run/secrets/treasury}",
+        "keystore": (_OWNER + "{keystore: keys/treasury.json, password: {env: PASSWORD}}"),
+        "password": (_OWNER + "{keystore: keys/treasury.json, password: {env: PASSWORD}}"),
+        "command": _OWNER + "{command: [signing-device, --account, treasury]}",
+        "manual": (_OWNER + "{manual: 0x00000000000000000000000000000000000a11ce}"),
         "private_key_for_sandbox_only": (
-            "signers: {toy: {private_key_for_sandbox_only: "
-            '"0x0000000000000000000000000000000000000000000000000000000000000001"}}'
+            "signers:\n  toy:\n    private_key_for_sandbox_only:\n      "
+            "0x0000000000000000000000000000000000000000000000000000000000000001"
         ),
         "sandbox_only": "signers: {toy: {env: TOY_KEY, sandbox_only: true}}",
     },

@@ -293,6 +293,7 @@ FORM: dict[Code, Entry] = {
         "The path is relative to the policy's file; books end in .yaml or .yml, tables in .csv, "
         "ABIs in .json. Symbolic links are followed, and what they lead to must end so too.",
         "include: [shared/books.yaml]",
+        "policy.include call.abi pay_each.csv",
     ),
     Code.BAD_BOOK: entry(
         "a book holds what only a policy may",

@@ -341,5 +341,56 @@ BACKGROUND: dict[str, str] = {
         They hold beside those of the session: a run needs room under both. See `session.limits`
         for when an amount is charged.
         """,
+    "config.store": """
+        The only truth about the past: back it up, never delete it. On a wallet that is no sandbox
+        `runner up` never makes one by itself, since a daemon without its past would pay
+        everything anew: `runner db init` makes it, once.
+        """,
+    "config.secret_key": """
+        32 bytes that encrypt session keys, contexts and signed requests in the ledger. Keep it
+        apart from backups of the ledger: each is worth nothing without the other.
+        """,
+    "wallet.url": """
+        A URL on this machine's loopback counts as a sandbox: it has short margins, and only
+        signers marked `sandbox_only` sign for it. The key of the service is no part of it: see
+        `wallet.api_key`.
+        """,
+    "wallet.rpc_url": """
+        What a run came to is decided by events on the chain, never by what the wallet service
+        says. Without an endpoint of another party the service is asked for its own evidence; then
+        no new attempt is made by itself after a revert or a drop. One for all chains, or one for
+        each.
+        """,
+    "timing.clock": """
+        With `system`, due times follow this machine's clock: apart from the chain by more than
+        30 s it warns, by more than 120 s it grants and sends nothing. With `wallet`, time is that
+        of the head block; sandboxes have it so.
+        """,
+    "timing.finality": """
+        A run is closed when the block that includes it is so many blocks deep and so old. Too
+        shallow, and a reorganisation of the chain may contradict what was closed; it is then
+        followed again, with a critical alert.
+        """,
+    "timing.min_lead": """
+        A renewal is due at least this long before the end of a grant, and at least as long as one
+        run and one activation may take.
+        """,
+    "signer.sandbox_only": """
+        Play money and real keys do not mix: a marked signer never signs for anything else, and
+        any other never for a sandbox. `runner up --sandbox` replaces all signers by throw-away
+        keys.
+        """,
+    "signer.manual": """
+        The owner key never touches this machine: the runner exports a readable request, and a
+        person brings the signature back. `session.owner_lead` says how early the person is asked.
+        """,
+    "http.bind": """
+        On loopback, reading needs no token. Any other host needs `token`: whoever reaches the
+        port could pause and pay.
+        """,
+    "alerts.routes": """
+        One incident is one message, which is closed when its cause is gone. `min_severity` is what
+        a route begins with: `critical` alone for a pager, `warning` for a channel.
+        """,
 }
 """By key."""

@@ -14,10 +14,11 @@ from runner.policy.catalogue.values import values_in
 from runner.policy.codes import Code
 from runner.policy.faults import meant
 from runner.policy.language import LEVELS, Key, Level
+from runner.policy.language.config import CONFIG_LEVELS
 from runner.policy.language.nesting import DEFAULTS, NESTED, owner, places, slug
 from runner.policy.unsupported import KEYS
 
-_ALL = LEVELS
+_ALL = {**LEVELS, **CONFIG_LEVELS}
 _WALKED = {**_ALL, DEFAULTS.name: DEFAULTS}
 
 
@@ -37,6 +38,11 @@ class Asked:
     def name(self) -> str:
         """`level.key`."""
         return f"{slug(self.levels[0].name)}.{self.key.name}"
+
+    @property
+    def file(self) -> str:
+        """The kind of file it stands in."""
+        return "runner.yaml" if self.levels[0].name in CONFIG_LEVELS else "policy"
 
     @property
     def paths(self) -> list[str]:

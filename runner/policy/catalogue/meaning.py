@@ -24,7 +24,8 @@ MEANING: dict[Code, Entry] = {
     ),
     Code.UNKNOWN_CONTACT: entry(
         "no such contact",
-        "Names stand for addresses by `contacts`, `groups` and `tokens` of this file.",
+        "Names stand for addresses by `contacts`, `tokens` and `accounts` of this file, and by the "
+        "books that it includes.",
         "contacts: {alice: 0x00000000000000000000000000000000000a11ce}",
     ),
     Code.UNKNOWN_ACCOUNT: entry(
@@ -84,7 +85,7 @@ MEANING: dict[Code, Entry] = {
         "play money and real keys do not mix",
         "A signer marked `sandbox_only` signs for sandboxes alone, any other never for one (G3).",
         "signers: {treasury-owner: {env: DEV_KEY, sandbox_only: true}}",
-        "account.owner account.wallet",
+        "account.owner account.wallet signer.sandbox_only",
     ),
     Code.POLICY_TWICE: entry(
         "two files have the same policy name",
@@ -106,8 +107,8 @@ MEANING: dict[Code, Entry] = {
     ),
     Code.NOT_ONE_KIND: entry(
         "exactly one kind of call",
-        "Each item of `calls` is one of pay, call, approve, raw; a schedule has `calls` or one "
-        "short form.",
+        "Each item of `calls` is one of pay, pay_each, call, approve, raw, top_up, sweep; a "
+        "schedule has `calls` or one short form.",
         "calls:\n  - pay: {to: alice, amount: 10 usdc}",
         "schedule.calls",
     ),
@@ -287,6 +288,7 @@ MEANING: dict[Code, Entry] = {
         "a wallet is embedded or has a url",
         "Exactly one of them.",
         "wallets: {sandbox: {embedded: true}}",
+        "wallet.embedded wallet.url",
     ),
     Code.BAD_URL: entry(
         "not a URL of http or https",
@@ -297,6 +299,7 @@ MEANING: dict[Code, Entry] = {
         "not a reference to a secret",
         "A map of one key that says where the secret lies.",
         "secret_key: {file: .runner/secret.key}",
+        "signer.password",
     ),
     Code.PLAIN_SECRET: entry(
         "a secret is written out",
@@ -312,6 +315,7 @@ MEANING: dict[Code, Entry] = {
         "listening beyond this machine needs a token",
         "Whoever reaches the port could pause and pay.",
         "http: {bind: 0.0.0.0:8080, token: {env: RUNNER_HTTP_TOKEN}}",
+        "http.bind http.token",
     ),
     Code.BAD_STORE: entry(
         "not a ledger that can be opened",
@@ -327,6 +331,7 @@ MEANING: dict[Code, Entry] = {
         "not a place where alerts can go",
         "Each route has a severity and where to: a reference to a URL, since it holds a token.",
         "alerts: {routes: [{min_severity: warning, to: [{env: ALERT_URL}]}]}",
+        "alerts.routes",
     ),
     Code.NO_EFFECT: entry(
         "the key has no effect here",

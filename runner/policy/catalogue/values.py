@@ -132,10 +132,33 @@ VALUES: dict[str, Value] = {
     "parameter": Value("the name of a parameter, or its place from 0 on"),
     "hex data": Value("0x and an even number of hex digits", None, (Code.NOT_HEX,)),
     "path": Value(
-        "relative to this file, with slashes, of the ending that its kind has; links are followed",
-        None,
-        (Code.BAD_PATH,),
+        "relative to the file it stands in, with slashes; beside a policy it has the ending that "
+        "its kind has",
     ),
+    "URL of a ledger": Value("sqlite:/// and a path", None, (Code.BAD_STORE,)),
+    "references or URLs": Value(
+        "a URL as Apprise writes it, or {env: NAME} or {file: PATH} where one lies, since most of "
+        "them hold a token",
+        None,
+        (Code.BAD_ROUTE, Code.BAD_REFERENCE),
+    ),
+    "reference": Value(
+        "where a secret lies, never the secret: {env: NAME}, {file: PATH}, or {command: [PROGRAM, "
+        "ARGUMENT]}",
+        None,
+        (Code.BAD_REFERENCE, Code.PLAIN_SECRET),
+    ),
+    "name of a variable": Value(
+        "letters, digits and `_`; the variable is read when the secret is needed",
+        None,
+        (Code.BAD_REFERENCE,),
+    ),
+    "host and port": Value(
+        "127.0.0.1:8080, or a host of IPv6 between brackets: [::1]:8080", None, (Code.BAD_BIND,)
+    ),
+    "private key": Value("64 hex digits, perhaps with 0x", None, (Code.BAD_REFERENCE,)),
+    "list of words": Value("a program and its arguments, one by one; no shell reads them"),
+    "true or false": Value("yes, no, on and off too", None, (Code.NOT_A_BOOLEAN,)),
     "URL": Value("http or https, a host, perhaps a port and a path", None, (Code.BAD_URL,)),
     "text": Value("any text; quote what holds `: ` or ` #`", None, (Code.COLON_IN_VALUE,)),
 }

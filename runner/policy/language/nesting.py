@@ -1,5 +1,6 @@
 """
-Which level stands below which key: how maps nest, for paths, `explain` and the JSON Schema.
+Which level stands below which key, in policies and in runner.yaml: how maps nest, for paths,
+`explain` and the JSON Schemas.
 """
 
 from __future__ import annotations
@@ -7,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from runner.policy.language.config import CONFIG_LEVELS
 from runner.policy.language.level import Level
 from runner.policy.language.schedules import SCHEDULE
 from runner.policy.language.sessions import SESSION
@@ -80,8 +82,25 @@ _BELOW: dict[str, dict[str, Below]] = {
     "pay_each": {"columns": Below("columns")},
 }
 
+_CONFIG: dict[str, dict[str, Below]] = {
+    "config": {"wallets": Below("wallet", _BY_NAME), "signers": Below("signer", _BY_NAME)},
+    "wallet": {"rpc_url": Below("reference")},
+    "alerts": {"routes": Below("route", _IN_LIST)},
+    "route": {"to": Below("reference", _IN_LIST)},
+}
+
 NESTED: dict[tuple[str, str], Below] = {
-    (level, key): below for level, keys in _BELOW.items() for key, below in keys.items()
+    **{
+        (level.name, key.name): Below(key.type)
+        for level in CONFIG_LEVELS.values()
+        for key in level.keys.values()
+        if key.type in CONFIG_LEVELS
+    },
+    **{
+        (level, key): below
+        for level, keys in (_BELOW | _CONFIG).items()
+        for key, below in keys.items()
+    },
 }
 """By level and key."""
 
@@ -92,7 +111,7 @@ KEYS_OF_RULE = {
 }
 """Which keys of a date rule the map of each kind may have; all but `months` are required."""
 
-_ROOTS = ("policy", "book")
+_ROOTS = ("policy", "book", "config")
 
 
 def owner(level: str, key: str) -> str:

@@ -15,7 +15,8 @@ an editor never underlines what the loader takes, a schema leaves to it, deliber
 - triggers and times: whether a cron ever fires, an end lies after its start, a zone exists;
 - what a default, or a book, completes: with `include`, or the key below `defaults`, a schedule
   need not write it;
-- files beside the policy: rows of a CSV file, functions of an ABI.
+- files beside the policy: rows of a CSV file, functions of an ABI;
+- runner.yaml: what `RUNNER_…` variables override, and when a dashboard needs a token.
 
 One thing it takes more narrowly than the loader: text is not empty. Beside the keywords of the
 draft there is `errorMessage`, an annotation that editors show instead of a regular expression.
@@ -26,8 +27,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from runner.policy.catalogue.examples import EXAMPLES
+from runner.policy.catalogue.examples import CONFIG_EXAMPLES, EXAMPLES
 from runner.policy.language import LEVELS, Key, Level
+from runner.policy.language.config import CONFIG_LEVELS
 from runner.policy.language.nesting import DEFAULTS, KEYS_OF_RULE, NESTED, owner, slug
 from runner.policy.nodes import Mapping as MapNode
 from runner.policy.nodes import Node, Scalar
@@ -50,7 +52,12 @@ def book_schema() -> Schema:
     return _schema("book", LEVELS, "A book of runner: what the policies that include it share.")
 
 
-SCHEMAS = {"policy": policy_schema, "book": book_schema}
+def config_schema() -> Schema:
+    """The schema of runner.yaml."""
+    return _schema("config", CONFIG_LEVELS, "runner.yaml: the environment of the daemon.")
+
+
+SCHEMAS = {"policy": policy_schema, "book": book_schema, "config": config_schema}
 """By the kind of file."""
 
 
@@ -145,8 +152,8 @@ def _default(key: Key) -> Schema:
 
 
 def _examples(level: str, key: str) -> Schema:
-    text = EXAMPLES.get(level, {}).get(key)
-    found = None if text is None else _find(read(text, "example").root, key)
+    text = {**EXAMPLES, **CONFIG_EXAMPLES}[level][key]
+    found = _find(read(text, "example").root, key)
     return {} if found is None else {"examples": [_plain(found)]}
 
 

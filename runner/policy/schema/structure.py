@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from runner.policy.calls import CALL_KEYS, KINDS
 from runner.policy.language import APPROVE, ARGUMENT, PAY, PERMISSION, SCHEDULE, SESSION, Level
+from runner.policy.language.config import REFERENCE, SIGNER
 from runner.policy.schedules import TRIGGERS
 from runner.policy.schema.values import PARTY, Schema, any_of, by, listed, ref
 
@@ -130,6 +131,15 @@ _COMPLETE: list[Schema] = [
     _unless_default(("accept_risk",), "sessions", only_if(_RISKS, has("accept_risk"))),
 ]
 
+_SIGNERS = tuple(key for key in SIGNER.keys if key not in ("password", "sandbox_only"))
+
+
+def _embedded(*words: str) -> Schema:
+    texts = [form for word in words for form in (word, word.capitalize(), word.upper())]
+    message = "a wallet is embedded or has a `url`: exactly one of them"
+    return any_of({"enum": [words[0] == "true", *texts], "errorMessage": message}, ref("variable"))
+
+
 RULES: dict[str, list[Schema]] = {
     "policy": _COMPLETE,
     "schedule": [*at_most_one(TRIGGERS, "trigger"), *at_most_one(CALL_KEYS, "form of calls")],
@@ -148,6 +158,26 @@ RULES: dict[str, list[Schema]] = {
     ],
     "argument": [wants(_COMPARISONS, "what it is compared with")],
     "call": [only_if({"not": has("abi")}, {"properties": {"function": _SIGNATURE}})],
+    "reference": [
+        wants(tuple(REFERENCE.keys), "where the secret lies"),
+        *at_most_one(tuple(REFERENCE.keys), "place"),
+    ],
+    "signer": [
+        wants(_SIGNERS, "where the key lies"),
+        *at_most_one(_SIGNERS, "place"),
+        only_if({"not": has("keystore")}, {"properties": {"password": False}}),
+    ],
+    "wallet": [
+        only_if(has("url"), {"properties": {"embedded": _embedded("false", "no", "off")}}),
+        only_if(
+            {"not": has("url")},
+            {
+                "required": ["embedded"],
+                "errorMessage": "a `url` is missing, or `embedded: true`",
+                "properties": {"embedded": _embedded("true", "yes", "on")},
+            },
+        ),
+    ],
     "approve": [only_if({"not": has("token")}, {"properties": {"amount": _WITH_UNIT}})],
 }
 """By level: what must hold for each of its maps."""

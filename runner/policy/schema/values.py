@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from runner.policy.language.config import CONFIG_LEVELS
 from runner.policy.scalars import CHAINS
 
 Schema = dict[str, Any]
@@ -181,6 +182,21 @@ DEFINED: dict[str, Schema] = {
         minimum=0,
     ),
     "url": written(r"https?://[^\s/?#]+\S*", "a URL of http or https"),
+    "path": written(r"\S(?:[\s\S]*\S)?", "a path: without blanks at its ends", "number"),
+    "words": listed({"type": ["string", "number", "boolean"], "minLength": 1}),
+    "store": written(r"sqlite:///(?!:memory:$)[\s\S]+", "a ledger: sqlite:/// and a path"),
+    "bind": written(
+        r"(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}", "a host and a port: 127.0.0.1:8080"
+    ),
+    "env": written(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable"),
+    "key": written(r"(?:0x)?[0-9a-fA-F]{64}", "a private key of 64 hex digits", "number"),
+    "target": written(
+        r"[A-Za-z][A-Za-z0-9+.-]*://\S+|mailto:\S+", "a URL that alerts can go to, nor {env: NAME}"
+    ),
+    "digest": written(
+        r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})? +[A-Za-z][A-Za-z0-9_+/-]*",
+        'a time of day and a zone: "17:00 Europe/Berlin"',
+    ),
     "book-path": written(
         _PATH.replace("{ending}", "ya?ml"), "a path beside this file that ends in .yaml or .yml"
     ),
@@ -255,11 +271,30 @@ PLAIN: dict[str, Schema] = {
         listed(ref("abi-value"), least=0), by(r"[A-Za-z_$][A-Za-z0-9_$]*", ref("abi-value"))
     ),
     "hex data": ref("hex"),
+    "path": ref("path"),
+    "list of words": ref("words"),
+    "true or false": ref("boolean"),
+    "URL of a ledger": ref("store"),
+    "host and port": ref("bind"),
+    "name of a variable": ref("env"),
+    "private key": ref("key"),
+    "time of day and time zone": ref("digest"),
+    "map of texts": by(_NAME, ref("text")),
     "URL": ref("url"),
 }
 """Words for values that hold no maps of the language's levels."""
 
 AROUND: dict[str, Callable[[Schema], Schema]] = {
+    **{name: lambda inner: inner for name in CONFIG_LEVELS},
+    "map of wallets": lambda inner: by(_NAME, inner),
+    "map of signers": lambda inner: by(_NAME, inner),
+    "URL, reference or map by chain": lambda inner: any_of(
+        ref("url"),
+        inner,
+        by("|".join([*CHAINS, _CHAIN_ID]), any_of(ref("url"), inner), least=1),
+    ),
+    "list of routes": lambda inner: listed(inner, least=0),
+    "list of references or URLs": lambda inner: listed(any_of(ref("target"), inner)),
     "map": lambda inner: inner,
     "map by name": lambda inner: by(_NAME, inner),
     "native, sponsor or {sponsor: NAME}": lambda inner: any_of(words("native", "sponsor"), inner),
@@ -286,6 +321,10 @@ _CHOICES = frozenset(
         "latest, none or all",
         "skip or hold",
         "defer or skip",
+        "system or wallet",
+        "info, warning or critical",
+        "auto, text or json",
+        "debug, info, warning or error",
     }
 )
 

@@ -12,6 +12,7 @@ from runner.policy.catalogue.keys import BACKGROUND, ENFORCED
 from runner.policy.catalogue.lookup import all_keys, close_to, find_keys, find_level
 from runner.policy.codes import Code
 from runner.policy.language import LEVELS
+from runner.policy.language.config import CONFIG_LEVELS
 from runner.policy.language.nesting import DEFAULTS, KEYS_OF_RULE, NESTED, places, slug
 from runner.policy.parse import load_policies
 from runner.scheduling.cron import check_cron
@@ -44,6 +45,7 @@ def test_an_example_that_is_not_sound_is_found_out(tmp_path):
 
 def test_texts_name_keys_that_there_are():
     named = {key for entry in CATALOGUE.values() for key in entry.keys}
+    assert len(NAMES) == len(all_keys())
 
     assert named | set(BACKGROUND) | set(ENFORCED) <= NAMES
     assert set(HOSTS) <= set(LEVELS)
@@ -56,7 +58,7 @@ def test_permissions_and_limits_say_who_enforces_them():
 
 
 def test_every_level_stands_somewhere():
-    for level in LEVELS:
+    for level in [*LEVELS, *CONFIG_LEVELS]:
         assert list(places(level)), level
     assert list(places("limits", "per_day")) == [
         "sessions.NAME.limits.per_day",
@@ -65,7 +67,7 @@ def test_every_level_stands_somewhere():
 
 
 def test_nesting_names_levels_and_keys_that_there_are():
-    levels = {**LEVELS, DEFAULTS.name: DEFAULTS}
+    levels = {**LEVELS, **CONFIG_LEVELS, DEFAULTS.name: DEFAULTS}
 
     assert all(key in levels[level].keys for level, key in NESTED)
     assert all(below.level in levels for below in NESTED.values())
@@ -93,6 +95,10 @@ def test_nesting_names_levels_and_keys_that_there_are():
         ("limits", ["session.limits", "schedule.limits"]),
         ("memo", ["item.memo", "columns.memo"]),
         ("pay.memo", ["pay.memo"]),
+        ("http.bind", ["http.bind"]),
+        ("config.http.bind", ["http.bind"]),
+        ("wallets.alchemy.timing.finality.age", ["finality.age"]),
+        ("config.signers.boss.password.file", ["reference.file"]),
         ("session.lifetme", []),
         ("salaries.lifetime", []),
         ("..", []),

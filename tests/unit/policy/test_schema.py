@@ -15,16 +15,20 @@ from support.placed import place
 from support.resolved import READERS, resolved
 from unit.policy import test_policy_faults as corpus
 
-from runner.policy.catalogue.examples import EXAMPLES
+from runner.errors import PolicyErrors
+from runner.policy.catalogue.examples import CONFIG_EXAMPLES, EXAMPLES
 from runner.policy.language import LEVELS, Key
+from runner.policy.language.config import CONFIG_LEVELS
 from runner.policy.language.nesting import DEFAULTS, NESTED, slug
 from runner.policy.schema import SCHEMAS
 from runner.policy.schema.values import AROUND, DEFINED, PLAIN, value
 from runner.policy.source import read
+from runner.settings import load_settings
 
 KINDS = sorted(SCHEMAS)
 ALICE = "0x00000000000000000000000000000000000a11ce"
 KEYS = [(level.name, key) for level in LEVELS.values() for key in level.keys.values()]
+CONFIG_KEYS = [(level.name, key) for level in CONFIG_LEVELS.values() for key in level.keys.values()]
 
 NEVER = frozenset(
     {
@@ -66,7 +70,11 @@ def test_it_is_valid_draft_2020_12(kind):
     assert json.loads(json.dumps(schema)) == schema
 
 
-@pytest.mark.parametrize(("level", "key"), KEYS, ids=[f"{lvl}.{key.name}" for lvl, key in KEYS])
+@pytest.mark.parametrize(
+    ("level", "key"),
+    [*KEYS, *CONFIG_KEYS],
+    ids=[f"{lvl}.{key.name}" for lvl, key in [*KEYS, *CONFIG_KEYS]],
+)
 def test_every_type_is_mapped(level: str, key: Key):
     if key.type != "nothing: a bare word":
         inner = {"type": "object"}
@@ -74,13 +82,15 @@ def test_every_type_is_mapped(level: str, key: Key):
 
 
 def test_no_type_is_mapped_that_there_is_not():
-    used = {key.type for _, key in KEYS}
+    used = {key.type for _, key in [*KEYS, *CONFIG_KEYS]}
 
-    assert set(PLAIN) | set(AROUND) <= used | {"integer"}
+    assert set(PLAIN) | set(AROUND) <= used | set(CONFIG_LEVELS)
 
 
 def test_no_definition_stands_for_two_things():
-    assert {slug(name) for name in [*LEVELS, DEFAULTS.name]}.isdisjoint(DEFINED)
+    levels = [slug(name) for name in [*LEVELS, *CONFIG_LEVELS, DEFAULTS.name]]
+
+    assert len({*levels, *DEFINED}) == len(levels) + len(DEFINED)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -318,3 +328,81 @@ def test_no_fault_of_structure_gets_through(texts, validators, code, level, text
         assert found["text"]
     assert bool(found["core"]) <= bool(texts.faults(text))
     assert bool(found["text"]) <= bool(texts.faults(text))
+
+
+# ── runner.yaml ───────────────────────────────────────────────────────────────────────────────
+
+KEY = "0x" + 63 * "0" + "1"
+SETTINGS_TAKEN = [
+    *(text for keys in CONFIG_EXAMPLES.values() for text in keys.values()),
+    "wallets: {w: {url: http://127.0.0.1:8545/v2/dev, embedded: no}}\n",
+    "wallets: {w: {embedded: ON}}\n",
+    "wallets: {w: {url: https://a.example, rpc_url: https://b.example}}\n",
+    "wallets: {w: {url: https://a.example, rpc_url: {env: RPC}}}\n",
+    "wallets: {w: {url: https://a.example, rpc_url: {base: https://b.example, 10: {env: RPC}}}}\n",
+    "wallets: {w: {url: '${WALLET:-https://a.example}', timing: {finality: {age: 0}}}}\n",
+    f"signers: {{toy: {{private_key_for_sandbox_only: {KEY}}}}}\n",
+    "signers: {a.b-c: {keystore: keys/k.json, sandbox_only: yes}}\n",
+    "http: {bind: '[::1]:9000'}\nlog: {}\nwallets: {}\nalerts: {routes: []}\n",
+]
+SETTINGS_REFUSED = [
+    ("P030", "walets: {}\n"),
+    ("P030", "http: {port: 80}\n"),
+    ("P030", "wallets: {w: {url: https://a.example, timing: {speed: 1s}}}\n"),
+    ("P031", "alerts: {routes: [{min_severity: info}]}\n"),
+    ("P032", "wallets: [sandbox]\n"),
+    ("P032", "signers: {boss: KEY}\n"),
+    ("P032", "log: {level: {a: b}}\n"),
+    ("P032", "signers: {boss: {command: sign}}\n"),
+    ("P033", "store:\n"),
+    ("P041", "log: {level: loud}\n"),
+    ("P045", "wallets: {w: {url: https://a.example, timing: {skew: 5}}}\n"),
+    ("P120", "wallets: {w: {}}\n"),
+    ("P120", "wallets: {w: {embedded: true, url: https://a.example}}\n"),
+    ("P120", "wallets: {w: {embedded: false}}\n"),
+    ("P121", "wallets: {w: {url: localhost}}\n"),
+    ("P122", "secret_key: {}\n"),
+    ("P122", "secret_key: {env: A, file: b}\n"),
+    ("P122", "signers: {boss: {}}\n"),
+    ("P122", "signers: {boss: {sandbox_only: true}}\n"),
+    ("P122", "signers: {boss: {env: A, file: b}}\n"),
+    ("P122", "signers: {boss: {env: A, password: {env: B}}}\n"),
+    ("P122", "signers: {boss: {env: 'not a name'}}\n"),
+    ("P123", "http: {token: secret}\n"),
+    ("P124", "http: {bind: 8080}\n"),
+    ("P126", "store: ledger.db\n"),
+    ("P127", "wallets: {w: {url: https://a.example, rate_limit: 25}}\n"),
+    ("P128", "alerts: {routes: [{to: {env: A}}]}\n"),
+    ("P128", "alerts: {routes: [{to: []}]}\n"),
+]
+
+
+def codes_of_settings(folder: Path, text: str) -> list[str]:
+    (folder / "runner.yaml").write_text(text)
+    try:
+        load_settings(None, {}, folder)
+    except PolicyErrors as errors:
+        return [fault.code for fault in errors.faults if fault.severity == "error"]
+    return []
+
+
+@pytest.mark.parametrize("file", sorted(Path("examples").glob("*/runner.yaml")), ids=str)
+def test_settings_of_recipes_pass(file, validators):
+    assert verdicts(validators["config"], file.read_text()) == {"core": [], "text": []}
+
+
+@pytest.mark.parametrize("text", SETTINGS_TAKEN)
+def test_all_ways_of_writing_settings_pass(tmp_path, validators, text):
+    assert codes_of_settings(tmp_path, text) == []
+
+    assert verdicts(validators["config"], text) == {"core": [], "text": []}
+
+
+@pytest.mark.parametrize(("code", "text"), SETTINGS_REFUSED)
+def test_settings_that_are_built_wrongly_are_refused(tmp_path, validators, code, text):
+    assert code in codes_of_settings(tmp_path, text)
+
+    found = verdicts(validators["config"], text)
+
+    assert found["core"]
+    assert found["text"]
