@@ -141,7 +141,7 @@ def _listed(found: list[Asked]) -> list[str]:
     lines = [f"several levels have a key `{name}`; ask for one of them:", ""]
     width = max(len(asked.name) for asked in found)
     for asked in found:
-        lines += _wrapped(asked.key.about, first=f"  {asked.name:<{width}}  ")
+        lines += _wrapped(asked.key.gist, first=f"  {asked.name:<{width}}  ")
     return lines
 
 
@@ -153,8 +153,7 @@ def _overview(level: Level) -> Iterator[str]:
     yield ""
     width = max(len(name) for name in level.keys)
     for name, key in level.keys.items():
-        sentence, _, _ = key.about.partition(". ")
-        yield from _wrapped(sentence.removesuffix(".") + ".", first=f"  {name:<{width}}  ")
+        yield from _wrapped(key.gist, first=f"  {name:<{width}}  ")
 
 
 def _as_json(asked: Asked) -> dict[str, Any]:

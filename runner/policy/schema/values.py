@@ -169,6 +169,7 @@ DEFINED: dict[str, Schema] = {
         r"[A-Za-z_$][A-Za-z0-9_$]*|[0-9]{1,3}",
         "a parameter: its name, or its place from 0 on",
         "integer",
+        "boolean",
         minimum=0,
     ),
     "abi-value": any_of(
@@ -182,13 +183,13 @@ DEFINED: dict[str, Schema] = {
         minimum=0,
     ),
     "url": written(r"https?://[^\s/?#]+\S*", "a URL of http or https"),
-    "path": written(r"\S(?:[\s\S]*\S)?", "a path: without blanks at its ends", "number"),
+    "path": written(r"\S(?:[\s\S]*\S)?", "a path: without blanks at its ends", "number", "boolean"),
     "words": listed({"type": ["string", "number", "boolean"], "minLength": 1}),
     "store": written(r"sqlite:///(?!:memory:$)[\s\S]+", "a ledger: sqlite:/// and a path"),
     "bind": written(
         r"(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}", "a host and a port: 127.0.0.1:8080"
     ),
-    "env": written(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable"),
+    "env": written(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable", "boolean"),
     "key": written(r"(?:0x)?[0-9a-fA-F]{64}", "a private key of 64 hex digits", "number"),
     "target": written(
         r"[A-Za-z][A-Za-z0-9+.-]*://\S+|mailto:\S+", "a URL that alerts can go to, nor {env: NAME}"

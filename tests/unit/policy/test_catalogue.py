@@ -117,6 +117,19 @@ def test_every_key_is_found_by_each_of_its_paths():
             ] or "." not in path, path
 
 
+@pytest.mark.parametrize(
+    ("call", "hint"),
+    [
+        ("- pay: {amount: 1 usdc}", "add `to: …`: Who is paid: one address or contact."),
+        ("- sweep: {token: usdc, max: 1 usdc}", "add `to: …`: Who gets the rest."),
+    ],
+)
+def test_a_missing_key_is_told_in_the_words_of_its_level(texts, call, hint):
+    (fault,) = texts.faults(texts.calls(call))
+
+    assert (fault.code, fault.hint) == ("P031", hint)
+
+
 def test_levels_are_found_by_name():
     assert find_level("session") is LEVELS["session"]
     assert find_level("date-rule") is LEVELS["date rule"]

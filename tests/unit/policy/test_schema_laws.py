@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,11 +18,12 @@ from jsonschema import Draft202012Validator
 from support.resolved import READERS, resolved
 from unit.policy.test_schema import NEVER
 
-from runner.errors import EncodingError
+from runner.errors import EncodingError, PolicyErrors
 from runner.policy.books import Books, read_address
 from runner.policy.dates import parse_local, parse_time, parse_weekday
 from runner.policy.faults import Faults, Refusal
 from runner.policy.language import LEVELS
+from runner.policy.language.config import CONFIG_LEVELS
 from runner.policy.model import Token
 from runner.policy.nodes import Source
 from runner.policy.permissions import parse_selector
@@ -39,15 +41,16 @@ from runner.policy.scalars import (
     parse_url,
     parse_zone,
 )
-from runner.policy.schema import policy_schema
+from runner.policy.schema import config_schema, policy_schema
 from runner.policy.schema.values import DEFINED
 from runner.policy.signatures import parse_signature
 from runner.policy.source import read
 from runner.scheduling.cron import check_cron
+from runner.settings import load_settings
 
 SCHEMA = Draft202012Validator(policy_schema())
 THOROUGH = settings(
-    max_examples=300,
+    max_examples=200,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -125,6 +128,35 @@ WHOLE: dict[str, Any] = {
     },
 }
 
+SETTINGS: dict[str, Any] = {
+    "policies": "policies",
+    "store": "sqlite:///data/ledger.db",
+    "secret_key": {"file": "data/secret.key"},
+    "wallets": {
+        "sandbox": {"embedded": "true", "state": "data/sandbox.json"},
+        "alchemy": {
+            "url": "https://a.example/v2",
+            "api_key": {"env": "KEY"},
+            "rpc_url": {"base": {"env": "RPC"}, "10": "https://rpc.example/op"},
+            "gas_policies": {"default": "1-2-3"},
+            "rate_limit": "25/s",
+            "timing": {"skew": "2s", "clock": "wallet", "finality": {"blocks": "3", "age": "0"}},
+        },
+    },
+    "signers": {
+        "boss": {"env": "KEY"},
+        "cold": {"keystore": "k.json", "password": {"file": "p"}, "sandbox_only": "yes"},
+        "device": {"command": ["sign", "1"]},
+        "chair": {"manual": "0x00000000000000000000000000000000000a11ce"},
+    },
+    "http": {"bind": "127.0.0.1:8080", "token": {"env": "TOKEN"}},
+    "alerts": {
+        "routes": [{"min_severity": "info", "to": [{"env": "PAGER"}]}],
+        "funding_lead": "5d",
+    },
+    "log": {"format": "json", "level": "debug"},
+}
+
 PIECES = st.sampled_from(
     [
         *("", "x", "0", "7", "1.5", "-1", "true", "no", "45d", "10%", "any", "derive", "root"),
@@ -140,7 +172,8 @@ VALUES = st.one_of(
     st.tuples(PIECES, PIECES).map(lambda pair: {pair[0] or "k": pair[1]}),
     st.none(),
 )
-KEYS = st.sampled_from([key for level in LEVELS.values() for key in level.keys] + ["nonsense"])
+_NAMES = [key for level in [*LEVELS.values(), *CONFIG_LEVELS.values()] for key in level.keys]
+KEYS = st.sampled_from([*_NAMES, "nonsense"])
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.%:T/-]*(?: [a-z]+)?")
 
 
@@ -170,9 +203,9 @@ def places(tree: Any) -> list[tuple[Any, Any]]:
 
 
 @st.composite
-def mutated(draw: st.DrawFn) -> Any:
-    """A sound policy in which one to three things were changed."""
-    tree = copy.deepcopy(WHOLE)
+def mutated(draw: st.DrawFn, whole: dict[str, Any]) -> Any:
+    """A sound file in which one to three things were changed."""
+    tree = copy.deepcopy(whole)
     for _ in range(draw(st.integers(1, 3))):
         parent, key = draw(st.sampled_from(places(tree)))
         match draw(st.sampled_from(["drop", "set", "set", "add", "wrap", "unwrap", "swap"])):
@@ -193,8 +226,8 @@ def mutated(draw: st.DrawFn) -> Any:
     return tree
 
 
-def is_taken(root: Any) -> set[bool]:
-    return {SCHEMA.is_valid(resolved(root, resolve)) for resolve in READERS.values()}
+def is_taken(root: Any, schema: Draft202012Validator = SCHEMA) -> set[bool]:
+    return {schema.is_valid(resolved(root, resolve)) for resolve in READERS.values()}
 
 
 def beyond_it(tree: Any) -> set[str]:
@@ -209,7 +242,10 @@ def arguments(tree: Any) -> list[Any]:
 
 def has_empty_text(tree: Any) -> bool:
     """The one thing that the schema takes more narrowly than the loader."""
-    return any(parent[key] == "" for parent, key in places(tree))
+    return any(
+        parent[key] == "" or (parent[key] is None and isinstance(parent, list))
+        for parent, key in places(tree)
+    )
 
 
 def test_the_policy_that_is_changed_is_sound(texts):
@@ -218,7 +254,7 @@ def test_the_policy_that_is_changed_is_sound(texts):
 
 
 @THOROUGH
-@given(tree=mutated())
+@given(tree=mutated(WHOLE))
 def test_loader_and_schema_agree_on_what_is_built_wrongly(texts, tree):
     text = written(tree)
     root = read(text, "f").root
@@ -229,6 +265,38 @@ def test_loader_and_schema_agree_on_what_is_built_wrongly(texts, tree):
             assert is_taken(root) == {True}
         if codes & NEVER - beyond_it(tree):
             assert is_taken(root) == {False}
+
+
+NEVER_IN_SETTINGS = frozenset({"P030", "P031", "P032", "P033", "P120", "P123"})
+CONFIG_SCHEMA = Draft202012Validator(config_schema())
+
+
+def codes_of_settings(folder: Path, text: str) -> set[str]:
+    (folder / "runner.yaml").write_text(text)
+    try:
+        load_settings(None, {"V": "alice"}, folder)
+    except PolicyErrors as errors:
+        return {fault.code for fault in errors.faults if fault.severity == "error"}
+    return set()
+
+
+def test_the_settings_that_are_changed_are_sound(tmp_path):
+    assert codes_of_settings(tmp_path, written(SETTINGS)) == set()
+    assert is_taken(read(written(SETTINGS), "f").root, CONFIG_SCHEMA) == {True}
+
+
+@THOROUGH
+@given(tree=mutated(SETTINGS))
+def test_settings_and_their_schema_agree_on_what_is_built_wrongly(tmp_path, tree):
+    text = written(tree)
+    root = read(text, "f").root
+    codes = codes_of_settings(tmp_path, text)
+
+    if root is not None and not has_empty_text(tree):
+        if not codes:
+            assert is_taken(root, CONFIG_SCHEMA) == {True}
+        if codes & NEVER_IN_SETTINGS:
+            assert is_taken(root, CONFIG_SCHEMA) == {False}
 
 
 # ── texts of values ───────────────────────────────────────────────────────────────────────────
