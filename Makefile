@@ -32,9 +32,12 @@ fuzz: .venv/.fuzz
 bench-sandbox: setup
 	$(BIN)/python tests/bench/sandbox.py
 
-# Brings the tables of docs/policy.md to what the language is.
+# Brings the tables of docs/policy.md and the JSON Schemas to what the language is.
 docs: setup
 	$(BIN)/python -m runner.policy.manual docs/policy.md
+	$(BIN)/runner schema policy > docs/policy.schema.json
+	$(BIN)/runner schema book > docs/book.schema.json
+	$(BIN)/runner schema config > docs/config.schema.json
 
 fmt: .venv/.dev
 	$(BIN)/ruff format .

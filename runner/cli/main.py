@@ -19,7 +19,8 @@ from runner.version import __version__
 COMMANDS = {
     "init": ("runner.cli.init:init", "Write a runner.yaml and a first policy to start from."),
     "validate": ("runner.cli.validate:validate", "Check policies and runner.yaml, offline."),
-    "explain": ("runner.cli.explain:explain", "Explain a fault by its code, with an example."),
+    "explain": ("runner.cli.explain:explain", "Explain a fault by its code, or a key by its name."),
+    "schema": ("runner.cli.schema:schema", "Print the JSON Schema of policies, for editors."),
     "next": ("runner.cli.upcoming:upcoming", "List the coming payments of the policies."),
     "up": ("runner.cli.up:up", "Run the daemon."),
     "status": ("runner.cli.status:status", "Is all well, what needs me, what comes next?"),

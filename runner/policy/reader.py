@@ -190,8 +190,9 @@ class Reader:
         at: Node | Mark = where if where.index or mapping.key else mapping.source.mark(0)
         if mapping.key is None and article == "a policy":
             at = mapping.source.mark(0)
-        key = next((level.keys[name] for level in self.levels.values() if name in level.keys), None)
-        hint = f"add `{name}: …`" + (f": {key.about}" if key else "")
+        homes = [level for level in self.levels.values() if name in level.keys]
+        homes.sort(key=lambda level: level.article != article)
+        hint = f"add `{name}: …`" + (f": {homes[0].keys[name].gist}" if homes else "")
         self.fault(Code.MISSING_KEY, f"{called} lacks the key `{name}`", at, hint)
 
     def warn_if_unsupported(self, level: str, key: str, at: Node) -> None:

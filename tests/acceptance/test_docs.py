@@ -7,6 +7,7 @@ import pytest
 
 from runner.cli.main import COMMANDS
 from runner.policy.language import LEVELS
+from runner.policy.language.config import CONFIG_LEVELS
 from runner.policy.manual import renewed
 from runner.sandbox.faults import CHAIN, TRANSPORT
 from runner.sandbox.sandbox import CONTROLS
@@ -16,14 +17,24 @@ PAGES = [Path("README.md"), *sorted(Path("docs").glob("*.md"))]
 
 def test_every_key_is_documented_and_up_to_date():
     """
-    docs/policy.md is what `make docs` would write, and names every key of every level.
+    docs/policy.md is what `make docs` would write, and names every key of every level, its type,
+    its default, and an example.
     """
     page = Path("docs/policy.md").read_text(encoding="utf-8")
 
     assert page == renewed(page)
-    for level in LEVELS.values():
+    for level in [*LEVELS.values(), *CONFIG_LEVELS.values()]:
         section = page.partition(f"### {level.name}\n")[2].partition("\n### ")[0]
-        assert all(f"| `{key}` |" in section for key in level.keys), level.name
+        rows = dict(re.findall(r"^\| `([\w-]+)` (\|.+)$", section, re.MULTILINE))
+        assert set(rows) == set(level.keys), level.name
+        for key in level.keys.values():
+            kind, _, default, example, about = re.split(
+                r" \| ", rows[key.name].strip("| "), maxsplit=4
+            )
+            assert kind == key.type
+            assert default == ("required" if key.required else key.default or "—")
+            assert key.name in example
+            assert about.startswith(key.about)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)

@@ -14,13 +14,15 @@ class Entry:
         title: The rule that was broken, in a few words.
         about: Why there is such a rule, and how to keep it.
         example: What to write, as it stands in a file.
+        keys: The keys that it is about, as `level.key`; none where it can be about any.
     """
 
     title: str
     about: str
     example: str
+    keys: tuple[str, ...] = ()
 
 
-def entry(title: str, about: str, example: str) -> Entry:
-    """Make an entry."""
-    return Entry(title, " ".join(about.split()), example)
+def entry(title: str, about: str, example: str, keys: str = "") -> Entry:
+    """Make an entry; `keys` are separated by blanks."""
+    return Entry(title, " ".join(about.split()), example, tuple(keys.split()))

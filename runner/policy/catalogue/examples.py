@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+HOSTS = {
+    "gas": "account",
+    "limits": "session",
+    "permissions": "session",
+    "functions-on-contract": "session",
+    "functions": "session",
+}
+"""Where the examples of a level stand, if neither in a map of their own level nor in a schedule."""
+
 EXAMPLES: dict[str, dict[str, str]] = {
     "policy": {
         "version": "version: 1",
@@ -42,7 +51,7 @@ EXAMPLES: dict[str, dict[str, str]] = {
         "wallet": "wallet: sandbox",
         "type": "type: smart",
         "gas": "gas: sponsor",
-        "address": "address: 0x00000000000000000000000000000000000000fa",
+        "address": "address: 0x3f1bf374c210daf46f025cc021727f7e5e0d2f5c",
         "salt": "salt: 1",
         "max_fee": "max_fee: 0.001 native",
         "max_fee_per_day": "max_fee_per_day: 0.05 native",
@@ -97,11 +106,22 @@ EXAMPLES: dict[str, dict[str, str]] = {
         "root": ("permissions: [root]\naccept_risk: a migration of one evening"),
     },
     "functions-on-contract": {
-        "contract": ('functions-on-contract: {contract: vault, functions: ["deposit(uint256)"]}'),
-        "functions": ('functions-on-contract: {contract: vault, functions: ["deposit(uint256)"]}'),
+        "contract": (
+            "permissions:\n"
+            '  - functions-on-contract: {contract: vault, functions: ["deposit(uint256)"]}\n'
+            "  - native-token-transfer: 0"
+        ),
+        "functions": (
+            "permissions:\n"
+            "  - functions-on-contract: {contract: vault, functions: [0xb6b55f25]}\n"
+            "  - native-token-transfer: 0"
+        ),
     },
     "functions": {
-        "functions": 'functions-on-all-contracts: {functions: ["deposit(uint256)"]}',
+        "functions": (
+            'permissions: [functions-on-all-contracts: {functions: ["deposit(uint256)"]}]\n'
+            "accept_risk: vaults are created daily"
+        ),
     },
     "schedule": {
         "session": "session: salaries",
@@ -204,14 +224,14 @@ EXAMPLES: dict[str, dict[str, str]] = {
             "calls: [top_up: {to: hosting, below: 0.1 native, up_to: 0.5 native, max: 0.5 native}]"
         ),
         "sweep": ("calls: [sweep: {token: usdc, keep: 1000 usdc, to: vault, max: 5000 usdc}]"),
-        "memo": "calls: [pay: {to: alice, amount: 2500 usdc, memo: salary}]",
-        "ref": "calls: [pay: {to: alice, amount: 2500 usdc, ref: INV-2026-117}]",
+        "memo": "calls: [{pay: {alice: 2500 usdc}, memo: salary}]",
+        "ref": "calls: [{pay: {alice: 2500 usdc}, ref: INV-2026-117}]",
     },
     "pay": {
         "to": "pay: {to: alice, amount: 2500 usdc}",
         "amount": "pay: {to: alice, amount: 2_500.50 usdc}",
-        "memo": "calls: [pay: {to: alice, amount: 2500 usdc, memo: salary}]",
-        "ref": "calls: [pay: {to: alice, amount: 2500 usdc, ref: INV-2026-117}]",
+        "memo": "pay: {to: alice, amount: 2500 usdc, memo: salary}",
+        "ref": "pay: {to: alice, amount: 2500 usdc, ref: INV-2026-117}",
     },
     "call": {
         "contract": 'call: {contract: vault, function: "deposit(uint256)", args: [40 usdc]}',
@@ -225,58 +245,59 @@ EXAMPLES: dict[str, dict[str, str]] = {
             'call: {contract: vault, function: "deposit(uint256 amount)", args: {amount: 40 usdc}}'
         ),
         "value": 'call: {contract: vault, function: "deposit()", value: 0.1 native}',
-        "memo": "calls: [pay: {to: alice, amount: 2500 usdc, memo: salary}]",
-        "ref": "calls: [pay: {to: alice, amount: 2500 usdc, ref: INV-2026-117}]",
+        "memo": 'call: {contract: vault, function: "harvest()", memo: weekly harvest}',
+        "ref": 'call: {contract: vault, function: "harvest()", ref: HARVEST-7}',
     },
     "approve": {
         "spender": "approve: {spender: vault, amount: 40 usdc}",
         "amount": "approve: {spender: vault, amount: 40 usdc}",
         "token": "approve: {spender: vault, token: usdc, amount: 0}",
-        "memo": "calls: [pay: {to: alice, amount: 2500 usdc, memo: salary}]",
-        "ref": "calls: [pay: {to: alice, amount: 2500 usdc, ref: INV-2026-117}]",
+        "memo": "approve: {spender: vault, amount: 40 usdc, memo: for the deposit}",
+        "ref": "approve: {spender: vault, amount: 40 usdc, ref: DEPOSIT-7}",
     },
     "raw": {
         "to": "raw: {to: vault, data: 0xd0e30db0}",
         "data": "raw: {to: vault, data: 0xd0e30db0}",
         "value": "raw: {to: vault, data: 0xd0e30db0, value: 1 gwei}",
-        "memo": "calls: [pay: {to: alice, amount: 2500 usdc, memo: salary}]",
-        "ref": "calls: [pay: {to: alice, amount: 2500 usdc, ref: INV-2026-117}]",
+        "memo": "raw: {to: vault, data: 0xd0e30db0, value: 1 gwei, memo: wrap}",
+        "ref": "raw: {to: vault, data: 0xd0e30db0, value: 1 gwei, ref: WRAP-7}",
     },
     "pay_each": {
         "csv": "pay_each: {csv: salaries.csv, token: usdc}",
         "token": "pay_each: {csv: salaries.csv, token: usdc}",
         "columns": (
-            "pay_each: {csv: salaries.csv, token: usdc, columns: {to: wallet, amount: net}}"
+            "pay_each: {csv: payments.csv, token: usdc, columns: {to: wallet, amount: net}}"
         ),
-        "memo": "calls: [pay: {to: alice, amount: 2500 usdc, memo: salary}]",
-        "ref": "calls: [pay: {to: alice, amount: 2500 usdc, ref: INV-2026-117}]",
+        "memo": "pay_each: {csv: salaries.csv, token: usdc, memo: salary}",
+        "ref": "pay_each: {csv: salaries.csv, token: usdc, ref: SALARIES-2026-12}",
     },
     "columns": {
-        "to": "pay_each: {csv: salaries.csv, token: usdc, columns: {to: wallet}}",
-        "amount": "pay_each: {csv: salaries.csv, token: usdc, columns: {amount: net}}",
-        "memo": "pay_each: {csv: salaries.csv, token: usdc, columns: {memo: name}}",
-        "ref": "pay_each: {csv: salaries.csv, token: usdc, columns: {ref: number}}",
+        "to": "pay_each: {csv: payments.csv, token: usdc, columns: {to: wallet, amount: net}}",
+        "amount": "pay_each: {csv: payments.csv, token: usdc, columns: {to: wallet, amount: net}}",
+        "memo": "pay_each: {csv: salaries.csv, token: usdc, columns: {memo: ref}}",
+        "ref": "pay_each: {csv: salaries.csv, token: usdc, columns: {ref: memo}}",
     },
     "top_up": {
         "to": "top_up: {to: hosting, below: 10 usdc, up_to: 50 usdc, max: 50 usdc}",
         "below": "top_up: {to: hosting, below: 10 usdc, up_to: 50 usdc, max: 50 usdc}",
         "up_to": "top_up: {to: hosting, below: 10 usdc, up_to: 50 usdc, max: 50 usdc}",
         "max": "top_up: {to: hosting, below: 10 usdc, up_to: 50 usdc, max: 50 usdc}",
-        "memo": "calls: [pay: {to: alice, amount: 2500 usdc, memo: salary}]",
-        "ref": "calls: [pay: {to: alice, amount: 2500 usdc, ref: INV-2026-117}]",
+        "memo": "top_up: {to: hosting, below: 10 usdc, up_to: 50 usdc, max: 50 usdc, memo: rent}",
+        "ref": "top_up: {to: hosting, below: 10 usdc, up_to: 50 usdc, max: 50 usdc, ref: HOST-7}",
     },
     "sweep": {
         "token": "sweep: {token: usdc, keep: 1000 usdc, to: vault, max: 5000 usdc}",
         "keep": "sweep: {token: usdc, keep: 1000 usdc, to: vault, max: 5000 usdc}",
         "to": "sweep: {token: usdc, keep: 1000 usdc, to: vault, max: 5000 usdc}",
         "max": "sweep: {token: usdc, keep: 1000 usdc, to: vault, max: 5000 usdc}",
-        "memo": "calls: [pay: {to: alice, amount: 2500 usdc, memo: salary}]",
-        "ref": "calls: [pay: {to: alice, amount: 2500 usdc, ref: INV-2026-117}]",
+        "memo": "sweep: {token: usdc, keep: 1000 usdc, to: vault, max: 5000 usdc, memo: profit}",
+        "ref": "sweep: {token: usdc, keep: 1000 usdc, to: vault, max: 5000 usdc, ref: SWEEP-7}",
     },
 }
 """By level and key."""
 
-_SERVICE = "wallets: {alchemy: {url: https://api.g.alchemy.com/v2, "
+_SERVICE = "wallets:\n  alchemy:\n    url: https://api.g.alchemy.com/v2\n    "
+_OWNER = "signers:\n  treasury-owner: "
 
 CONFIG_EXAMPLES: dict[str, dict[str, str]] = {
     "config": {
@@ -284,7 +305,7 @@ CONFIG_EXAMPLES: dict[str, dict[str, str]] = {
         "store": "store: sqlite:///.runner/ledger.db",
         "secret_key": "secret_key: {file: .runner/secret.key}",
         "wallets": "wallets: {sandbox: {embedded: true}}",
-        "signers": "signers: {treasury-owner: {env: TREASURY_OWNER_KEY}}",
+        "signers": _OWNER + "{env: TREASURY_OWNER_KEY}",
         "http": "http: {bind: 127.0.0.1:8080}",
         "alerts": "alerts: {routes: [{min_severity: warning, to: [{env: ALERT_URL}]}]}",
         "organisation": "organisation: organisation.yaml",
@@ -299,41 +320,33 @@ CONFIG_EXAMPLES: dict[str, dict[str, str]] = {
         "embedded": "wallets: {sandbox: {embedded: true}}",
         "state": "wallets: {sandbox: {embedded: true, state: .runner/sandbox.json}}",
         "url": "wallets: {dev: {url: http://127.0.0.1:8545/v2/dev}}",
-        "api_key": _SERVICE + "api_key: {env: ALCHEMY_API_KEY}}}",
-        "rpc_url": _SERVICE + "rpc_url: {base: {env: BASE_RPC_URL}}}}",
-        "gas_policies": (
-            _SERVICE + "gas_policies: {default: 11111111-2222-4333-8444-555555555555}}}"
-        ),
-        "rate_limit": _SERVICE + "rate_limit: 25/s}}",
-        "timing": _SERVICE + "timing: {inclusion: 120s, min_lead: 5m}}}",
+        "api_key": _SERVICE + "api_key: {env: ALCHEMY_API_KEY}",
+        "rpc_url": _SERVICE + "rpc_url: {base: {env: BASE_RPC_URL}}",
+        "gas_policies": _SERVICE + "gas_policies: {default: 11111111-2222-4333-8444-555555555555}",
+        "rate_limit": _SERVICE + "rate_limit: 25/s",
+        "timing": _SERVICE + "timing: {inclusion: 120s, min_lead: 5m}",
     },
     "timing": {
-        "inclusion": _SERVICE + "timing: {inclusion: 120s}}}",
-        "skew": _SERVICE + "timing: {skew: 30s}}}",
-        "min_lead": _SERVICE + "timing: {min_lead: 5m}}}",
-        "clock": _SERVICE + "timing: {clock: system}}}",
-        "finality": _SERVICE + "timing: {finality: {blocks: 12, age: 30s}}}}",
+        "inclusion": _SERVICE + "timing: {inclusion: 120s}",
+        "skew": _SERVICE + "timing: {skew: 30s}",
+        "min_lead": _SERVICE + "timing: {min_lead: 5m}",
+        "clock": _SERVICE + "timing: {clock: system}",
+        "finality": _SERVICE + "timing: {finality: {blocks: 12, age: 30s}}",
     },
     "finality": {
-        "blocks": _SERVICE + "timing: {finality: {blocks: 12}}}}",
-        "age": _SERVICE + "timing: {finality: {age: 30s}}}}",
+        "blocks": _SERVICE + "timing: {finality: {blocks: 12}}",
+        "age": _SERVICE + "timing: {finality: {age: 30s}}",
     },
     "signer": {
-        "env": "signers: {treasury-owner: {env: TREASURY_OWNER_KEY}}",
-        "file": "signers: {treasury-owner: {file: /run/secrets/treasury}}",
-        "keystore": (
-            "signers: {treasury-owner: {keystore: keys/treasury.json, password: {env: PASSWORD}}}"
-        ),
-        "password": (
-            "signers: {treasury-owner: {keystore: keys/treasury.json, password: {env: PASSWORD}}}"
-        ),
-        "command": "signers: {treasury-owner: {command: [signing-device, --account, treasury]}}",
-        "manual": (
-            "signers: {treasury-owner: {manual: 0x00000000000000000000000000000000000a11ce}}"
-        ),
+        "env": _OWNER + "{env: TREASURY_OWNER_KEY}",
+        "file": _OWNER + "{file: /run/secrets/treasury}",
+        "keystore": (_OWNER + "{keystore: keys/treasury.json, password: {env: PASSWORD}}"),
+        "password": (_OWNER + "{keystore: keys/treasury.json, password: {env: PASSWORD}}"),
+        "command": _OWNER + "{command: [signing-device, --account, treasury]}",
+        "manual": (_OWNER + "{manual: 0x00000000000000000000000000000000000a11ce}"),
         "private_key_for_sandbox_only": (
-            "signers: {toy: {private_key_for_sandbox_only: "
-            '"0x0000000000000000000000000000000000000000000000000000000000000001"}}'
+            "signers:\n  toy:\n    private_key_for_sandbox_only:\n      "
+            "0x0000000000000000000000000000000000000000000000000000000000000001"
         ),
         "sandbox_only": "signers: {toy: {env: TOY_KEY, sandbox_only: true}}",
     },

@@ -165,6 +165,7 @@ FORM: dict[Code, Entry] = {
         "another version of the language",
         "There is version 1.",
         "version: 1",
+        "policy.version book.version",
     ),
     Code.EMPTY: entry(
         "an empty list or map",
@@ -269,46 +270,58 @@ FORM: dict[Code, Entry] = {
         "the amount must be above 0",
         "A payment of nothing still costs a fee, a fee bound of 0 refuses everything.",
         "amount: 10 usdc",
+        "pay.amount top_up.below top_up.up_to top_up.max sweep.max account.max_fee "
+        "account.max_fee_per_day",
     ),
     Code.WRONG_ASSET: entry(
         "another asset is needed here",
         "Fees and values are paid in the chain's coin, approvals are given for tokens.",
         "max_fee: 0.001 native",
+        "account.max_fee account.max_fee_per_day approve.amount "
+        "permissions.erc20-token-transfer call.value raw.value",
     ),
     Code.AMOUNT_TWICE: entry(
         "two amounts of one asset",
         "Which of them counts would be a guess.",
         "per_day: [6000 usdc, 0.1 native]",
+        "limits.per_run limits.per_day limits.per_week limits.per_month limits.per_lifetime "
+        "session.max_exposure schedule.until_total schedule.approve_above "
+        "schedule.new_receiver_above",
     ),
     Code.BAD_PATH: entry(
         "a file beside the policy cannot be used",
         "The path is relative to the policy's file; books end in .yaml or .yml, tables in .csv, "
         "ABIs in .json. Symbolic links are followed, and what they lead to must end so too.",
         "include: [shared/books.yaml]",
+        "policy.include call.abi pay_each.csv",
     ),
     Code.BAD_BOOK: entry(
         "a book holds what only a policy may",
         "An included file shares tokens, contacts, groups and defaults. Accounts, sessions and "
         "schedules stay in the policy, where a reviewer sees them.",
         "tokens: {usdc: {decimals: 6, address: 0x036CbD53842c5426634e7929541eC2318f3dCF7e}}",
+        "policy.include",
     ),
     Code.BAD_CSV: entry(
         "not a table that can be paid from",
         "UTF-8, separated by commas, quoted by double quotes, a header in the first line, the same "
         "number of columns in each.",
         "to,amount,memo\nalice,2500.00,salary",
+        "pay_each.csv pay_each.columns",
     ),
     Code.TOO_MANY_ROWS: entry(
         "more rows than one batch takes",
         "A run is one operation, all or nothing: at most 50 payments. Split the file, one schedule "
         "for each.",
         "pay_each: {csv: salaries-a-to-m.csv, token: usdc}",
+        "pay_each.csv",
     ),
     Code.BAD_ABI: entry(
         "not an ABI with such a function",
         "A JSON list of entries, or an object with the key `abi`, as compilers write it. Where two "
         "functions share a name, `function` is the whole signature.",
         "call: {contract: vault, abi: vault.json, function: deposit, args: [40 usdc]}",
+        "call.abi call.function",
     ),
 }
 """By code."""

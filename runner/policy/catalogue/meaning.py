@@ -24,23 +24,27 @@ MEANING: dict[Code, Entry] = {
     ),
     Code.UNKNOWN_CONTACT: entry(
         "no such contact",
-        "Names stand for addresses by `contacts`, `groups` and `tokens` of this file.",
+        "Names stand for addresses by `contacts`, `tokens` and `accounts` of this file, and by the "
+        "books that it includes.",
         "contacts: {alice: 0x00000000000000000000000000000000000a11ce}",
     ),
     Code.UNKNOWN_ACCOUNT: entry(
         "no such account",
         "A session names an account of the same file.",
         "account: treasury",
+        "session.account",
     ),
     Code.UNKNOWN_SESSION: entry(
         "no such session",
         "A schedule names a session of the same file.",
         "session: salaries",
+        "schedule.session",
     ),
     Code.NOT_ON_CHAIN: entry(
         "the token has no address on this chain",
         "A token with addresses by chain needs one for each chain it is paid on.",
         "address: {base: 0x833589fcd6edb6e08f4c7c32d4f71b54bda02913}",
+        "token.address",
     ),
     Code.UNKNOWN_CHAIN: entry(
         "no such chain",
@@ -51,52 +55,62 @@ MEANING: dict[Code, Entry] = {
         "a name stands for two things",
         "Tokens, contacts and groups share their names, since each can stand for an address.",
         "contacts: {usdc-faucet: 0x0000000000000000000000000000000000000405}",
+        "policy.tokens policy.contacts policy.groups policy.include",
     ),
     Code.NOT_ONE_RECEIVER: entry(
         "a group where one address is needed",
         "Write one call for each member.",
         "pay: {alice: 10 usdc, bob: 10 usdc}",
+        "pay.to policy.groups",
     ),
     Code.UNKNOWN_WALLET: entry(
         "no such wallet profile",
         "`wallet` names an entry below `wallets` of runner.yaml.",
         "wallet: sandbox",
+        "account.wallet policy.wallet",
     ),
     Code.UNKNOWN_SIGNER: entry(
         "no such signer",
         "`owner` names an entry below `signers` of runner.yaml.",
         "owner: treasury-owner",
+        "account.owner",
     ),
     Code.UNKNOWN_GAS_POLICY: entry(
         "no such gas policy",
         "`gas` names an entry below `gas_policies` of the wallet profile.",
         "gas: {sponsor: default}",
+        "account.gas gas.sponsor",
     ),
     Code.SANDBOX_MISMATCH: entry(
         "play money and real keys do not mix",
         "A signer marked `sandbox_only` signs for sandboxes alone, any other never for one (G3).",
         "signers: {treasury-owner: {env: DEV_KEY, sandbox_only: true}}",
+        "account.owner account.wallet signer.sandbox_only",
     ),
     Code.POLICY_TWICE: entry(
         "two files have the same policy name",
         "What was paid is remembered under the name.",
         "name: payroll-2026",
+        "policy.name",
     ),
     Code.PREVIOUS_NAME_IN_USE: entry(
         "a former name is in use",
         "One history belongs to one name.",
         "previous_names: [salaries-2025]",
+        "session.previous_names schedule.previous_names",
     ),
     Code.NO_MAX_FEE: entry(
         "this chain has no default fee bound",
         "Where the coin is not known to be ether, its worth is not known either (G2).",
         "max_fee: 0.5 native",
+        "account.max_fee",
     ),
     Code.NOT_ONE_KIND: entry(
         "exactly one kind of call",
-        "Each item of `calls` is one of pay, call, approve, raw; a schedule has `calls` or one "
-        "short form.",
+        "Each item of `calls` is one of pay, pay_each, call, approve, raw, top_up, sweep; a "
+        "schedule has `calls` or one short form.",
         "calls:\n  - pay: {to: alice, amount: 10 usdc}",
+        "schedule.calls",
     ),
     Code.NOT_A_SIGNATURE: entry(
         "not a function signature",
@@ -108,11 +122,13 @@ MEANING: dict[Code, Entry] = {
         "the arguments do not fit the signature",
         "`args` is a list by position, or a map by parameter name; all are needed.",
         "args: {amount: 40 usdc}",
+        "call.args argument.name",
     ),
     Code.BAD_ARGUMENT: entry(
         "an argument is not of its type",
         "Integers as digits, hex or an amount with its unit; bytes as hex; addresses as names.",
         "args: [alice, 40 usdc, true, 0x00ff]",
+        "call.args",
     ),
     Code.NOT_HEX: entry(
         "not hex data",
@@ -123,74 +139,89 @@ MEANING: dict[Code, Entry] = {
         "an approval without limit",
         "It counts as spend of the full amount, and would outlive the session (B7).",
         "approve: {vault: 40 usdc}",
+        "approve.amount",
     ),
     Code.NOT_A_RECEIVER: entry(
         "not among the session's receivers",
         "The runner would refuse this payment each time.",
         "receivers: [staff, hosting]",
+        "session.receivers pay.to",
     ),
     Code.NO_CALLS: entry(
         "the schedule calls nothing",
         "It needs `calls`, or one short form.",
         "pay: {hosting: 19.99 usdc}",
+        "schedule.calls",
     ),
     Code.BAD_PERMISSION: entry(
         "not a permission",
         "One of the eight kinds an item, with its value; `root` is a bare word.",
         "permissions:\n  - erc20-token-transfer: 20000 usdc",
+        "session.permissions permissions.root",
     ),
     Code.ROOT_NOT_ALONE: entry(
         "`root` stands alone",
         "It allows everything; no other permission limits it, and the service refuses both.",
         "permissions: [root]",
+        "permissions.root",
     ),
     Code.PERMISSION_TWICE: entry(
         "two permissions for the same thing",
         "The service refuses them, or the last one silently counts: never their sum.",
         "- erc20-token-transfer: 20000 usdc",
+        "session.permissions",
     ),
     Code.RISK_NOT_ACCEPTED: entry(
         "a permission that can widen itself",
         "root, account-functions, functions-on-all-contracts, and access to the account's own "
         "modules or the EntryPoint let a key escape its other limits. If it must be, say why.",
         'accept_risk: "one-off migration, removed in March"',
+        "session.accept_risk permissions.root permissions.account-functions "
+        "permissions.functions-on-all-contracts permissions.contract-access",
     ),
     Code.FUNCTION_REFUSED: entry(
         "a function of the account that no key is granted",
         "execute, installValidation, upgradeToAndCall and their like stay with the owner.",
         'functions-on-contract: {contract: vault, functions: ["deposit(uint256)"]}',
+        "permissions.account-functions",
     ),
     Code.NOTHING_ALLOWED: entry(
         "limits alone allow nothing",
         "native-token-transfer and gas-limit bound a key that another permission lets call.",
         "permissions:\n  - contract-access: vault\n  - native-token-transfer: 0",
+        "permissions.native-token-transfer permissions.gas-limit",
     ),
     Code.ENDLESS: entry(
         "a grant that never ends",
         "A stolen key without expiry stays dangerous for ever, and a payment under it can never "
         "be proved dead.",
         "lifetime: 45d",
+        "session.lifetime",
     ),
     Code.RENEWED_TOO_EARLY: entry(
         "renewal begins too early",
         "At most 80% of the lifetime (R2), else grants would follow each other without rest.",
         "renew_before: 33%",
+        "session.renew_before",
     ),
     Code.NO_DAILY_LIMIT: entry(
         "a computed call needs a daily limit",
         "What top_up and sweep send is read from the chain when they run: a limit per_day, of the "
         "session or the schedule, bounds what a wrong answer can cost (G10).",
         "limits: {per_day: [5000 usdc]}",
+        "top_up.max sweep.max limits.per_day",
     ),
     Code.NO_TRIGGER: entry(
         "the schedule has no trigger",
         "Exactly one of cron, every, at, dates.",
         'cron: "0 9 1 * *"',
+        "schedule.cron schedule.every schedule.at schedule.dates",
     ),
     Code.TWO_TRIGGERS: entry(
         "the schedule has two triggers",
         "Write two schedules.",
         "every: 1w",
+        "schedule.cron schedule.every schedule.at schedule.dates",
     ),
     Code.BAD_CRON: entry(
         "not a cron expression",
@@ -201,53 +232,63 @@ MEANING: dict[Code, Entry] = {
         "it never fires",
         "No calendar has such a day, or the bounds exclude it.",
         'cron: "0 9 28 2 *"',
+        "schedule.at",
     ),
     Code.NO_TIMEZONE: entry(
         "a time zone is missing",
         "09:00 is an instant only somewhere. The zone of this machine is never used.",
         "defaults: {timezone: Europe/Berlin}",
+        "schedule.timezone blackout.timezone",
     ),
     Code.NO_DAY_MATCH: entry(
         "two day fields can be read in two ways",
         "Cron joins day of month and day of week by `or`, most people mean `and`: write it.",
         'cron: "0 9 13 * 5"\nday_match: and',
+        "schedule.cron schedule.day_match",
     ),
     Code.NO_WINDOW: entry(
         "`catch_up: all` needs a window",
         "After a long pause it would pay everything at once: say how far back.",
         "catch_up: all\ncatch_up_window: 24h",
+        "schedule.catch_up schedule.catch_up_window",
     ),
     Code.END_BEFORE_START: entry(
         "the end is not after the start",
         "Nothing would ever be paid.",
         "start_at: 2026-12-01T00:00Z\nend_at: 2027-12-01T00:00Z",
+        "schedule.start_at schedule.end_at blackout.until",
     ),
     Code.NOT_ONE_INSTANT: entry(
         "the clocks leave the time out, or show it twice",
         "On the days the clocks change. An offset says which instant is meant.",
         "at: 2026-10-25T02:30+02:00",
+        "schedule.dst_gap schedule.dst_fold",
     ),
     Code.NOT_A_DATE: entry(
         "not a date of `dates`",
         "A wall-clock time without offset, read in `timezone`; or a rule: last_business_day, "
         "nth_weekday, nearest_weekday.",
         'dates: [2026-12-24T09:00, {last_business_day: "17:00"}]',
+        "schedule.dates",
     ),
     Code.BAD_BLACKOUT: entry(
         "a blackout has one beginning and one end",
         "Either `cron` and `for`, again and again, or `from` and `until`, once.",
         "blackout: [{from: 2026-12-24, until: 2027-01-01, action: skip}]",
+        "schedule.blackout",
     ),
     Code.BAD_CONDITION: entry(
         "not a condition that can be checked",
         "`balance` or `argument`, one an item; an argument has at least one comparison, and "
         "`above`, `below` and their like compare numbers.",
         "require: [balance: {at_least: 5000 usdc}]",
+        "schedule.require",
     ),
     Code.NOT_ONE_WALLET: entry(
         "a wallet is embedded or has a url",
         "Exactly one of them.",
         "wallets: {sandbox: {embedded: true}}",
+        "wallet.embedded wallet.url",
     ),
     Code.BAD_URL: entry(
         "not a URL of http or https",
@@ -258,6 +299,7 @@ MEANING: dict[Code, Entry] = {
         "not a reference to a secret",
         "A map of one key that says where the secret lies.",
         "secret_key: {file: .runner/secret.key}",
+        "signer.password",
     ),
     Code.PLAIN_SECRET: entry(
         "a secret is written out",
@@ -273,6 +315,7 @@ MEANING: dict[Code, Entry] = {
         "listening beyond this machine needs a token",
         "Whoever reaches the port could pause and pay.",
         "http: {bind: 0.0.0.0:8080, token: {env: RUNNER_HTTP_TOKEN}}",
+        "http.bind http.token",
     ),
     Code.BAD_STORE: entry(
         "not a ledger that can be opened",
@@ -288,22 +331,26 @@ MEANING: dict[Code, Entry] = {
         "not a place where alerts can go",
         "Each route has a severity and where to: a reference to a URL, since it holds a token.",
         "alerts: {routes: [{min_severity: warning, to: [{env: ALERT_URL}]}]}",
+        "alerts.routes",
     ),
     Code.NO_EFFECT: entry(
         "the key has no effect here",
         "It belongs to another trigger.",
         "every: 1w",
+        "schedule.anchor schedule.day_match schedule.dst_gap schedule.dst_fold",
     ),
     Code.CRON_EVERY_MINUTE_OF_ONE_HOUR: entry(
         "follows elapsed time, yet names one hour",
         "A cron whose minute or hour begins with `*` fires through the change of the clocks as "
         "time goes by; in one hour it may be left out for a day, or come twice (T3).",
         'cron: "0,30 2 * * *"',
+        "schedule.cron",
     ),
     Code.ROOT_GRANTED: entry(
         "root is granted",
         "A thief of the session key could take everything, until it expires and beyond.",
         "permissions: derive",
+        "permissions.root",
     ),
     Code.VARIABLE_IGNORED: entry(
         "the variable names no setting",
@@ -314,59 +361,70 @@ MEANING: dict[Code, Entry] = {
         "no schedule uses the session",
         "Its key would be granted, renewed and paid for, and never sign.",
         "schedules: {hosting: {session: salaries, every: 1w, pay: {hosting: 19.99 usdc}}}",
+        "policy.sessions",
     ),
     Code.PAID_TWICE_IN_ONE_FILE: entry(
         "two rows pay the same receiver the same amount",
         "Most often a line was pasted twice. If both are meant, give them different `ref`s.",
         "to,amount,ref\nalice,100,INV-1\nalice,100,INV-2",
+        "pay_each.csv",
     ),
     Code.NEVER_FIRES_AGAIN: entry(
         "it will not fire any more",
         "All of its slots lie in the past, or beyond `end_at`.",
         "end_at: 2030-12-31T23:59Z",
+        "schedule.at schedule.dates schedule.end_at",
     ),
     Code.SKIPS_MONTHS: entry(
         "some months have no such day",
         "The 29th, 30th and 31st are left out where they do not exist; `L` is the last day.",
         'cron: "0 9 L * *"',
+        "schedule.cron schedule.every date-rule.nth",
     ),
     Code.HITS_A_CLOCK_CHANGE: entry(
         "a slot meets a change of the clocks",
         "In spring the time is left out, in autumn it comes twice: `dst_gap` and `dst_fold` decide "
         "(T2, T3). An hour that no clock skips avoids both.",
         'cron: "30 4 * * *"',
+        "schedule.cron schedule.dates schedule.dst_gap schedule.dst_fold",
     ),
     Code.TWICE_IN_ONE_MONTH: entry(
         "two payments fall into one month",
         "Four weeks or thirty days are shorter than most months. Paid by the calendar, each month "
         "has one.",
         'cron: "0 9 1 * *"',
+        "schedule.every",
     ),
     Code.EITHER_DAY: entry(
         "either day will do",
         "With `day_match: or` it fires on the day of month and on every such weekday as well.",
         'cron: "0 9 13 * 5"\nday_match: and',
+        "schedule.day_match",
     ),
     Code.BROADER_THAN_NEEDED: entry(
         "the session may do more than its schedules need",
         "What nothing uses serves only a thief of the key. `derive` asks for the least.",
         "permissions: derive",
+        "session.permissions",
     ),
     Code.LONGER_THAN_NEEDED: entry(
         "the grant outlives what it is for",
         "A key that has nothing more to sign still can; shorter grants are renewed by themselves.",
         "lifetime: 45d",
+        "session.lifetime",
     ),
     Code.CONTACT_UNUSED: entry(
         "nobody pays this contact",
         "An address that nothing uses is not reviewed either. Shared books may hold more.",
         "contacts: {alice: 0x00000000000000000000000000000000000a11ce}",
+        "policy.contacts",
     ),
     Code.AMOUNT_OUT_OF_LINE: entry(
         "one amount is a thousand times the others",
         "Most often three zeros too many, or another unit. If it is meant, pay it from a schedule "
         "of its own.",
         "amount: 2500 usdc",
+        "pay.amount",
     ),
 }
 """By code."""

@@ -7,38 +7,68 @@ from runner.policy.language.level import Key, level
 POLICY = level(
     "policy",
     "a policy",
-    Key("version", "1", "The version of this language.", required=True),
+    Key("version", "1", "The version of this language; there is 1.", required=True),
     Key(
         "name",
         "name",
-        ("The policy's name, unique among all files: what was paid is remembered under it."),
+        (
+            "The policy's name, unique among all files. What was paid is remembered under it: "
+            "under another name it would be another policy."
+        ),
         required=True,
     ),
-    Key("description", "text", "What the policy is for."),
-    Key("chain", "chain", "Chain of accounts that name none."),
-    Key("wallet", "name", "Wallet profile of runner.yaml for accounts that name none."),
+    Key("description", "text", "What the policy is for; people read it, nothing else does."),
+    Key("chain", "chain", "Chain of the accounts that name none."),
+    Key("wallet", "name", "Wallet profile of runner.yaml for the accounts that name none."),
     Key(
         "defaults",
         "map",
-        "Values for keys of the schedules and sessions below that do not write them.",
+        "Values for keys that a session or schedule below does not write itself.",
     ),
     Key(
         "include",
         "list of paths",
-        "Shared books beside the file: tokens, contacts, groups, defaults.",
+        (
+            "Books beside the file: their tokens, contacts, groups and defaults hold here as if "
+            "written here."
+        ),
     ),
-    Key("tokens", "map", "ERC-20 tokens by name."),
-    Key("contacts", "map", "Addresses by name."),
-    Key("groups", "map", "Lists of contacts by name."),
-    Key("accounts", "map", "Smart accounts that pay, by name."),
-    Key("sessions", "map", "Session keys on these accounts, by name."),
-    Key("schedules", "map", "What is to be paid when, by name."),
+    Key(
+        "tokens",
+        "map by name",
+        "ERC-20 tokens. The name is the unit of amounts: `2500 usdc`.",
+    ),
+    Key(
+        "contacts",
+        "map of names to addresses",
+        "Addresses by name. The name may stand wherever an address may.",
+    ),
+    Key(
+        "groups",
+        "map of names to lists of addresses or names",
+        "Lists of contacts by name, for `receivers`.",
+    ),
+    Key(
+        "accounts",
+        "map by name",
+        "Smart accounts that pay: who owns each, where it lives, who pays its gas.",
+    ),
+    Key(
+        "sessions",
+        "map by name",
+        "Session keys on these accounts: what each may do, and how long one grant of it lives.",
+    ),
+    Key(
+        "schedules",
+        "map by name",
+        "What is paid when. Each due time of a schedule is paid at most once.",
+    ),
 )
 
 BOOK = level(
     "book",
     "a book",
-    Key("version", "1", "The version of this language."),
+    Key("version", "1", "The version of this language; there is 1."),
     POLICY.keys["description"],
     POLICY.keys["tokens"],
     POLICY.keys["contacts"],
@@ -49,11 +79,16 @@ BOOK = level(
 TOKEN = level(
     "token",
     "a token",
-    Key("decimals", "integer", "Decimals of the token, 0 to 36.", required=True),
+    Key(
+        "decimals",
+        "integer, 0 to 36",
+        "How many decimals one unit has; an amount with more of them is an error.",
+        required=True,
+    ),
     Key(
         "address",
         "address or map by chain",
-        "The token's contract: one address for every chain, or one for each.",
+        "The token's contract: one address that holds on every chain, or one for each chain.",
         required=True,
     ),
 )
@@ -61,9 +96,24 @@ TOKEN = level(
 ACCOUNT = level(
     "account",
     "an account",
-    Key("owner", "name", "The signer of runner.yaml that owns the account.", required=True),
-    Key("chain", "chain", "The chain it lives on.", "the policy's chain"),
-    Key("wallet", "name", "The wallet profile of runner.yaml.", "the policy's wallet"),
+    Key(
+        "owner",
+        "name",
+        "The signer of runner.yaml that owns the account. It signs grants, never payments.",
+        required=True,
+    ),
+    Key(
+        "chain",
+        "chain",
+        "The chain the account lives on: a name, or an EIP-155 id.",
+        "the policy's chain",
+    ),
+    Key(
+        "wallet",
+        "name",
+        "The wallet profile of runner.yaml whose service sends its operations.",
+        "the policy's wallet",
+    ),
     Key(
         "type",
         "smart or eip7702",
@@ -73,25 +123,42 @@ ACCOUNT = level(
     Key(
         "gas",
         "native, sponsor or {sponsor: NAME}",
-        "Who pays for gas: the account, or a gas policy of the wallet profile.",
+        (
+            "Who pays for gas: the account itself, the default gas policy of the wallet profile, "
+            "or another policy by its name."
+        ),
         "native",
     ),
     Key(
         "address",
         "address",
-        "Compared with the address computed offline; needed where none can be computed.",
+        (
+            "The account's address. It must equal the one computed from owner and salt; where "
+            "none can be computed, it must be written."
+        ),
     ),
-    Key("salt", "integer", "Salt of the counterfactual address.", "0"),
+    Key(
+        "salt",
+        "integer",
+        "Enters the computed address: another salt is another account of the same owner.",
+        "0",
+    ),
     Key(
         "max_fee",
         "amount of the coin",
-        "Most one operation may cost, all gas fields together.",
+        (
+            "Most that one operation may cost: all of its gas fields, at the highest fee it "
+            "offers. A dearer one is not signed."
+        ),
         "0.002 ether on layer 2, 0.02 on mainnet; to be written elsewhere",
     ),
     Key(
         "max_fee_per_day",
         "amount of the coin",
-        "Most the operations of a day (UTC) may cost.",
+        (
+            "Most that the operations of a day (UTC) may cost: sponsored, reverted, replaced "
+            "ones and burns count too."
+        ),
         "50 × max_fee; none on a sandbox",
     ),
 )
@@ -99,5 +166,10 @@ ACCOUNT = level(
 GAS = level(
     "gas",
     "`gas`",
-    Key("sponsor", "name", "A gas policy of the wallet profile.", required=True),
+    Key(
+        "sponsor",
+        "name",
+        "The gas policy that pays, by its name below `gas_policies` of the wallet profile.",
+        required=True,
+    ),
 )

@@ -92,7 +92,9 @@ TIMING = level(
 FINALITY = level(
     "finality",
     "`finality`",
-    Key("blocks", "integer", "Blocks, the including one counted.", "12; 1 on a sandbox"),
+    Key(
+        "blocks", "integer, 1 to 100000", "Blocks, the including one counted.", "12; 1 on a sandbox"
+    ),
     Key("age", "duration or 0", "The age that block must have by then.", "30s; 0s on a sandbox"),
 )
 

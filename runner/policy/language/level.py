@@ -23,6 +23,11 @@ class Key:
     default: str | None = None
     required: bool = False
 
+    @property
+    def gist(self) -> str:
+        """The first sentence of what it does."""
+        return self.about.partition(". ")[0].removesuffix(".") + "."
+
 
 @frozen
 class Level:
