@@ -48,6 +48,8 @@ class Venue:
     sandbox: bool
     independent: bool
     gas_policies: Mapping[str, str]
+    second_look: timedelta = timedelta(minutes=1)
+    """R23: everything is looked at again this often, whatever the timers say."""
 
     @property
     def name(self) -> str:
