@@ -25,19 +25,32 @@ _TICK = timedelta(seconds=2)
 
 
 class DueSlots:
-    """One schedule's place on its calendar; the ledger holds the same place (M3)."""
+    """
+    One schedule's place on its calendar; the ledger holds the same place (M3).
+
+    Slots due at `until` or later are known, since the ones before are judged by them, but nobody
+    decides them here.
+    """
 
     def __init__(
-        self, schedule: ScheduleContext, *, anchor: datetime, decided_until: datetime
+        self,
+        schedule: ScheduleContext,
+        *,
+        anchor: datetime,
+        decided_until: datetime,
+        until: datetime | None = None,
     ) -> None:
         self._schedule = schedule
+        self._until = until
         self._table = timetable(schedule.spec, anchor=anchor)
         self._decided_until = decided_until
 
     def next_at(self) -> datetime | None:
         """When the next slot fires; None when there is none left."""
         following = self._table.next_after(self._decided_until)
-        return None if following is None else following.fire_at
+        if following is None or self._is_beyond(following):
+            return None
+        return following.fire_at
 
     def decide(self, now: datetime) -> tuple[list[Claim], datetime]:
         """
@@ -54,6 +67,11 @@ class DueSlots:
             catch_up=spec.catch_up,
             catch_up_window=spec.catch_up_window,
         )
+        decisions = [
+            one
+            for one in decisions
+            if isinstance(one, RangeDecision) or not self._is_beyond(one.slot)
+        ]
         claims = [
             self._range(one) if isinstance(one, RangeDecision) else self._claim(one, now)
             for one in decisions
@@ -63,6 +81,9 @@ class DueSlots:
     def decided(self, until: datetime) -> None:
         """The ledger has taken the decisions up to here."""
         self._decided_until = max(self._decided_until, until)
+
+    def _is_beyond(self, slot: Slot) -> bool:
+        return self._until is not None and slot.due_at >= self._until
 
     def _claim(self, decision: Decision, now: datetime) -> Claim:
         spec, slot = self._schedule.spec, decision.slot

@@ -355,4 +355,3 @@ class JsonRpcTransport:
             return answer
         # Raised out here, the error carries no frames in which URL and key could be seen.
         raise AnswerLost(f"{what}: {reason}")
-
