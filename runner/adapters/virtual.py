@@ -54,6 +54,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._standstill = _Standstill()
         super().__init__(self._standstill)
+        # A timer is due within the clock's resolution. The machine's, a nanosecond, is lost in a
+        # float of years: a timer at this very moment would be waited for for ever.
+        self._clock_resolution = 1 / _PER_SECOND
 
     def time(self) -> float:
         """Seconds, to the microsecond; stands still while anything is ready to run."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from runner.execution.contexts import ScheduleContext
-from runner.policy.model import CatchUp, OverlapKind
+from runner.policy.model import CatchUp, OverlapKind, Schedule
 from runner.records import Claim
 from runner.scheduling.lateness import (
     Decision,
@@ -16,7 +16,7 @@ from runner.scheduling.lateness import (
     decided_until,
 )
 from runner.scheduling.occurrence import Reason, Slot, State
-from runner.scheduling.triggers import timetable
+from runner.scheduling.triggers import Timetable, timetable
 
 _NO_BOUND = 1_000_000
 
@@ -103,35 +103,17 @@ class DueSlots:
         # M1, M5: slots that fired while nobody looked are all ours and wait for each other; it is
         # not their predecessor's slowness, which an overlap rule would skip.
         unattended = now - slot.fire_at > _TICK
-        buffer = _NO_BOUND if unattended else self._buffer()
+        buffer = _NO_BOUND if unattended else waiting_places(spec)
         return replace(
             claim,
             exclusive=spec.overlap.kind is not OverlapKind.ALLOW,
             buffer=buffer,
             max_runs=spec.max_runs,
             deadline_at=now + self._schedule.run_deadline,
-            expires_at=self._expires_at(slot),
+            expires_at=window_end(spec, self._table, slot),
             reservations=self._schedule.reservations(due_at=slot.due_at, slot=slot.text),
             on_budget=spec.on_budget,
         )
-
-    def _buffer(self) -> int | None:
-        overlap = self._schedule.spec.overlap
-        if overlap.kind is OverlapKind.BUFFER_ONE:
-            return 0
-        if overlap.kind is OverlapKind.BUFFER_ALL:
-            return overlap.most or _NO_BOUND
-        return None
-
-    def _expires_at(self, slot: Slot) -> datetime:
-        """The end of the slot's catch-up window (M2); a slot on time has its grace at least."""
-        spec = self._schedule.spec
-        window = spec.catch_up_window
-        if spec.catch_up is CatchUp.NONE:
-            window = spec.start_grace
-        elif window is None:
-            window = catch_up_window_default(slot, self._table.next_firing_after(slot.due_at))
-        return slot.fire_at + max(window, spec.start_grace)
 
     def _range(self, decision: RangeDecision) -> Claim:
         return Claim(
@@ -146,3 +128,22 @@ class DueSlots:
             last_slot=decision.to_slot.text,
             last_due_at=decision.to_slot.due_at,
         )
+
+
+def waiting_places(spec: Schedule) -> int | None:
+    """How many slots may wait behind a running one (M7), as `Claim.buffer` has it."""
+    if spec.overlap.kind is OverlapKind.BUFFER_ONE:
+        return 0
+    if spec.overlap.kind is OverlapKind.BUFFER_ALL:
+        return spec.overlap.most or _NO_BOUND
+    return None
+
+
+def window_end(spec: Schedule, table: Timetable, slot: Slot) -> datetime:
+    """The end of a slot's catch-up window (M2); a slot on time has its grace at least."""
+    window = spec.catch_up_window
+    if spec.catch_up is CatchUp.NONE:
+        window = spec.start_grace
+    elif window is None:
+        window = catch_up_window_default(slot, table.next_firing_after(slot.due_at))
+    return slot.fire_at + max(window, spec.start_grace)

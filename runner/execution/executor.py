@@ -222,7 +222,9 @@ class Executor:
         now = self._now()
         if run.state is State.HELD:
             if run.expires_at is not None and now >= run.expires_at:
-                return await self._ledger.move(run, State.MISSED, reason=run.reason, now=now)
+                return await self._ledger.move(
+                    run, State.MISSED, reason=run.reason, detail=run.detail, now=now
+                )
             return run
         if now >= deadline:
             detail = run.detail or "its deadline came before it could be signed"
