@@ -20,7 +20,7 @@ from runner.guard.budget import Reservation, spent_by_token
 from runner.guard.intent import NATIVE
 from runner.planning.renewal import may_serve, renewal_at
 from runner.policy.model import OverlapKind
-from runner.reporting.foresight import Allowance, GrantLife, Outcome, moved
+from runner.reporting.foresight.model import Allowance, GrantLife, Outcome, moved
 from runner.scheduling.occurrence import Reason, Slot, State
 from runner.scheduling.triggers import Timetable, timetable
 

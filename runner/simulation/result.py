@@ -11,7 +11,7 @@ from runner.adapters.memory.rows import OccurrenceRow
 from runner.execution.contexts import ScheduleContext, SessionContext
 from runner.execution.forecast import named_allowances, symbols
 from runner.records import Grant, GrantState, Operation, Run
-from runner.reporting.foresight import FAILED, GrantLife, Outcome
+from runner.reporting.foresight.model import FAILED, GrantLife, Outcome
 from runner.scheduling.occurrence import CalendarSlot, State, parse_slot
 from runner.simulation.window import Purses, Window
 

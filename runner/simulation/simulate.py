@@ -11,7 +11,7 @@ from runner.adapters.virtual import VirtualLoop
 from runner.execution.forecast import Forecast
 from runner.policy.model import Policy
 from runner.ports import Clock
-from runner.reporting.foresight import Foresight, GrantLife, Outcome, Trouble
+from runner.reporting.foresight.model import Foresight, GrantLife, Outcome, Trouble
 from runner.scheduling.occurrence import CLOSED
 from runner.settings import Settings
 from runner.simulation.engine import WARM_UP, Engine
@@ -129,7 +129,7 @@ class _Listener:
             trouble = Trouble(
                 at=self.clock.now(),
                 subject=subject,
-                what=str(fields.get("detail", event)),
+                what=_said(event, str(fields.get("detail", event))),
                 hint=fields.get("hint"),
                 fatal=event != "schedule.paused",
             )
@@ -151,3 +151,7 @@ def _obtained(trouble: Trouble, grants: Sequence[GrantLife]) -> bool:
         and grant.active_at > trouble.at
         for grant in grants
     )
+
+
+def _said(event: str, detail: str) -> str:
+    return f"paused from here on: {detail}" if event == "schedule.paused" else detail

@@ -14,7 +14,7 @@ from runner.ethereum.units import parse_units
 from runner.execution.contexts import AccountContext
 from runner.guard.intent import NATIVE
 from runner.policy.model import Asset, Every, Policy, Schedule
-from runner.reporting.foresight import Payer, Purse
+from runner.reporting.foresight.model import Payer, Purse
 from runner.scheduling.triggers import timetable
 
 FAUCET_COINS = 100

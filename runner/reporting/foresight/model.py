@@ -133,6 +133,11 @@ class Shortage:
     needs: int
     holds: int
 
+    @property
+    def day(self) -> date:
+        """When (UTC)."""
+        return self.outcome.due_at.astimezone(UTC).date()
+
 
 @dataclass(frozen=True, slots=True)
 class Course:
@@ -141,15 +146,20 @@ class Course:
 
     Attributes:
         points: What it holds after each day (UTC) on which something left it, ascending.
-        shortage: Where it runs dry inside the window.
-        lasts_until: Where it would at the window's pace; None if it runs dry before, or never.
+        shortages: Every slot of the window that it does not cover, in order.
+        lasts_until: Where it would run dry at the window's pace; None if it does before, or never.
     """
 
     purse: Purse
     closing: int
     points: tuple[tuple[date, int], ...]
-    shortage: Shortage | None
+    shortages: tuple[Shortage, ...]
     lasts_until: date | None
+
+    @property
+    def shortage(self) -> Shortage | None:
+        """Where it runs dry inside the window."""
+        return self.shortages[0] if self.shortages else None
 
 
 @dataclass(frozen=True)
@@ -193,6 +203,11 @@ class Foresight:
         return tuple(one for one in self.outcomes if one.state in FAILED)
 
     @cached_property
+    def paid(self) -> tuple[Outcome, ...]:
+        """Every slot that is paid."""
+        return tuple(one for one in self.outcomes if one.paid)
+
+    @cached_property
     def skips(self) -> tuple[Outcome, ...]:
         """Every slot that is decided against."""
         return tuple(one for one in self.outcomes if one.state in _SHARED)
@@ -211,15 +226,14 @@ class Foresight:
     def months(self) -> Mapping[str, tuple[Total, ...]]:
         """Totals per receiver, by month of the schedules' wall clocks."""
         found: dict[str, list[Outcome]] = defaultdict(list)
-        for one in self.outcomes:
-            if one.paid:
-                found[f"{one.local_day:%Y-%m}"].append(one)
+        for one in self.paid:
+            found[f"{one.local_day:%Y-%m}"].append(one)
         return {month: self._totals(found[month]) for month in sorted(found)}
 
     @cached_property
     def totals(self) -> tuple[Total, ...]:
         """What was paid to whom; nothing is added over chains or tokens."""
-        return self._totals(one for one in self.outcomes if one.paid)
+        return self._totals(self.paid)
 
     def _totals(self, outcomes: Iterable[Outcome]) -> tuple[Total, ...]:
         found: dict[tuple[int, str, str], Total] = {}
@@ -252,30 +266,44 @@ class Foresight:
     @cached_property
     def _by_grant(self) -> Mapping[tuple[str, int | None], list[Outcome]]:
         found: dict[tuple[str, int | None], list[Outcome]] = defaultdict(list)
-        for one in self.outcomes:
-            if one.paid:
-                found[one.session, one.generation].append(one)
+        for one in self.paid:
+            found[one.session, one.generation].append(one)
         return found
 
     @cached_property
     def courses(self) -> tuple[Course, ...]:
         """Every purse that something leaves, or should have left."""
         found = (self._course(purse) for purse in self.purses)
-        return tuple(one for one in found if one.points or one.shortage)
+        return tuple(one for one in found if one.points or one.shortages)
+
+    @cached_property
+    def driest(self) -> Course | None:
+        """The purse that runs dry first."""
+        dry = [(one.shortage.outcome.due_at, one) for one in self.courses if one.shortage]
+        return min(dry, key=lambda pair: pair[0])[1] if dry else None
+
+    @cached_property
+    def uncovered(self) -> Mapping[tuple[str, str], tuple[Purse, Shortage]]:
+        """By schedule and slot: the purse that does not cover it."""
+        return {
+            (short.outcome.schedule, short.outcome.slot): (course.purse, short)
+            for course in self.courses
+            for short in course.shortages
+        }
 
     def _course(self, purse: Purse) -> Course:
-        balance, shortage = purse.opening, None
+        balance, shortages = purse.opening, []
         points: dict[date, int] = {}
         for at, leaves, outcome in self._departures(purse):
             if outcome is not None and not outcome.paid:
-                if shortage is None and leaves > balance:
-                    shortage = Shortage(outcome, leaves, balance)
+                if leaves > balance:
+                    shortages.append(Shortage(outcome, leaves, balance))
                 continue
             balance -= leaves
             if leaves:
                 points[at.astimezone(UTC).date()] = balance
-        lasts = None if shortage else self._lasts_until(purse.opening - balance, balance)
-        return Course(purse, balance, tuple(sorted(points.items())), shortage, lasts)
+        lasts = None if shortages else self._lasts_until(purse.opening - balance, balance)
+        return Course(purse, balance, tuple(sorted(points.items())), tuple(shortages), lasts)
 
     def _departures(self, purse: Purse) -> list[tuple[datetime, int, Outcome | None]]:
         """What leaves a purse, and what failed slots would have taken, in order of time."""
@@ -310,6 +338,11 @@ class Foresight:
                 taken += amount
                 rows.append((one.due_at, taken))
         return rows
+
+    def spent_in_all(self, grant: GrantLife, token: str) -> int:
+        """What runs take of a generation's allowance by its end."""
+        rows = self.spent_of(grant, token)
+        return rows[-1][1] if rows else 0
 
 
 def moved(lines: Sequence[TransferLine], token: str) -> int:
