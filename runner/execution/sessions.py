@@ -553,7 +553,10 @@ class SessionKeeper:
         await self._refresh()
 
     async def _refresh(self) -> None:
-        self._grants = await self._ledger.grants(self.session.uid)
+        grants = await self._ledger.grants(self.session.uid)
+        # What has ended binds nobody: no open run is pinned to it. The newest counts generations.
+        living = [grant for grant in grants[:-1] if grant.state in LIVING_GRANTS]
+        self._grants = living + grants[-1:]
         self.changed.set()
 
 

@@ -58,7 +58,7 @@ class Tables:
         self.pins: dict[tuple[str, int], Address] = {}
         self._open_of: dict[str, dict[str, None]] = defaultdict(dict)
         self._operations_of: dict[str, list[str]] = defaultdict(list)
-        self._grants_of: dict[str, list[int]] = defaultdict(list)
+        self._grants_of: dict[str, list[Grant]] = defaultdict(list)
         self._sent_by: dict[tuple[int, Address], list[str]] = defaultdict(list)
 
     # ── occurrences and schedules ─────────────────────────────────────────────────────────────
@@ -159,7 +159,7 @@ class Tables:
     def add_grant(self, grant: Grant) -> None:
         """A generation that is asked for."""
         self.grants[grant.id] = grant
-        self._grants_of[grant.session].append(grant.id)
+        self._grants_of[grant.session].append(grant)
 
     def change_grant(self, grant: Grant, **values: Any) -> Grant:
         """
@@ -173,8 +173,9 @@ class Tables:
             raise Conflict(f"{grant.session}#{grant.generation} was changed by another")
         changed = replace(current, version=grant.version + 1, **values)
         self.grants[grant.id] = changed
+        self._grants_of[grant.session][grant.generation - 1] = changed
         return changed
 
     def grants_of(self, session: str) -> list[Grant]:
         """Every generation of a session, oldest first."""
-        return [self.grants[identity] for identity in self._grants_of.get(session, ())]
+        return list(self._grants_of.get(session, ()))

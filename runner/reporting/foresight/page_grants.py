@@ -48,9 +48,8 @@ def _life(one: GrantLife, row: int, scale: plots.Scale) -> str:
     begin = scale.x(_days_after(scale, one.active_at or one.requested_at))
     y, height = row * _ROW + 3, _ROW - 5
     if one.active_at is None:
-        return plots.rectangle(
-            begin, y, 4, height, "fail", f"generation {one.generation}: never active"
-        )
+        title = f"generation {one.generation}: never active"
+        return plots.rectangle(begin, y, 4, height, "fail", title)
     served = scale.x(_days_after(scale, one.served_until or one.expires_at))
     end = scale.x(_days_after(scale, one.expires_at))
     until = f", served until {stamp(one.served_until)}" if one.served_until else ""
