@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from runner.adapters.sql.store import SqlStore
 from runner.adapters.vault import Vault, parse_secret, read_or_create_secret
 from runner.adapters.wakeups import Wakeups
 from runner.adapters.wallet_api.client import WalletApiClient
-from runner.adapters.wallet_api.transport import Endpoint, JsonRpcTransport
+from runner.adapters.wallet_api.transport import Endpoint, JsonRpcTransport, Post
 from runner.errors import (
     AnswerLost,
     GuardError,
@@ -45,6 +46,7 @@ from runner.errors import (
 from runner.ethereum.address import Address
 from runner.ethereum.modular_account import semi_modular_account_address
 from runner.execution.contexts import (
+    SECOND_LOOK,
     AccountContext,
     Finality,
     ScheduleContext,
@@ -107,7 +109,7 @@ async def runtime(
     profiles = _profiles(settings, policies, sandbox=sandbox)
     playing = all(profile.is_sandbox for profile in profiles.values())
     # Whatever can be refused without a ledger is refused before one is made.
-    signers = await _signers(settings, policies, environment, throw_away=sandbox)
+    signers = await signers_of(settings, policies, environment, throw_away=sandbox)
     async with AsyncExitStack() as stack:
         vault = open_vault(settings, environment, create=playing)
         store = SqlStore.open(settings.store, vault, now=SystemClock().now(), create=playing)
@@ -116,7 +118,7 @@ async def runtime(
         wallets = Wallets(stack, environment, telemetry)
         for name, profile in profiles.items():
             await wallets.open(name, profile, policies)
-        assembly = _Assembly(wallets, signers, telemetry, sandbox=sandbox)
+        assembly = Assembly(wallets, signers, telemetry, sandbox=sandbox)
         schedules, sessions = await assembly.contexts(policies)
         alarm = Wakeups()
         alarm.start()
@@ -138,11 +140,12 @@ async def runtime(
             accounts=len(assembly.accounts),
             store=settings.store.removeprefix("sqlite:///"),
         )
-        seeds = [_seed(context) for context in schedules.values()]
+        seeds = [seed_of(context) for context in schedules.values()]
         yield Runtime(daemon, ledger, seeds, store.incarnation)
 
 
-def _seed(context: ScheduleContext) -> ScheduleSeed:
+def seed_of(context: ScheduleContext) -> ScheduleSeed:
+    """A schedule as it is to stand in the ledger."""
     return ScheduleSeed(
         uid=context.uid,
         session=context.session.uid,
@@ -200,41 +203,64 @@ def open_vault(settings: Settings, environment: Mapping[str, str], *, create: bo
     return Vault(secret, entropy=os.urandom)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """
+    Where a wallet profile answers, by whose time, and who takes requests there (None: HTTP).
+
+    `poll_seconds` and `second_look` are None where the profile's timing and rule R23 say it.
+    """
+
+    url: str
+    clock: Clock
+    post: Post | None = None
+    poll_seconds: float | None = None
+    second_look: timedelta | None = None
+
+
+Embed = Callable[[WalletProfile, int], Place]
+"""Starts the embedded sandbox of a profile, for a chain id that its plain paths serve."""
+
+
 class Wallets:
     """Wallet profiles, opened: a client each, a clock and a chain reader per chain."""
 
     def __init__(
-        self, stack: AsyncExitStack, environment: Mapping[str, str], telemetry: Telemetry
+        self,
+        stack: AsyncExitStack,
+        environment: Mapping[str, str],
+        telemetry: Telemetry,
+        *,
+        embed: Embed | None = None,
     ) -> None:
         self._stack = stack
         self._environment = environment
         self._telemetry = telemetry
-        self._opened: dict[str, tuple[WalletProfile, WalletApiClient, Clock]] = {}
-        self._urls: dict[str, str] = {}
+        self._embed = embed or partial(_start_sandbox, stack)
+        self._opened: dict[str, tuple[WalletProfile, WalletApiClient, Place]] = {}
 
     async def open(self, name: str, profile: WalletProfile, policies: Sequence[Policy]) -> None:
         """Start an embedded sandbox or reach out to the profile's URL."""
         accounts = [a for p in policies for a in p.accounts.values() if a.wallet == name]
         if profile.embedded:
-            url = self._start_sandbox(profile, chain_id=accounts[0].chain)
+            place = self._embed(profile, accounts[0].chain)
         elif profile.url is not None:
-            url = profile.url
+            place = Place(profile.url, _clock(profile))
         else:
             raise UsageError(f"wallet `{name}` has no url", hint="write `url:` or `embedded: true`")
-        clock: Clock = WalletClock() if profile.timing.clock == "wallet" else SystemClock()
         key = None
         if profile.api_key is not None:
             key = read_reference(profile.api_key, self._environment, what=f"wallets.{name}.api_key")
         client = WalletApiClient(
-            url=url,
+            url=place.url,
             api_key=key,
-            clock=clock,
+            clock=place.clock,
             rate_limit=profile.rate_limit,
-            chain_url=_sandbox_chain_url(url) if profile.is_sandbox else None,
+            chain_url=_sandbox_chain_url(place.url) if profile.is_sandbox else None,
+            post=place.post,
         )
         await self._stack.enter_async_context(client)
-        self._opened[name] = (profile, client, clock)
-        self._urls[name] = url
+        self._opened[name] = (profile, client, place)
         for chain_id in sorted({account.chain for account in accounts}):
             self._telemetry.emit(
                 "wallet.ready",
@@ -244,47 +270,43 @@ class Wallets:
                 sandbox=profile.is_sandbox,
             )
             if profile.embedded:
-                await self._deploy_tokens(url, chain_id, policies)
+                await self._deploy_tokens(name, chain_id, policies)
 
-    def _start_sandbox(self, profile: WalletProfile, *, chain_id: int) -> str:
-        from runner.sandbox.server import EmbeddedSandbox  # noqa: PLC0415  (a heavy import)
-
-        if profile.state is not None:
-            profile.state.parent.mkdir(parents=True, exist_ok=True)
-        embedded = EmbeddedSandbox(chain_id=chain_id, state=profile.state)
-        url = embedded.start()
-        self._stack.callback(embedded.stop)
-        return url
-
-    async def _deploy_tokens(self, url: str, chain_id: int, policies: Sequence[Policy]) -> None:
+    async def _deploy_tokens(self, name: str, chain_id: int, policies: Sequence[Policy]) -> None:
         """Every declared token exists on the embedded chain, at its address and decimals."""
-        endpoint = Endpoint(_sandbox_chain_url(url)(chain_id), None)
-        rpc = JsonRpcTransport(endpoint, clock=SystemClock())
+        for token in sorted(
+            {
+                (asset.name, asset.decimals, asset.address)
+                for policy in policies
+                for asset in policy.assets
+                if asset.address is not None
+            }
+        ):
+            symbol, decimals, address = token
+            params = {"symbol": symbol.upper(), "decimals": decimals, "address": address}
+            await self.control(name, chain_id, "sandbox_deployToken", params, repeat=True)
+
+    async def control(
+        self, name: str, chain_id: int, method: str, params: Any, *, repeat: bool = False
+    ) -> Any:
+        """Ask the sandbox of a profile for what no chain would do."""
+        _, _, place = self._opened[name]
+        endpoint = Endpoint(_sandbox_chain_url(place.url)(chain_id), None)
+        rpc = JsonRpcTransport(endpoint, clock=place.clock, post=place.post)
         try:
-            for token in sorted(
-                {
-                    (asset.name, asset.decimals, asset.address)
-                    for policy in policies
-                    for asset in policy.assets
-                    if asset.address is not None
-                }
-            ):
-                symbol, decimals, address = token
-                params = {"symbol": symbol.upper(), "decimals": decimals, "address": address}
-                body = json.dumps([params]).encode()
-                await rpc.call("sandbox_deployToken", body, repeat=True)
+            return await rpc.call(method, json.dumps([params]).encode(), repeat=repeat)
         finally:
             await rpc.aclose()
 
     async def venue(self, name: str, chain_id: int) -> Venue:
         """One chain through one profile."""
-        profile, client, clock = self._opened[name]
+        profile, client, place = self._opened[name]
         timing = profile.timing
         reader: RpcChainReader = client.chain_reader(chain_id)
         reference = profile.rpc_url.get(chain_id)
         if reference is not None:
             address = read_reference(reference, self._environment, what=f"wallets.{name}.rpc_url")
-            rpc = JsonRpcTransport(Endpoint(address, None), clock=clock)
+            rpc = JsonRpcTransport(Endpoint(address, None), clock=place.clock)
             self._stack.push_async_callback(rpc.aclose)
             reader = RpcChainReader(rpc, chain_id=chain_id)
         inclusion = timing.inclusion
@@ -293,7 +315,7 @@ class Wallets:
             chain_id=chain_id,
             api=client,
             chain=reader,
-            clock=clock,
+            clock=place.clock,
             margins=Margins(
                 inclusion=inclusion,
                 skew=timing.skew,
@@ -301,11 +323,27 @@ class Wallets:
                 finality=timing.finality_age,
             ),
             finality=Finality(timing.finality_blocks, timing.finality_age),
-            poll_seconds=min(2.0, max(0.2, inclusion.total_seconds() / 12)),
+            poll_seconds=place.poll_seconds or min(2.0, max(0.2, inclusion.total_seconds() / 12)),
             sandbox=profile.is_sandbox,
             independent=reference is not None,
             gas_policies=_gas_policies(profile),
+            second_look=place.second_look or SECOND_LOOK,
         )
+
+
+def _clock(profile: WalletProfile) -> Clock:
+    return WalletClock() if profile.timing.clock == "wallet" else SystemClock()
+
+
+def _start_sandbox(stack: AsyncExitStack, profile: WalletProfile, chain_id: int) -> Place:
+    from runner.sandbox.server import EmbeddedSandbox  # noqa: PLC0415  (a heavy import)
+
+    if profile.state is not None:
+        profile.state.parent.mkdir(parents=True, exist_ok=True)
+    embedded = EmbeddedSandbox(chain_id=chain_id, state=profile.state)
+    url = embedded.start()
+    stack.callback(embedded.stop)
+    return Place(url, _clock(profile))
 
 
 def _sandbox_chain_url(url: str) -> Callable[[int], str]:
@@ -322,7 +360,7 @@ def _gas_policies(profile: WalletProfile) -> dict[str, str]:
     return policies
 
 
-async def _signers(
+async def signers_of(
     settings: Settings,
     policies: Sequence[Policy],
     environment: Mapping[str, str],
@@ -385,7 +423,7 @@ async def open_signer(name: str, spec: SignerSpec, environment: Mapping[str, str
     return LocalSigner(secret, name=name, sandbox_only=spec.sandbox_only)
 
 
-class _Assembly:
+class Assembly:
     """Policies → contexts."""
 
     def __init__(

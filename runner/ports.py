@@ -6,6 +6,7 @@ Amounts are base units, times aware UTC, durations seconds (float) where they ar
 
 from __future__ import annotations
 
+from asyncio import Event
 from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -232,6 +233,15 @@ class Clock(Protocol):
 
     def timeout(self, seconds: float | None) -> AbstractAsyncContextManager[Any]:
         """Bound the body's time; raises TimeoutError from the block."""
+        ...
+
+    async def idle(self, bell: Event, seconds: float) -> None:
+        """
+        Wait for a bell, but look again after a while, since what is watched rings no bell.
+
+        A clock that makes its time itself looks again when it next moves, after `seconds` at the
+        earliest: as long as it stands still, nothing can have changed.
+        """
         ...
 
     def observe(self, head: datetime) -> None:

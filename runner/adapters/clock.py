@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -35,6 +35,12 @@ class SystemClock:
     def timeout(self, seconds: float | None) -> AbstractAsyncContextManager[Any]:
         """Bound the body's time."""
         return asyncio.timeout(seconds)
+
+    async def idle(self, bell: asyncio.Event, seconds: float) -> None:
+        """Wait for a bell, a while at most."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await bell.wait()
 
     def observe(self, head: datetime) -> None:
         """The system clock goes its own way; skew is judged elsewhere."""

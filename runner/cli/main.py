@@ -22,6 +22,10 @@ COMMANDS = {
     "explain": ("runner.cli.explain:explain", "Explain a fault by its code, or a key by its name."),
     "schema": ("runner.cli.schema:schema", "Print the JSON Schema of policies, for editors."),
     "next": ("runner.cli.upcoming:upcoming", "List the coming payments of the policies."),
+    "simulate": (
+        "runner.cli.simulate:simulate",
+        "Live through the coming days in seconds, with play money.",
+    ),
     "up": ("runner.cli.up:up", "Run the daemon."),
     "status": ("runner.cli.status:status", "Is all well, what needs me, what comes next?"),
     "runs": ("runner.cli.runs:runs", "What became of each due time: list, show."),

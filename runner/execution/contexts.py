@@ -20,6 +20,9 @@ from runner.planning.renewal import Margins
 from runner.policy.model import Schedule, Session, SmartAccount, SponsoredGas
 from runner.ports import ChainReader, Clock, Signer, WalletApi
 
+SECOND_LOOK = timedelta(minutes=1)
+"""R23: everything is looked at again this often, whatever the timers say."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finality:
@@ -48,6 +51,7 @@ class Venue:
     sandbox: bool
     independent: bool
     gas_policies: Mapping[str, str]
+    second_look: timedelta = SECOND_LOOK
 
     @property
     def name(self) -> str:

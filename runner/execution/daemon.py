@@ -34,8 +34,6 @@ _LAST_WAIT_SECONDS = 60.0
 _SWEEP_SECONDS = 30.0
 """H3: this often the ledger is searched for open runs that nobody drives."""
 
-_LONGEST_SLEEP_SECONDS = 3600.0
-
 
 @dataclass(slots=True)
 class _Task:
@@ -47,7 +45,7 @@ class _Task:
 
 
 class Daemon:
-    """The engine over one set of policies."""
+    """The engine over one set of policies. What is due at `until` or later is left alone."""
 
     def __init__(
         self,
@@ -60,6 +58,7 @@ class Daemon:
         alarm: Alarm,
         clock: Clock,
         chance: Callable[[], float],
+        until: datetime | None = None,
     ) -> None:
         self._schedules = schedules
         self._sessions = sessions
@@ -68,6 +67,7 @@ class Daemon:
         self._alarm = alarm
         self._clock = clock
         self._chance = chance
+        self._until = until
         self._stopping = asyncio.Event()
         self._runs: dict[str, _Task] = {}
         self._sweep_at = 0.0
@@ -97,6 +97,11 @@ class Daemon:
     def stop(self) -> None:
         """Claim nothing more; `run` returns once signed runs are closed, after 60 s at most."""
         self._stopping.set()
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing is open here, and no slot is left to come."""
+        return not self._runs and not any(len(heap) for heap in self._heaps.values())
 
     async def run(self, seeds: Sequence[ScheduleSeed]) -> None:
         """Until `stop`. Raises what the ledger raises; nothing else ends it."""
@@ -141,7 +146,12 @@ class Daemon:
         known = await self._ledger.schedules()
         for uid, schedule in self._schedules.items():
             state = known[uid]
-            slots = DueSlots(schedule, anchor=state.anchor, decided_until=state.decided_until)
+            slots = DueSlots(
+                schedule,
+                anchor=state.anchor,
+                decided_until=state.decided_until,
+                until=self._until,
+            )
             self._due[uid] = slots
             if state.state == "active":
                 self._rearm(uid)
@@ -317,7 +327,7 @@ class Daemon:
             if first is not None:
                 left = (first[0] - self._venues[name].clock.now()).total_seconds()
                 # A little late rather than early: a ring before the second decides nothing.
-                waits.append(min(max(left, 0.0) + 0.005, _LONGEST_SLEEP_SECONDS))
+                waits.append(max(left, 0.0) + 0.005)
         self._alarm.ring_in(min(waits, default=None))
 
     # ── runs ──────────────────────────────────────────────────────────────────────────────────

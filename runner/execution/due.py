@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from runner.execution.contexts import ScheduleContext
-from runner.policy.model import CatchUp, OverlapKind
+from runner.policy.model import CatchUp, OverlapKind, Schedule
 from runner.records import Claim
 from runner.scheduling.lateness import (
     Decision,
@@ -16,7 +16,7 @@ from runner.scheduling.lateness import (
     decided_until,
 )
 from runner.scheduling.occurrence import Reason, Slot, State
-from runner.scheduling.triggers import timetable
+from runner.scheduling.triggers import Timetable, timetable
 
 _NO_BOUND = 1_000_000
 
@@ -25,19 +25,32 @@ _TICK = timedelta(seconds=2)
 
 
 class DueSlots:
-    """One schedule's place on its calendar; the ledger holds the same place (M3)."""
+    """
+    One schedule's place on its calendar; the ledger holds the same place (M3).
+
+    Slots due at `until` or later are known, since the ones before are judged by them, but nobody
+    decides them here.
+    """
 
     def __init__(
-        self, schedule: ScheduleContext, *, anchor: datetime, decided_until: datetime
+        self,
+        schedule: ScheduleContext,
+        *,
+        anchor: datetime,
+        decided_until: datetime,
+        until: datetime | None = None,
     ) -> None:
         self._schedule = schedule
+        self._until = until
         self._table = timetable(schedule.spec, anchor=anchor)
         self._decided_until = decided_until
 
     def next_at(self) -> datetime | None:
         """When the next slot fires; None when there is none left."""
         following = self._table.next_after(self._decided_until)
-        return None if following is None else following.fire_at
+        if following is None or self._is_beyond(following):
+            return None
+        return following.fire_at
 
     def decide(self, now: datetime) -> tuple[list[Claim], datetime]:
         """
@@ -54,6 +67,11 @@ class DueSlots:
             catch_up=spec.catch_up,
             catch_up_window=spec.catch_up_window,
         )
+        decisions = [
+            one
+            for one in decisions
+            if isinstance(one, RangeDecision) or not self._is_beyond(one.slot)
+        ]
         claims = [
             self._range(one) if isinstance(one, RangeDecision) else self._claim(one, now)
             for one in decisions
@@ -63,6 +81,9 @@ class DueSlots:
     def decided(self, until: datetime) -> None:
         """The ledger has taken the decisions up to here."""
         self._decided_until = max(self._decided_until, until)
+
+    def _is_beyond(self, slot: Slot) -> bool:
+        return self._until is not None and slot.due_at >= self._until
 
     def _claim(self, decision: Decision, now: datetime) -> Claim:
         spec, slot = self._schedule.spec, decision.slot
@@ -82,35 +103,17 @@ class DueSlots:
         # M1, M5: slots that fired while nobody looked are all ours and wait for each other; it is
         # not their predecessor's slowness, which an overlap rule would skip.
         unattended = now - slot.fire_at > _TICK
-        buffer = _NO_BOUND if unattended else self._buffer()
+        buffer = _NO_BOUND if unattended else waiting_places(spec)
         return replace(
             claim,
             exclusive=spec.overlap.kind is not OverlapKind.ALLOW,
             buffer=buffer,
             max_runs=spec.max_runs,
             deadline_at=now + self._schedule.run_deadline,
-            expires_at=self._expires_at(slot),
+            expires_at=window_end(spec, self._table, slot),
             reservations=self._schedule.reservations(due_at=slot.due_at, slot=slot.text),
             on_budget=spec.on_budget,
         )
-
-    def _buffer(self) -> int | None:
-        overlap = self._schedule.spec.overlap
-        if overlap.kind is OverlapKind.BUFFER_ONE:
-            return 0
-        if overlap.kind is OverlapKind.BUFFER_ALL:
-            return overlap.most or _NO_BOUND
-        return None
-
-    def _expires_at(self, slot: Slot) -> datetime:
-        """The end of the slot's catch-up window (M2); a slot on time has its grace at least."""
-        spec = self._schedule.spec
-        window = spec.catch_up_window
-        if spec.catch_up is CatchUp.NONE:
-            window = spec.start_grace
-        elif window is None:
-            window = catch_up_window_default(slot, self._table.next_firing_after(slot.due_at))
-        return slot.fire_at + max(window, spec.start_grace)
 
     def _range(self, decision: RangeDecision) -> Claim:
         return Claim(
@@ -125,3 +128,22 @@ class DueSlots:
             last_slot=decision.to_slot.text,
             last_due_at=decision.to_slot.due_at,
         )
+
+
+def waiting_places(spec: Schedule) -> int | None:
+    """How many slots may wait behind a running one (M7), as `Claim.buffer` has it."""
+    if spec.overlap.kind is OverlapKind.BUFFER_ONE:
+        return 0
+    if spec.overlap.kind is OverlapKind.BUFFER_ALL:
+        return spec.overlap.most or _NO_BOUND
+    return None
+
+
+def window_end(spec: Schedule, table: Timetable, slot: Slot) -> datetime:
+    """The end of a slot's catch-up window (M2); a slot on time has its grace at least."""
+    window = spec.catch_up_window
+    if spec.catch_up is CatchUp.NONE:
+        window = spec.start_grace
+    elif window is None:
+        window = catch_up_window_default(slot, table.next_firing_after(slot.due_at))
+    return slot.fire_at + max(window, spec.start_grace)

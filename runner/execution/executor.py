@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import datetime, timedelta
 
 from runner.errors import (
@@ -222,7 +222,9 @@ class Executor:
         now = self._now()
         if run.state is State.HELD:
             if run.expires_at is not None and now >= run.expires_at:
-                return await self._ledger.move(run, State.MISSED, reason=run.reason, now=now)
+                return await self._ledger.move(
+                    run, State.MISSED, reason=run.reason, detail=run.detail, now=now
+                )
             return run
         if now >= deadline:
             detail = run.detail or "its deadline came before it could be signed"
@@ -241,7 +243,7 @@ class Executor:
             return run, deadline
         run = await self._hold(run, Reason.GRANT, why)
         while self._able(run) is None:
-            await self._keeper.await_change(1.0)
+            await self._keeper.await_change(run.expires_at or deadline)
             run = await self._end_if_late(run, deadline)
             if run.state in CLOSED:
                 return run, deadline
@@ -347,11 +349,9 @@ class Executor:
             # The lane counts operations that a bundler still holds: in a block, it is free again.
             # What neither it nor its burn brings into one must not close the lane for good.
             patience = self._schedule.run_deadline + self._venue.margins.inclusion
-            await asyncio.wait(
-                {task, waiter},
-                timeout=patience.total_seconds(),
-                return_when=asyncio.FIRST_COMPLETED,
-            )
+            with suppress(TimeoutError):
+                async with self._venue.clock.timeout(patience.total_seconds()):
+                    await asyncio.wait({task, waiter}, return_when=asyncio.FIRST_COMPLETED)
             await lane.aclose()
             ending = await task
         finally:

@@ -84,14 +84,19 @@ class Pursuit:
         with self._watcher.follow(
             first.sender, first.nonce, min(one.from_block for one in operations)
         ) as follower:
+            seen = False
             while run.state not in CLOSED:
-                await follower.look()
+                if not seen:
+                    await follower.look()
+                seen = False
                 operations = await self._ledger.operations(run.id)
                 step = next_step(self._situation(run, operations, follower))
                 if step is Step.WAIT:
                     continue
                 try:
                     run = await self._take(step, run, operations, follower)
+                    # The look that shows an inclusion may show besides that it is final.
+                    seen = step is Step.INCLUDE
                 except Conflict:
                     run = await self._ledger.run(run.id)
                 except (WalletApiError, GuardError) as error:

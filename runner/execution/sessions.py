@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import datetime, timedelta
 
 from runner.errors import GuardError, RunnerError, WalletRefused
@@ -36,8 +36,6 @@ from runner.records import (
 from runner.scheduling.occurrence import CLOSED, Reason, State
 
 _DRAIN = timedelta(minutes=15)
-_SECOND_LOOK = timedelta(minutes=1)
-"""R23: everything is looked at again this often, whatever the timers say."""
 
 
 class AllowanceBook:
@@ -154,14 +152,13 @@ class SessionKeeper:
         """Look again now: a run let go of a generation, or the policy changed."""
         self._bell.set()
 
-    async def await_change(self, seconds: float) -> None:
-        """Until a grant of this session changes, at most this long."""
+    async def await_change(self, until: datetime) -> None:
+        """Until a grant of this session changes, at most until then."""
         self.changed.clear()
-        try:
-            async with self._venue.clock.timeout(seconds):
+        wait = min(until - self._now(), self._venue.second_look)
+        with suppress(TimeoutError):
+            async with self._venue.clock.timeout(max(wait.total_seconds(), 0.05)):
                 await self.changed.wait()
-        except TimeoutError:
-            return
 
     def pinned(self, run: Run) -> Grant | None:
         """The generation that a signed run is pinned to, if it is one of this session's place."""
@@ -197,7 +194,7 @@ class SessionKeeper:
     async def run(self) -> None:
         """Look after the session until cancelled."""
         while True:
-            wait = _SECOND_LOOK
+            wait = self._venue.second_look
             try:
                 wait = await self.step()
             except RunnerError as error:
@@ -228,7 +225,7 @@ class SessionKeeper:
             return self._until_due(now)
         wait = self._exposure_wait(now)
         if wait > timedelta(0) and self._may_wait(now):
-            return min(wait, _SECOND_LOOK)
+            return min(wait, self._venue.second_look)
         await self._obtain()
         self._failures, self._next_attempt_at, self._wanted_early = 0, None, False
         return timedelta(0)
@@ -258,7 +255,7 @@ class SessionKeeper:
 
     def _until_due(self, now: datetime) -> timedelta:
         active = self._active()
-        moments = [now + _SECOND_LOOK]
+        moments = [now + self._venue.second_look]
         renewal = None if active is None else active.next_renewal_at
         if renewal is not None and renewal > now:
             moments.append(renewal)
@@ -266,6 +263,11 @@ class SessionKeeper:
             grant.expires_at + timedelta(seconds=1)
             for grant in self._grants
             if grant.state in LIVING_GRANTS and grant.expires_at >= now
+        ]
+        moments += [
+            grant.draining_at + _DRAIN
+            for grant in self._grants
+            if grant.draining_at is not None and grant.draining_at + _DRAIN > now
         ]
         return min(moments) - now
 
@@ -478,7 +480,9 @@ class SessionKeeper:
                 task = asyncio.create_task(pursuit.run(run))
                 try:
                     # H6: the lane is ours from send to inclusion, at most for `inclusion`.
-                    await asyncio.wait({task}, timeout=patience)
+                    with suppress(TimeoutError):
+                        async with self._venue.clock.timeout(patience):
+                            await asyncio.wait({task})
                     await lane.aclose()
                     return await task
                 finally:
@@ -549,7 +553,10 @@ class SessionKeeper:
         await self._refresh()
 
     async def _refresh(self) -> None:
-        self._grants = await self._ledger.grants(self.session.uid)
+        grants = await self._ledger.grants(self.session.uid)
+        # What has ended binds nobody: no open run is pinned to it. The newest counts generations.
+        living = [grant for grant in grants[:-1] if grant.state in LIVING_GRANTS]
+        self._grants = living + grants[-1:]
         self.changed.set()
 
 

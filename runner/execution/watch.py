@@ -49,6 +49,7 @@ class Watcher:
         self._followers: dict[int, Follower] = {}
         self._failing = False
         self._read_at: float | None = None
+        self._wanted = asyncio.Event()
         self.head: Block | None = None
         self.seen = asyncio.Event()
         """Set once a first head was read: nothing can be decided before (X10)."""
@@ -81,6 +82,7 @@ class Watcher:
         """Watch a fence for as long as the block lasts."""
         follower = Follower(sender, nonce, from_block)
         self._followers[id(follower)] = follower
+        self._wanted.set()
         try:
             yield follower
         finally:
@@ -112,8 +114,15 @@ class Watcher:
                 if self._failing:
                     self._telemetry.emit("chain.reachable", venue=self._venue.name)
                 self._failing = False
-            busy = self._followers
-            await self._venue.clock.sleep(self._venue.poll_seconds if busy else _IDLE_SECONDS)
+            await self._rest()
+
+    async def _rest(self) -> None:
+        """Until the next look: nothing is in a hurry while nobody follows."""
+        if not self._followers:
+            self._wanted.clear()
+            await self._venue.clock.idle(self._wanted, _IDLE_SECONDS)
+        if self._followers:
+            await self._venue.clock.sleep(self._venue.poll_seconds)
 
     async def look(self) -> None:
         """Read the head and the events of all watched fences; ring every follower's bell."""

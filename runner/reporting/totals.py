@@ -194,13 +194,12 @@ def as_csv(made: Report) -> str:
         row["base_units"] = row["amount"]
         row["amount"] = format_units(int(row["amount"]), row["decimals"])
         row["confirmed"] = "yes" if row["confirmed"] else "no"
-        writer.writerow({name: _harmless(row[name]) for name in names})
+        writer.writerow({name: harmless(row[name]) for name in names})
     return out.getvalue()
 
 
-def _harmless(value: Any) -> Any:
-    # One line a payment; and a cell that begins like a formula would be run by a spreadsheet:
-    # the quote mark makes it text.
+def harmless(value: Any) -> Any:
+    """A cell on one line that no spreadsheet runs: a quote mark makes a formula text."""
     if not isinstance(value, str):
         return value
     text = clean(value)

@@ -20,8 +20,9 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select
 from sqlalchemy.engine import make_url
@@ -81,7 +82,7 @@ class SqlStore:
     @classmethod
     def open(
         cls, url: str, vault: Vault, *, now: datetime, create: bool, role: str = "daemon"
-    ) -> SqlStore:
+    ) -> Self:
         """
         Take hold of the ledger and write this process's incarnation row.
 
@@ -118,7 +119,7 @@ class SqlStore:
             if lock is not None:
                 os.close(lock)
             raise
-        store._writer.start()
+        store._begin()
         return store
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
@@ -136,17 +137,9 @@ class SqlStore:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
 
-        def settle(value: Any, error: BaseException | None) -> None:
-            if future.done():
-                return
-            if error is None:
-                future.set_result(value)
-            else:
-                future.set_exception(error)
-
         def resolve(value: Any, error: BaseException | None) -> None:
             try:
-                loop.call_soon_threadsafe(settle, value, error)
+                loop.call_soon_threadsafe(_settle, future, value, error)
             except RuntimeError:  # the loop has closed: nobody waits for this any more
                 return
 
@@ -155,12 +148,11 @@ class SqlStore:
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Run a query on a connection of its own, beside the writer."""
+        return await asyncio.to_thread(self._query, query)
 
-        def run() -> T:
-            with _translated("read the ledger"), self._reader.connect() as connection:
-                return query(connection)
-
-        return await asyncio.to_thread(run)
+    def _query(self, query: Callable[[Connection], T]) -> T:
+        with _translated("read the ledger"), self._reader.connect() as connection:
+            return query(connection)
 
     async def close(self, *, now: datetime) -> None:
         """Write what has queued up, end the incarnation, let go of the lock."""
@@ -176,14 +168,20 @@ class SqlStore:
         try:
             await self.write(end)
         finally:
-            self._queue.put(None)
-            await asyncio.to_thread(self._writer.join)
+            await self._end()
             self._engine.dispose()
             if self._lock is not None:
                 os.close(self._lock)
                 self._lock = None
 
     # ── the writer's thread ───────────────────────────────────────────────────────────────────
+
+    def _begin(self) -> None:
+        self._writer.start()
+
+    async def _end(self) -> None:
+        self._queue.put(None)
+        await asyncio.to_thread(self._writer.join)
 
     def _write_loop(self) -> None:
         while (first := self._queue.get()) is not None:
@@ -258,6 +256,39 @@ class SqlStore:
             )
         if rows:
             connection.execute(insert(events), rows)
+
+
+class InlineStore(SqlStore):
+    """
+    The same database without threads: every read and write is done when its call returns.
+
+    For virtual time, where a thread would race a loop that never waits for it.
+    """
+
+    def enqueue(self, work: Callable[[Transaction], T]) -> asyncio.Future[T]:
+        """As `write`: the future that is returned is done."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._commit([_Work(work, partial(_settle, future))])
+        return future
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        """Run a query here and now."""
+        return self._query(query)
+
+    def _begin(self) -> None:
+        """Nothing has to be started."""
+
+    async def _end(self) -> None:
+        """Nothing has queued up."""
+
+
+def _settle(future: asyncio.Future[Any], value: Any, error: BaseException | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(value)
+    else:
+        future.set_exception(error)
 
 
 def event_message(

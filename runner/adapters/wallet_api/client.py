@@ -28,7 +28,7 @@ from runner.adapters.wallet_api.messages import (
     session_request,
 )
 from runner.adapters.wallet_api.methods import METHODS
-from runner.adapters.wallet_api.transport import Endpoint, JsonRpcTransport
+from runner.adapters.wallet_api.transport import Endpoint, JsonRpcTransport, Post
 from runner.errors import AnswerLost, EncodingError, WalletRefused
 from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
@@ -51,6 +51,7 @@ class WalletApiClient:
         timeout_seconds: For one request; `timeouts` has exceptions by method.
         chain_url: The service's own URL for `eth_*` of a chain; without it, `url`.
         random: Uniform in [0, 1), for the jitter of pauses.
+        post: Who takes requests to the service; None for HTTP.
 
     Raises:
         UsageError: URL or key cannot be used.
@@ -68,6 +69,7 @@ class WalletApiClient:
         retries: int = 3,
         chain_url: Callable[[int], str] | None = None,
         random: Callable[[], float] = random_module.random,
+        post: Post | None = None,
     ) -> None:
         endpoint = Endpoint(url, api_key)
         del url, api_key  # a traceback with locals must not show them
@@ -80,6 +82,7 @@ class WalletApiClient:
             timeouts=timeouts,
             retries=retries,
             random=random,
+            post=post,
         )
         self._chain_url = chain_url
 

@@ -16,7 +16,7 @@ import random as random_module
 import re
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 import httpx
 from httpx_aiohttp import AiohttpTransport
@@ -93,6 +93,11 @@ class Endpoint:
         """Return another URL of the same service, with the same key."""
         return Endpoint(url, self._key)
 
+    @property
+    def path(self) -> str:
+        """Where on its host; may hold a key, so it is for whoever posts alone."""
+        return self._url.path
+
     def addressed(self, request: httpx.Request) -> httpx.Request:
         """Return the request as it really leaves."""
         headers = request.headers.copy()
@@ -137,6 +142,64 @@ class _Addressing(httpx.AsyncBaseTransport):
         await self._inner.aclose()
 
 
+class _TooLong(Exception):
+    """The answer is longer than the bound: a signal inside this module."""
+
+
+class Post(Protocol):
+    """Takes a request to an endpoint and brings its answer back."""
+
+    async def __call__(self, endpoint: Endpoint, body: bytes) -> HttpAnswer:
+        """Hand one body over; raises whatever broke on the way, for the caller to translate."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of what is held open."""
+        ...
+
+
+class HttpPost:
+    """
+    `Post` over a pool of connections.
+
+    Args:
+        timeout_seconds: A second line behind the caller's clock, in real time.
+    """
+
+    def __init__(self, *, timeout_seconds: float, max_answer_bytes: int) -> None:
+        self._max_answer_bytes = max_answer_bytes
+        self._http = httpx.AsyncClient(
+            transport=_Addressing(
+                AiohttpTransport(limits=httpx.Limits(max_connections=64, keepalive_expiry=15))
+            ),
+            headers={
+                "Accept": "application/json",
+                "Accept-Encoding": "identity",  # so that the size bound counts what is parsed
+                "Content-Type": "application/json",
+                "User-Agent": f"smart-wallet-runner/{__version__}",
+            },
+            timeout=timeout_seconds + 1,
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    async def __call__(self, endpoint: Endpoint, body: bytes) -> HttpAnswer:
+        """Post a body, and read no more of the answer than is allowed."""
+        async with self._http.stream(
+            "POST", endpoint.origin, content=body, extensions={"endpoint": endpoint}
+        ) as response:
+            answer = bytearray()
+            async for chunk in response.aiter_raw():
+                answer += chunk
+                if len(answer) > self._max_answer_bytes:
+                    raise _TooLong(f"the answer is longer than {self._max_answer_bytes} bytes")
+        return HttpAnswer(response.status_code, bytes(answer), response.headers.get("retry-after"))
+
+    async def aclose(self) -> None:
+        """Close the pool."""
+        await self._http.aclose()
+
+
 class TokenBucket:
     """
     At most `rate` requests a second on average, a second's worth at once.
@@ -170,6 +233,7 @@ class JsonRpcTransport:
         timeout_seconds: For one request and its whole answer; `timeouts` has exceptions by method.
         retries: How often a call that may be repeated is repeated.
         random: Uniform in [0, 1), for the jitter of pauses.
+        post: Who takes requests to endpoints; None for HTTP.
 
     Raises:
         UsageError: URL or key cannot be used.
@@ -186,6 +250,7 @@ class JsonRpcTransport:
         retries: int = 3,
         random: Callable[[], float] = random_module.random,
         max_answer_bytes: int = MAX_ANSWER_BYTES,
+        post: Post | None = None,
     ) -> None:
         endpoint.check()
         self._endpoint = endpoint
@@ -195,23 +260,9 @@ class JsonRpcTransport:
         self._timeouts = dict(timeouts or {})
         self._retries = retries
         self._random = random
-        self._max_answer_bytes = max_answer_bytes
         self._ids = itertools.count(1)
-        self._http = httpx.AsyncClient(
-            transport=_Addressing(
-                AiohttpTransport(limits=httpx.Limits(max_connections=64, keepalive_expiry=15))
-            ),
-            headers={
-                "Accept": "application/json",
-                "Accept-Encoding": "identity",  # so that the size bound counts what is parsed
-                "Content-Type": "application/json",
-                "User-Agent": f"smart-wallet-runner/{__version__}",
-            },
-            # A second line behind the clock's, in real time.
-            timeout=max([timeout_seconds, *self._timeouts.values()]) + 1,
-            follow_redirects=False,
-            trust_env=False,
-        )
+        longest = max([timeout_seconds, *self._timeouts.values()])
+        self._post = post or HttpPost(timeout_seconds=longest, max_answer_bytes=max_answer_bytes)
 
     async def __aenter__(self) -> Self:
         return self
@@ -226,7 +277,7 @@ class JsonRpcTransport:
 
     async def aclose(self) -> None:
         """Close the pool, also for all transports that `at` made."""
-        await self._http.aclose()
+        await self._post.aclose()
 
     @property
     def origin(self) -> str:
@@ -287,40 +338,20 @@ class JsonRpcTransport:
             params,
         )
         what = f"{self.origin}: {method}"
-        answer = await self._post(body, what, self._timeouts.get(method, self._timeout_seconds))
+        answer = await self._exchange(body, what, self._timeouts.get(method, self._timeout_seconds))
         return read_answer(answer, request_id, what, self._endpoint.redacted)
 
-    async def _post(self, body: bytes, what: str, seconds: float) -> HttpAnswer:
+    async def _exchange(self, body: bytes, what: str, seconds: float) -> HttpAnswer:
         try:
-            async with (
-                self._clock.timeout(seconds),
-                self._http.stream(
-                    "POST",
-                    self.origin,
-                    content=body,
-                    extensions={"endpoint": self._endpoint},
-                ) as response,
-            ):
-                answer = await self._read(response)
+            async with self._clock.timeout(seconds):
+                answer = await self._post(self._endpoint, body)
         except TimeoutError:
             reason = f"no answer within {seconds:g} s"
-        except _TooLong:
-            reason = f"the answer is longer than {self._max_answer_bytes} bytes"
+        except _TooLong as error:
+            reason = str(error)
         except Exception as error:  # whatever broke below, the request may have left
             reason = f"no answer: {type(error.__cause__ or error).__name__}"
         else:
             return answer
         # Raised out here, the error carries no frames in which URL and key could be seen.
         raise AnswerLost(f"{what}: {reason}")
-
-    async def _read(self, response: httpx.Response) -> HttpAnswer:
-        body = bytearray()
-        async for chunk in response.aiter_raw():
-            body += chunk
-            if len(body) > self._max_answer_bytes:
-                raise _TooLong
-        return HttpAnswer(response.status_code, bytes(body), response.headers.get("retry-after"))
-
-
-class _TooLong(Exception):
-    """The answer is longer than the bound: a signal inside this module."""

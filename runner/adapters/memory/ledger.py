@@ -1,0 +1,383 @@
+"""
+`ports.Ledger` in memory, for virtual time: it forgets everything at its end.
+
+It keeps the rules of the database's ledger, and one suite of tests makes sure of that. There is
+one writer, and nothing in here waits: what the database does by conditions is a look here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, TypeVar
+
+from runner.adapters.memory.claims import claim_one, install
+from runner.adapters.memory.grants import MemoryGrants
+from runner.adapters.memory.rows import OccurrenceRow
+from runner.errors import Conflict
+from runner.ethereum.address import Address
+from runner.ethereum.calls import Call
+from runner.guard.budget import Reservation, spent_by_token
+from runner.guard.intent import TransferLine
+from runner.records import (
+    LIVE_OPERATIONS,
+    Claim,
+    Grant,
+    Inclusion,
+    NewOperation,
+    Operation,
+    OperationKind,
+    OperationStatus,
+    Run,
+    RunKind,
+    ScheduleSeed,
+    ScheduleState,
+)
+from runner.scheduling.occurrence import CLOSED, Reason, State, may_move, run_id
+
+T = TypeVar("T")
+
+_FAILED = frozenset({State.REVERTED, State.NOT_INCLUDED, State.MISSED})
+_SPENDS = frozenset({State.SUCCESS, State.INCLUDED})
+_TOLD = frozenset({OperationStatus.SIGNED, OperationStatus.SENT, OperationStatus.UNKNOWN})
+
+
+class MemoryLedger(MemoryGrants):
+    """Implements `ports.Ledger`; `rows` are there for whoever reports on them."""
+
+    # ── schedules and claims ──────────────────────────────────────────────────────────────────
+
+    async def install_schedules(self, seeds: Sequence[ScheduleSeed], *, now: datetime) -> None:
+        """Bring the ledger's schedules to those of the policies in force."""
+        install(self.rows, seeds, now=now)
+
+    async def schedules(self) -> dict[str, ScheduleState]:
+        """All schedules ever applied, by uid."""
+        return dict(self.rows.schedules)
+
+    async def pause_schedule(self, uid: str, *, reason: str, now: datetime) -> None:
+        """Stop claiming for a schedule, and say why (M10)."""
+        del now
+        if self.rows.schedules[uid].paused_reason is None:
+            self.rows.change_schedule(uid, paused_reason=reason)
+
+    async def claim(
+        self, decided: Sequence[Claim], *, decided_until: Mapping[str, datetime], now: datetime
+    ) -> tuple[list[Run], list[Claim]]:
+        """A row for every decided slot, a run for every slot of ours (S1, X14)."""
+        made: list[Run] = []
+        refused: list[Claim] = []
+        for one in decided:
+            run, against = claim_one(self.rows, self.budgets, one, now)
+            if run is not None:
+                made.append(run)
+            elif against is not None:
+                refused.append(against)
+        for uid, instant in decided_until.items():
+            if self.rows.schedules[uid].decided_until < instant:
+                self.rows.change_schedule(uid, decided_until=instant)
+        return [self.rows.runs[run.id] for run in made], refused
+
+    async def promote(
+        self, schedule: str, *, deadline_at: datetime | None, now: datetime
+    ) -> Run | None:
+        """The oldest slot that waits for its predecessor becomes claimed (M7, M8)."""
+        inside = []
+        for run in self.rows.waiting(schedule):
+            if run.expires_at is not None and now >= run.expires_at:
+                self._move(run, State.MISSED, reason=Reason.OVERLAP, now=now)
+            else:
+                inside.append(run)
+        paused = self.rows.schedules[schedule].paused_reason is not None
+        if not inside or paused or self.rows.is_running(schedule):
+            return None
+        return self._move(inside[0], State.CLAIMED, now=now, deadline_at=deadline_at)
+
+    async def reserve(
+        self, run: Run, wanted: Sequence[Reservation], *, deadline_at: datetime, now: datetime
+    ) -> Run | None:
+        """A held run takes its amounts and goes on, if its budgets have room by now (X14)."""
+        if not self.budgets.fits(wanted):
+            return None
+        claimed = self._move(run, State.CLAIMED, now=now, deadline_at=deadline_at)
+        self.budgets.reserve(run.id, wanted)
+        return claimed
+
+    # ── runs ──────────────────────────────────────────────────────────────────────────────────
+
+    async def open_runs(self) -> list[Run]:
+        """Every run that is not closed, oldest first."""
+        return sorted(
+            (self.rows.runs[identity] for identity in self.rows.open), key=lambda run: run.due_at
+        )
+
+    async def run(self, identity: str) -> Run:
+        """One run as it stands."""
+        return self.rows.runs[identity]
+
+    async def operations(self, run: str) -> list[Operation]:
+        """All operations signed for a run, oldest first."""
+        return self.rows.operations_of(run)
+
+    async def move(
+        self,
+        run: Run,
+        state: State,
+        *,
+        reason: Reason | None = None,
+        detail: str | None = None,
+        now: datetime,
+        deadline_at: datetime | None = None,
+    ) -> Run:
+        """One legal move. A closing one settles budgets and the breaker's count."""
+        return self._move(
+            run, state, reason=reason, detail=detail, now=now, deadline_at=deadline_at
+        )
+
+    def freeze(
+        self,
+        run: Run,
+        *,
+        intent: Sequence[Call],
+        transfers: Sequence[TransferLine],
+        grant: Grant,
+        revision: str,
+        now: datetime,
+    ) -> asyncio.Future[Run]:
+        """The run becomes prepared: intent and generation are pinned (X6)."""
+        del revision
+        prepared = self._move(run, State.PREPARED, now=now, intent=tuple(intent), grant_id=grant.id)
+        self.rows.transfers[run.id] = list(transfers)
+        return _done(prepared)
+
+    async def sign(self, run: Run, operation: NewOperation, *, now: datetime) -> Run:
+        """
+        The point of no return: bytes, hash and fence (X1, X5).
+
+        Raises:
+            Conflict: the run moved on, or the fence is taken by another run.
+        """
+        fence = (operation.chain, operation.sender, operation.nonce)
+        signed = self.rows.operations_of(run.id)
+        if signed and (signed[0].chain, signed[0].sender, signed[0].nonce) != fence:
+            raise Conflict(f"run {run.id} is pinned to another fence")
+        if self.rows.fences.get(fence, run.id) != run.id:
+            raise Conflict(f"the fence of run {run.id} is taken by another")
+        if run.state is State.PREPARED:
+            moved = self._move(run, State.SIGNED, now=now)
+        else:
+            moved = self.rows.change_run(run)
+        self.rows.fences[fence] = run.id
+        self.rows.add_operation(_signed(run, operation, now))
+        return moved
+
+    def note(
+        self,
+        run: Run,
+        operation: str,
+        status: OperationStatus,
+        *,
+        detail: str | None,
+        call_id: str | None = None,
+        now: datetime,
+    ) -> asyncio.Future[Run]:
+        """What the service answered; the run follows, unless evidence has moved it on."""
+        known = self.rows.operations[operation]
+        if known.status in _TOLD:
+            told = known.call_id if call_id is None else call_id
+            self.rows.change_operation(operation, status=status, detail=detail, call_id=told)
+        current, state = self.rows.runs[run.id], State(status.value)
+        legal = may_move(current.state, state, was=current.reason, reason=None)
+        if current.state is state or not legal:
+            return _done(current)
+        return _done(self._move(current, state, detail=detail, now=now))
+
+    async def include(self, run: Run, inclusion: Inclusion, *, now: datetime) -> Run:
+        """An operation of this run is in a block: evidence seen, not yet final."""
+        included = self._move(self.rows.runs[run.id], State.INCLUDED, now=now)
+        self.rows.change_operation(
+            inclusion.hash,
+            status=OperationStatus.INCLUDED,
+            block_number=inclusion.block_number,
+            block_hash=inclusion.block_hash,
+            block_at=inclusion.block_at,
+            transaction_hash=inclusion.transaction_hash,
+            gas_cost=inclusion.gas_cost,
+        )
+        kind = self.rows.operations[inclusion.hash].kind
+        if kind is OperationKind.PAYMENT and inclusion.success:
+            self.budgets.spend(run.id)
+        return included
+
+    async def exclude(self, run: Run, operation: str, *, now: datetime) -> Run:
+        """A reorganisation took it out again (S6)."""
+        sent = self._move(self.rows.runs[run.id], State.SENT, now=now)
+        self.rows.change_operation(
+            operation, status=OperationStatus.SENT, block_number=None, block_hash=None
+        )
+        self.budgets.unspend(run.id)
+        return sent
+
+    async def close(
+        self,
+        run: Run,
+        state: State,
+        *,
+        winner: str | None,
+        outcome: OperationStatus,
+        reason: Reason | None = None,
+        detail: str | None = None,
+        observed: Sequence[TransferLine] = (),
+        retry_until: datetime | None = None,
+        now: datetime,
+    ) -> Run:
+        """The end of a signed run, on evidence alone; and its next attempt, if one is due."""
+        closed = self._move(self.rows.runs[run.id], state, reason=reason, detail=detail, now=now)
+        if winner is not None:
+            self.rows.change_operation(winner, status=outcome)
+        for one in self.rows.operations_of(run.id):
+            if one.status in LIVE_OPERATIONS:
+                self.rows.change_operation(one.hash, status=OperationStatus.DEAD)
+        if observed:
+            self.rows.transfers.setdefault(run.id, []).extend(observed)
+        if retry_until is not None:
+            self._next_attempt(closed, deadline_at=retry_until, now=now)
+        return closed
+
+    async def successor(self, run: Run) -> Run | None:
+        """The attempt that followed a closed run, if there is one (S4)."""
+        if run.occurrence is None:
+            return None
+        attempts = self.rows.occurrence[run.occurrence].attempts
+        return self.rows.runs[attempts[run.attempt]] if run.attempt < len(attempts) else None
+
+    async def failures_in_row(self, schedule: str) -> int:
+        """Failed runs of a schedule since its last success (M10)."""
+        known = self.rows.schedules.get(schedule)
+        return 0 if known is None else known.failures_in_row
+
+    async def transfers(self, run: str) -> list[TransferLine]:
+        """What a frozen intent moves."""
+        return list(self.rows.transfers.get(run, ()))
+
+    async def charged(self, grant: int) -> dict[str, dict[str, int]]:
+        """By run pinned to this grant and not closed without success: base units per token."""
+        sums = {}
+        for run in self.rows.runs.values():
+            if run.grant_id == grant and (run.closed_at is None or run.state in _SPENDS):
+                lines = self.rows.transfers.get(run.id, ())
+                taken = spent_by_token([line for line in lines if line.kind != "observed"])
+                if taken:
+                    sums[run.id] = taken
+        return sums
+
+    async def fees_since(self, chain: int, sender: Address, since: datetime) -> int:
+        """Wei that operations signed since then have cost, or may still cost (G2)."""
+        total = 0
+        for one in self.rows.newest_of(chain, sender):
+            if one.signed_at < since:
+                break
+            if one.status is not OperationStatus.DEAD:
+                total += one.max_cost if one.gas_cost is None else one.gas_cost
+        return total
+
+    def open_request(self, operation: Operation) -> bytes:
+        """The bytes that send an operation, as they were signed."""
+        return operation.request_sealed
+
+    # ── the moves ─────────────────────────────────────────────────────────────────────────────
+
+    def _move(
+        self,
+        run: Run,
+        state: State,
+        *,
+        reason: Reason | None = None,
+        detail: str | None = None,
+        now: datetime,
+        **values: Any,
+    ) -> Run:
+        if not may_move(run.state, state, was=run.reason, reason=reason):
+            why = f"({reason})" if reason else ""
+            raise Conflict(f"run {run.id} cannot go from {run.state} to {state}{why}")
+        closed = state in CLOSED
+        values = {name: value for name, value in values.items() if value is not None}
+        moved = self.rows.change_run(
+            run,
+            state=state,
+            reason=reason,
+            detail=detail,
+            closed_at=now if closed else None,
+            **values,
+        )
+        if closed and run.kind is RunKind.PAYMENT:
+            self._settle(moved)
+        return moved
+
+    def _settle(self, run: Run) -> None:
+        paid = run.state is State.SUCCESS
+        if paid:
+            self.budgets.spend(run.id)
+        else:
+            self.budgets.release(run.id)
+        if run.state in {State.SKIPPED, State.MISSED, State.SUPERSEDED}:
+            row = self._occurrence(run)
+            row.decision, row.reason = run.state, run.reason
+        failed = run.state in _FAILED and run.reason is not Reason.LATE
+        if failed or paid:
+            count = self.rows.schedules[run.schedule].failures_in_row + 1 if failed else 0
+            self.rows.change_schedule(run.schedule, failures_in_row=count)
+
+    def _next_attempt(self, run: Run, *, deadline_at: datetime, now: datetime) -> None:
+        """Attempt + 1 of a run that is closed: a new id, and so a new fence."""
+        made = run_id(run.schedule, run.slot, part=run.part, attempt=run.attempt + 1)
+        following = replace(
+            run,
+            id="0x" + made.hex(),
+            attempt=run.attempt + 1,
+            state=State.CLAIMED,
+            reason=None,
+            detail=None,
+            claimed_at=now,
+            deadline_at=deadline_at,
+            intent=None,
+            grant_id=None,
+            version=1,
+            closed_at=None,
+        )
+        self.rows.add_run(following, exclusive=run.id in self.rows.exclusive)
+        self.budgets.hand_on(run.id, following.id)
+
+    def _occurrence(self, run: Run) -> OccurrenceRow:
+        if run.occurrence is None:
+            raise AssertionError("a payment belongs to an occurrence")
+        return self.rows.occurrence[run.occurrence]
+
+
+def _signed(run: Run, new: NewOperation, now: datetime) -> Operation:
+    return Operation(
+        hash=new.hash,
+        run=run.id,
+        kind=new.kind,
+        call_id=new.call_id,
+        chain=new.chain,
+        sender=new.sender,
+        nonce=new.nonce,
+        max_fee_per_gas=new.max_fee_per_gas,
+        max_priority_fee_per_gas=new.max_priority_fee_per_gas,
+        max_cost=new.max_cost,
+        sponsored=new.sponsored,
+        request_sealed=new.request,
+        status=OperationStatus.SIGNED,
+        signed_at=now,
+        from_block=new.from_block,
+    )
+
+
+def _done(value: T) -> asyncio.Future[T]:
+    """A future that is done: nothing in memory has to be waited for."""
+    future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+    future.set_result(value)
+    return future

@@ -1,0 +1,1 @@
+"""What `simulate` has found: as values, for scripts, for people, and as a page with plots."""

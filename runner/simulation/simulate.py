@@ -1,0 +1,157 @@
+"""`simulate` from the policies to what was found."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+from runner.adapters.virtual import VirtualLoop
+from runner.execution.forecast import Forecast
+from runner.policy.model import Policy
+from runner.ports import Clock
+from runner.reporting.foresight.model import Foresight, GrantLife, Outcome, Trouble
+from runner.scheduling.occurrence import CLOSED
+from runner.settings import Settings
+from runner.simulation.engine import WARM_UP, Engine
+from runner.simulation.result import grants_of, outcomes_of
+from runner.simulation.window import Balance, Purses, Window, count_slots, placed
+
+MOST_EXECUTED = 20_000
+"""More occurrences than these are forecast, not executed, unless somebody insists (M13)."""
+
+TYPICAL_FEE = 3 * 10**12
+"""Wei that one operation costs on the sandbox, about."""
+
+_ENDINGS = frozenset(f"run.{state}" for state in CLOSED)
+_TELLING = frozenset(
+    {"grant.failed", "schedule.paused", "run.fault", "chain.fault", "run.evidence"}
+)
+
+Progress = Callable[[int, int], None]
+"""Told how many slots are done, of how many."""
+
+
+def simulate(
+    settings: Settings,
+    policies: Sequence[Policy],
+    window: Window,
+    *,
+    balances: Sequence[Balance] = (),
+    execute: bool = False,
+    progress: Progress = lambda _done, _total: None,
+) -> Foresight:
+    """
+    Run the policies through a window.
+
+    Args:
+        execute: Sign everything, however much it is.
+
+    Raises:
+        RunnerError: as `up` would refuse.
+    """
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(
+            _simulate(settings, placed(policies, window), window, balances, execute, progress)
+        )
+
+
+async def _simulate(
+    settings: Settings,
+    policies: Sequence[Policy],
+    window: Window,
+    balances: Sequence[Balance],
+    execute: bool,
+    progress: Progress,
+) -> Foresight:
+    schedules = [one for policy in policies for one in policy.schedules.values()]
+    total = count_slots(schedules, window)
+    listener = _Listener(lambda done: progress(done, total))
+    engine = Engine(settings, policies, window, listener)
+    listener.clock = engine.clock
+    async with AsyncExitStack() as stack:
+        purses = await engine.prepare(stack, balances)
+        executed = execute or total <= MOST_EXECUTED
+        if executed:
+            await engine.run()
+            found = outcomes_of(engine.ledger, engine.schedules, purses)
+            grants = grants_of(engine.ledger, engine.schedules, engine.sessions, purses, window)
+        else:
+            found, grants = _forecast(engine, purses, window, lambda done: progress(done, total))
+    return Foresight(
+        start=window.start,
+        end=window.end,
+        executed=executed,
+        outcomes=found,
+        grants=grants,
+        purses=purses.purses,
+        accounts=purses.payers,
+        troubles=listener.troubles(grants),
+    )
+
+
+def _forecast(
+    engine: Engine, purses: Purses, window: Window, progress: Callable[[int], None]
+) -> tuple[tuple[Outcome, ...], tuple[GrantLife, ...]]:
+    return Forecast(
+        engine.schedules,
+        engine.sessions,
+        start=window.start,
+        end=window.end,
+        granted_at=window.start - WARM_UP,
+        account_of=purses.name_of,
+        opening=purses.opening,
+        fee=TYPICAL_FEE,
+        compact=True,
+        progress=progress,
+    ).run()
+
+
+class _Listener:
+    """Implements `ports.Telemetry`: counts what is done, and keeps what went wrong."""
+
+    def __init__(self, progress: Callable[[int], None]) -> None:
+        self.clock: Clock | None = None
+        self._progress = progress
+        self._done = 0
+        self._heard: dict[tuple[str, str], Trouble] = {}
+
+    def emit(self, event: str, **fields: Any) -> None:
+        """One event a step."""
+        if event in _ENDINGS or event == "occurrence.decided":
+            self._done += fields.get("count", 1)
+            self._progress(self._done)
+        elif event in _TELLING and self.clock is not None:
+            subject = str(
+                fields.get("session") or fields.get("schedule") or fields.get("run") or ""
+            )
+            trouble = Trouble(
+                at=self.clock.now(),
+                subject=subject,
+                what=_said(event, str(fields.get("detail", event))),
+                hint=fields.get("hint"),
+                fatal=event != "schedule.paused",
+            )
+            self._heard.setdefault((event, subject), trouble)
+
+    def troubles(self, grants: Sequence[GrantLife]) -> tuple[Trouble, ...]:
+        """What went wrong for good: a grant that was got in the end is no trouble."""
+        return tuple(
+            one
+            for (event, _), one in self._heard.items()
+            if event != "grant.failed" or not _obtained(one, grants)
+        )
+
+
+def _obtained(trouble: Trouble, grants: Sequence[GrantLife]) -> bool:
+    return any(
+        grant.session == trouble.subject
+        and grant.active_at is not None
+        and grant.active_at > trouble.at
+        for grant in grants
+    )
+
+
+def _said(event: str, detail: str) -> str:
+    return f"paused from here on: {detail}" if event == "schedule.paused" else detail
