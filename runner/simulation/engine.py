@@ -25,8 +25,8 @@ from runner.execution.daemon import Daemon
 from runner.guard.intent import NATIVE
 from runner.policy.model import Policy, SponsoredGas
 from runner.ports import Clock, Telemetry
+from runner.sandbox.endpoint import Endpoint as RpcEndpoint
 from runner.sandbox.sandbox import Sandbox
-from runner.sandbox.server import RpcApp
 from runner.settings import Settings, WalletProfile
 from runner.simulation.window import Balance, Purses, Window, purses_of
 
@@ -126,10 +126,15 @@ class Engine:
         return Place(
             "http://sandbox/v2/dev",
             self.clock,
-            InProcess(RpcApp(sandbox)),
+            InProcess(RpcEndpoint(sandbox, _cut)),
             poll_seconds=_BLOCK_SECONDS,
             second_look=_SECOND_LOOK,
         )
+
+
+def _cut(client: Any) -> None:
+    """There is no connection to cut in one process, and no fault asks for it."""
+    del client
 
 
 class InProcess:

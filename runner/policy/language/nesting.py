@@ -21,6 +21,7 @@ DEFAULTS = Level(
         for name, key in (SESSION.keys | SCHEDULE.keys).items()
         if name != "previous_names"
     },
+    required=(),
 )
 """What may stand below `defaults`: any key of sessions and schedules, save what names one."""
 
