@@ -148,6 +148,7 @@ def _seed(context: ScheduleContext) -> ScheduleSeed:
         session=context.session.uid,
         trigger=trigger_text(context.spec),
         revision=context.revision,
+        budgets=context.budgets,
     )
 
 
@@ -522,9 +523,8 @@ def _check_budgets(context: ScheduleContext) -> None:
     now = context.session.venue.clock.now()
     for one in context.reservations(due_at=now, slot="any"):
         if one.amount > one.limit:
-            name = one.budget.rpartition(":")[2]
             raise UsageError(
-                f"one run of schedule `{context.spec.name}` spends more than `{name}` allows: "
+                f"one run of schedule `{context.spec.name}` spends more than `{one.name}` allows: "
                 f"{one.amount} of at most {one.limit} base units",
                 where=context.spec.calls[0].mark,
                 hint="raise the limit, or lower the amount",

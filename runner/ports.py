@@ -315,7 +315,11 @@ class Ledger(Protocol):
     async def reserve(
         self, run: Run, wanted: Sequence[Reservation], *, deadline_at: datetime, now: datetime
     ) -> Run | None:
-        """A held run takes its amounts and goes on, if its budgets have room by now (X14)."""
+        """
+        A held run takes its amounts and goes on, if its budgets have room by now (X14).
+
+        It is skipped, and its schedule completed, where the total is used up for good (T9).
+        """
         ...
 
     async def open_runs(self) -> list[Run]:
@@ -351,9 +355,15 @@ class Ledger(Protocol):
         transfers: Sequence[TransferLine],
         grant: Grant,
         revision: str,
+        reservations: Sequence[Reservation],
+        on_budget: str,
         now: datetime,
     ) -> Awaitable[Run]:
-        """The run becomes prepared: intent, revision and generation are pinned (X6)."""
+        """
+        The run becomes prepared: intent, revision and generation are pinned (X6).
+
+        Held or skipped(budget), if the frozen amounts do not fit their budgets any more.
+        """
         ...
 
     async def sign(self, run: Run, operation: NewOperation, *, now: datetime) -> Run:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
 from runner.ethereum.permissions import Permission
-from runner.guard.budget import Reservation
+from runner.guard.budget import Budgets, Reservation
 from runner.scheduling.occurrence import Reason, State
 
 
@@ -86,12 +86,16 @@ LIVING_GRANTS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ScheduleSeed:
-    """A schedule of the policies in force, as it is to stand in the ledger."""
+    """
+    A schedule of the policies in force, as it is to stand in the ledger. `budgets` are what its
+    runs are charged to.
+    """
 
     uid: str
     session: str
     trigger: str
     revision: str
+    budgets: Budgets | None = None
     previous_uids: tuple[str, ...] = ()
 
 

@@ -22,6 +22,7 @@ from runner.adapters.sql.rows import parse_calls
 from runner.adapters.sql.store import is_held, open_for_reading
 from runner.errors import StoreError
 from runner.ethereum.address import Address
+from runner.guard.budget import LIFE
 from runner.guard.intent import TransferLine
 from runner.reporting.totals import PaidView
 from runner.reporting.views import (
@@ -33,6 +34,7 @@ from runner.reporting.views import (
     OperationView,
     RunView,
     ScheduleView,
+    TotalView,
 )
 
 _CHUNK = 500  # ids in one IN list
@@ -261,11 +263,23 @@ def payments(c: Connection, *, start: datetime | None, end: datetime | None) -> 
 def schedules(c: Connection) -> list[ScheduleView]:
     """Every schedule ever applied, each with what became of its newest claimed slot."""
     rows = c.execute(select(t.schedules).order_by(t.schedules.c.uid)).all()
-    names = [f.name for f in fields(ScheduleView) if f.name != "last"]
+    names = [f.name for f in fields(ScheduleView) if f.name not in {"last", "total"}]
     return [
-        ScheduleView(**{name: getattr(row, name) for name in names}, last=_last(c, row.uid))
+        ScheduleView(
+            **{name: getattr(row, name) for name in names},
+            last=_last(c, row.uid),
+            total=_total(c, row.uid),
+        )
         for row in rows
     ]
+
+
+def _total(c: Connection, uid: str) -> tuple[TotalView, ...]:
+    b = t.budgets.c
+    query = select(b.token, b.spent, b.reserved).where(
+        b.budget == f"schedule:{uid}:until_total", b.period == LIFE
+    )
+    return tuple(TotalView(**row._mapping) for row in c.execute(query.order_by(b.token)))
 
 
 def _last(c: Connection, uid: str) -> Entry | None:

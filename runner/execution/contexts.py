@@ -14,7 +14,7 @@ from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
 from runner.ethereum.permissions import Erc20TokenTransfer, NativeTokenTransfer, Permission
 from runner.execution.lane import Lane
-from runner.guard.budget import Reservation, reservations
+from runner.guard.budget import Budgets, Reservation, spent_by_token
 from runner.guard.intent import NATIVE, TransferLine
 from runner.planning.renewal import Margins
 from runner.policy.model import Schedule, Session, SmartAccount, SponsoredGas
@@ -118,15 +118,15 @@ class ScheduleContext:
         """Whom the intent sends value or tokens to, approvals included."""
         return tuple(dict.fromkeys(line.receiver for line in self.lines))
 
+    @property
+    def budgets(self) -> Budgets:
+        """What its runs are charged to."""
+        return Budgets.of(self.spec, self.session.spec)
+
     def reservations(self, *, due_at: datetime, slot: str) -> tuple[Reservation, ...]:
         """What a run of this slot charges to the session's and to its own budgets."""
-        session = self.session.spec
-        own, shared = f"schedule:{self.uid}", f"session:{session.uid}"
-        name = f"{self.uid}@{slot}"
-        return (
-            *reservations(shared, session.limits, self.lines, due_at=due_at, run=name),
-            *reservations(own, self.spec.limits, self.lines, due_at=due_at, run=name),
-        )
+        sums = spent_by_token(self.lines)
+        return self.budgets.reservations(sums, due_at=due_at, slot=slot)
 
 
 def allowances(permissions: tuple[Permission, ...]) -> dict[str, int]:

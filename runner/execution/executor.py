@@ -125,6 +125,7 @@ class Executor:
                     await self._sleep(_PREFLIGHT_PAUSE, until=run.expires_at or deadline)
                     continue
                 run, deadline = reserved, reserved.deadline_at or deadline
+                continue
             try:
                 return await self._try_once(run, deadline, signing)
             except _GrantMissing as missing:
@@ -171,8 +172,13 @@ class Executor:
                 transfers=self._schedule.lines,
                 grant=grant,
                 revision=self._schedule.revision,
+                reservations=self._schedule.reservations(due_at=run.due_at, slot=run.slot),
+                on_budget=self._schedule.spec.on_budget,
                 now=self._now(),
             )
+            if run.state is not State.PREPARED:
+                self._keeper.discharge(grant.id, run.id)
+                return run, None
             try:
                 signed = await self._sign_and_send(run, grant, deadline, signing)
             except (WalletApiError, GuardError, TooLate):

@@ -8,6 +8,7 @@ again within an attempt.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeGuard
 
 from runner.ethereum.abi import encode_call, parse_function
 from runner.ethereum.address import Address
@@ -50,6 +51,11 @@ class TransferLine:
     kind: str = "pay"
     memo: str | None = None
     ref: str | None = None
+
+
+def is_computed(call: PolicyCall) -> TypeGuard[TopUp | Sweep]:
+    """Whether a call's amount is known only when its run is prepared (G10)."""
+    return isinstance(call, TopUp | Sweep)
 
 
 def at_most(call: PolicyCall) -> Pay | Invoke | Approve | Raw:

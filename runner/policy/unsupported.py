@@ -17,9 +17,6 @@ KEYS: frozenset[tuple[str, str]] = frozenset(
     {
         ("session", "max_exposure"),
         ("session", "owner_lead"),
-        ("limits", "rolling"),
-        ("limits", "per_lifetime"),
-        ("schedule", "until_total"),
         ("schedule", "catch_up_rate"),
         ("schedule", "blackout"),
         ("schedule", "require"),

@@ -108,7 +108,14 @@ def operation(name="0xaa", nonce=2**200 + 5, kind=OperationKind.PAYMENT):
 async def prepared(ledger, run):
     grant = await ledger.new_grant(NEW_GRANT, b"k" * 32)
     return await ledger.freeze(
-        run, intent=[Call(USDC, 0, b"\x01")], transfers=[LINE], grant=grant, revision="r1", now=NOW
+        run,
+        intent=[Call(USDC, 0, b"\x01")],
+        transfers=[LINE],
+        grant=grant,
+        revision="r1",
+        reservations=(),
+        on_budget="skip",
+        now=NOW,
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from runner.adapters.sql import claims
+from runner.adapters.sql import budgets, claims
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.grants import GrantRows
 from runner.adapters.sql.queries import run_by_id, runs
@@ -145,12 +145,20 @@ class SqlLedger(GrantRows):
     async def reserve(
         self, run: Run, wanted: Sequence[Reservation], *, deadline_at: datetime, now: datetime
     ) -> Run | None:
-        """A held run takes its amounts and goes on, if its budgets have room by now (X14)."""
+        """
+        A held run takes its amounts and goes on, if its budgets have room by now (X14).
+
+        Where what it would exceed is the total of its schedule, that is over (T9): the run is
+        skipped, and the schedule completed.
+        """
 
         def work(tx: Transaction) -> Run | None:
-            if not claims.fits(tx, wanted):
+            over = next((one for one in wanted if one.ends and budgets.used_up(tx, one)), None)
+            if over is not None:
+                claims.complete(tx, run.schedule, limit=over.name, now=now)
+                return _move(tx, run, State.SKIPPED, reason=Reason.BUDGET, now=now)
+            if not budgets.exchange(tx, run.id, wanted):
                 return None
-            claims.reserve(tx, run.id, wanted)
             return _move(tx, run, State.CLAIMED, now=now, deadline_at=deadline_at)
 
         return await self._store.write(work)
@@ -221,16 +229,23 @@ class SqlLedger(GrantRows):
         transfers: Sequence[TransferLine],
         grant: Grant,
         revision: str,
+        reservations: Sequence[Reservation],
+        on_budget: str,
         now: datetime,
     ) -> asyncio.Future[Run]:
         """
         The run becomes prepared: intent, revision and generation are pinned (X6).
 
-        Not waited for: it is durable with or before the commit of `signed` (S3).
+        From now on its reservations are of the frozen amounts (X14). If these do not fit, as
+        after an edit of the policy, the run is held or skipped(budget) instead. Not waited for: it
+        is durable with or before the commit of `signed` (S3).
         """
 
         def work(tx: Transaction) -> Run:
             c = tx.connection
+            if not budgets.exchange(tx, run.id, reservations):
+                state = State.HELD if on_budget == "hold" else State.SKIPPED
+                return _move(tx, run, state, reason=Reason.BUDGET, now=now)
             c.execute(t.transfers.delete().where(t.transfers.c.run == run.id))
             _insert_lines(tx, run.id, transfers, start=0)
             return _move(
@@ -352,7 +367,7 @@ class SqlLedger(GrantRows):
                 select(t.operations.c.kind).where(t.operations.c.hash == inclusion.hash)
             ).one()
             if operation.kind == OperationKind.PAYMENT.value and inclusion.success:
-                claims.spend(tx, run.id)
+                budgets.spend(tx, run.id)
             tx.event(
                 now,
                 "operation.included",
@@ -376,7 +391,7 @@ class SqlLedger(GrantRows):
                 .where(t.operations.c.hash == operation)
                 .values(status=OperationStatus.SENT.value, block_number=None, block_hash=None)
             )
-            claims.unspend(tx, run.id)
+            budgets.unspend(tx, run.id)
             tx.event(now, "operation.excluded", run.id, hash=operation)
             return _move(tx, run_by_id(c, run.id), State.SENT, now=now)
 
@@ -595,7 +610,7 @@ def _next_attempt(tx: Transaction, run: Run, *, deadline_at: datetime, now: date
     )
     kept = c.execute(select(t.reservations).where(t.reservations.c.run == run.id)).all()
     same = [Reservation(r.budget, r.period, r.token, r.amount, 0) for r in kept]
-    claims.reserve(tx, made, same)
+    budgets.reserve(tx, made, same)
     tx.event(now, "run.attempt", made, after=run.id, attempt=attempt)
 
 
@@ -604,9 +619,9 @@ def _settle(tx: Transaction, run: Run, state: State, reason: Reason | None) -> N
     if run.kind is RunKind.ACTIVATION:
         return
     if state is State.SUCCESS:
-        claims.spend(tx, run.id)
+        budgets.spend(tx, run.id)
     else:
-        claims.release(tx, run.id)
+        budgets.release(tx, run.id)
     if state in {State.SKIPPED, State.MISSED, State.SUPERSEDED}:
         c.execute(
             update(t.occurrences)
