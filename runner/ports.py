@@ -28,6 +28,7 @@ from runner.records import (
     NewOperation,
     Operation,
     OperationStatus,
+    Pace,
     Run,
     ScheduleSeed,
     ScheduleState,
@@ -307,9 +308,15 @@ class Ledger(Protocol):
         ...
 
     async def promote(
-        self, schedule: str, *, deadline_at: datetime | None, now: datetime
-    ) -> Run | None:
-        """The oldest slot that waits behind a running one becomes claimed (M7)."""
+        self, schedule: str, *, deadline_at: datetime, pace: Pace | None = None, now: datetime
+    ) -> tuple[Run | None, datetime | None]:
+        """
+        The oldest slot that waits behind a running one becomes claimed (M7); late ones at their
+        pace (M5).
+
+        Returns:
+            The run, if there is one, and when to ask again, if that is known.
+        """
         ...
 
     async def reserve(

@@ -17,8 +17,16 @@ from runner.execution.lane import Lane
 from runner.guard.budget import Budgets, Reservation, spent_by_token
 from runner.guard.intent import NATIVE, TransferLine
 from runner.planning.renewal import Margins
-from runner.policy.model import Schedule, Session, SmartAccount, SponsoredGas
+from runner.policy.model import (
+    CatchUp,
+    OverlapKind,
+    Schedule,
+    Session,
+    SmartAccount,
+    SponsoredGas,
+)
 from runner.ports import ChainReader, Clock, Signer, WalletApi
+from runner.records import Pace
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +130,18 @@ class ScheduleContext:
     def budgets(self) -> Budgets:
         """What its runs are charged to."""
         return Budgets.of(self.spec, self.session.spec)
+
+    @property
+    def pace(self) -> Pace | None:
+        """How its late slots are worked off, if all of them are (M5)."""
+        if self.spec.catch_up is not CatchUp.ALL:
+            return None
+        return Pace(
+            apart=self.spec.catch_up_rate,
+            late=self.spec.start_grace + self.spec.jitter,
+            run_deadline=self.run_deadline,
+            beside=self.spec.overlap.kind is OverlapKind.ALLOW,
+        )
 
     def reservations(self, *, due_at: datetime, slot: str) -> tuple[Reservation, ...]:
         """What a run of this slot charges to the session's and to its own budgets."""

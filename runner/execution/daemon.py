@@ -75,6 +75,9 @@ class Daemon:
         self._venues = venues
         self._watchers = {name: Watcher(venue, telemetry) for name, venue in venues.items()}
         self._heaps = {name: Heap() for name in venues}
+        self._turns = {name: Heap() for name in venues}
+        """When the next late slot of a schedule may begin (M5)."""
+
         self._due: dict[str, DueSlots] = {}
         self._operators = {
             uid: Operator(s.account, ledger=ledger, keys=keys, telemetry=telemetry)
@@ -251,8 +254,10 @@ class Daemon:
             stopped.cancel()
 
     async def tick(self) -> None:
-        """Decide and claim everything that is due."""
+        """Decide and claim everything that is due, and begin what has waited its time."""
         for name, venue in self._venues.items():
+            for uid in self._turns[name].pop_due(venue.clock.now()):
+                await self._take_turn(uid)
             decide_at = self._decide_now(venue, self._watchers[name])
             if decide_at is None:
                 continue
@@ -312,7 +317,8 @@ class Daemon:
 
     def _set_alarm(self) -> None:
         waits = []
-        for name, heap in self._heaps.items():
+        heaps = [*self._heaps.items(), *self._turns.items()]
+        for name, heap in heaps:
             first = heap.peek()
             if first is not None:
                 left = (first[0] - self._venues[name].clock.now()).total_seconds()
@@ -372,12 +378,23 @@ class Daemon:
         if self._stopping.is_set():
             return
         schedule = self._schedules[uid]
-        now = schedule.session.venue.clock.now()
-        following = await self._ledger.promote(
-            uid, deadline_at=now + schedule.run_deadline, now=now
+        venue = schedule.session.venue
+        now = venue.clock.now()
+        following, again_at = await self._ledger.promote(
+            uid, deadline_at=now + schedule.run_deadline, pace=schedule.pace, now=now
         )
+        if again_at is not None:
+            self._turns[venue.name].push(uid, again_at)
         if following is not None:
             self._start(following)
+
+    async def _take_turn(self, uid: str) -> None:
+        try:
+            await self._promote(uid)
+        except StoreError as error:
+            self._unwritable(error)
+            venue = self._schedules[uid].session.venue
+            self._turns[venue.name].push(uid, venue.clock.now() + timedelta(seconds=1))
 
     # ── stopping ──────────────────────────────────────────────────────────────────────────────
 

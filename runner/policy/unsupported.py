@@ -17,7 +17,6 @@ KEYS: frozenset[tuple[str, str]] = frozenset(
     {
         ("session", "max_exposure"),
         ("session", "owner_lead"),
-        ("schedule", "catch_up_rate"),
         ("schedule", "blackout"),
         ("schedule", "require"),
         ("schedule", "approve_above"),

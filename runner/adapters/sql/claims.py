@@ -11,13 +11,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, and_, func, insert, not_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from runner.adapters.sql import budgets
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.store import Transaction
-from runner.records import Claim, RunKind, ScheduleSeed
+from runner.records import Claim, Pace, Run, RunKind, ScheduleSeed
 from runner.scheduling.occurrence import Reason, State, is_running, run_id
 
 
@@ -184,28 +184,17 @@ def complete(transaction: Transaction, schedule: str, *, limit: str, now: dateti
 def _judge(
     transaction: Transaction, one: Claim, paused: str | None, now: datetime
 ) -> tuple[State, Reason | None]:
-    c = transaction.connection
     if paused is not None:
         return State.SKIPPED, Reason.PAUSED
     affordable = budgets.fits(transaction, one.reservations)
-    if one.exclusive and running(transaction, one.schedule):
-        if one.buffer is None:
+    in_line = one.pace is not None and _backlog(transaction, one.schedule, one.pace)
+    beside = one.pace is not None and one.pace.beside
+    if in_line or (one.exclusive and running(transaction, one.schedule, beside=beside)):
+        if one.buffer is None and not in_line:
             return State.SKIPPED, Reason.OVERLAP
         if not affordable:
             return State.SKIPPED, Reason.BUDGET
-        waiting = c.execute(
-            select(t.runs.c.id, t.runs.c.occurrence)
-            .where(
-                t.runs.c.schedule == one.schedule,
-                t.runs.c.state == State.HELD.value,
-                t.runs.c.reason == Reason.OVERLAP.value,
-            )
-            .order_by(t.runs.c.due_at)
-        ).all()
-        if one.buffer == 0:
-            for row in waiting:  # buffer_one: the newest slot takes the only place
-                _supersede(transaction, row.id, row.occurrence, by=one.slot, now=now)
-        elif len(waiting) >= one.buffer:
+        if not in_line and not _room(transaction, one, now):
             return State.SKIPPED, Reason.OVERLAP
         return State.HELD, Reason.OVERLAP
     if not affordable:
@@ -213,14 +202,87 @@ def _judge(
     return State.CLAIMED, None
 
 
-def running(transaction: Transaction, schedule: str) -> bool:
-    """Whether a run of this schedule is open, those that wait for it excepted (M7)."""
-    found = transaction.connection.scalar(
-        select(func.count())
-        .select_from(t.runs)
-        .where(t.runs.c.schedule == schedule, t.runs.c.running)
+def _room(transaction: Transaction, one: Claim, now: datetime) -> bool:
+    """Whether a slot may wait behind the running one (M7)."""
+    waiting = transaction.connection.execute(
+        select(t.runs.c.id, t.runs.c.occurrence)
+        .where(_waiting(one.schedule))
+        .order_by(t.runs.c.due_at)
+    ).all()
+    if one.buffer == 0:
+        for row in waiting:  # buffer_one: the newest slot takes the only place
+            _supersede(transaction, row.id, row.occurrence, by=one.slot, now=now)
+        return True
+    return one.buffer is not None and len(waiting) < one.buffer
+
+
+def running(transaction: Transaction, schedule: str, *, beside: bool = False) -> bool:
+    """
+    Whether a run of this schedule is open, those that wait for it excepted (M7).
+
+    Args:
+        beside: Only runs that let none beside them count.
+    """
+    query = select(t.runs.c.id).where(t.runs.c.schedule == schedule, t.runs.c.running)
+    if beside:
+        query = query.where(t.runs.c.exclusive)
+    return transaction.connection.execute(query.limit(1)).first() is not None
+
+
+def _backlog(transaction: Transaction, schedule: str, pace: Pace) -> bool:
+    """Whether slots wait, or a late one is being paid: then a new one stands in line (M5)."""
+    c = transaction.connection
+    if c.execute(select(t.runs.c.id).where(_waiting(schedule)).limit(1)).first() is not None:
+        return True
+    query = select(t.runs.c.due_at, t.runs.c.deadline_at).where(
+        t.runs.c.schedule == schedule, t.runs.c.running, t.runs.c.exclusive
     )
-    return bool(found)
+    began = {row.due_at: row.deadline_at - pace.run_deadline for row in c.execute(query)}
+    return any(begin - due_at > pace.late for due_at, begin in began.items())
+
+
+def _waiting(schedule: str) -> ColumnElement[bool]:
+    """Slots that wait for their predecessor."""
+    return and_(
+        t.runs.c.schedule == schedule,
+        t.runs.c.state == State.HELD.value,
+        t.runs.c.reason == Reason.OVERLAP.value,
+    )
+
+
+def next_in_line(
+    transaction: Transaction, schedule: str, *, now: datetime
+) -> tuple[list[str], str | None]:
+    """What waits for its predecessor: those whose window has ended (M8), and the oldest other."""
+    ended: list[str] = []
+    rows = transaction.connection.execute(
+        select(t.runs.c.id, t.runs.c.expires_at).where(_waiting(schedule)).order_by(t.runs.c.due_at)
+    )
+    for row in rows:
+        if row.expires_at is None or now < row.expires_at:
+            return ended, row.id
+        ended.append(row.id)
+    return ended, None
+
+
+def begins_at(transaction: Transaction, run: Run, pace: Pace | None, *, now: datetime) -> datetime:
+    """
+    When a waiting run may begin: at once, unless it is late and another began just now (M5).
+
+    A run began when its deadline was set; one that began less than `apart` ago is still open, or
+    was closed since.
+    """
+    if pace is None or now - run.due_at <= pace.late:
+        return now
+    r = t.runs.c
+    query = select(func.max(r.deadline_at)).where(
+        r.schedule == run.schedule,
+        r.exclusive,
+        r.closed_at.is_(None) | (r.closed_at > now - pace.apart),
+        not_(_waiting(run.schedule)),
+    )
+    newest = transaction.connection.scalar(query)
+    return now if newest is None else max(now, newest - pace.run_deadline + pace.apart)
 
 
 def _supersede(

@@ -37,6 +37,7 @@ from runner.records import (
     Operation,
     OperationKind,
     OperationStatus,
+    Pace,
     Run,
     RunKind,
     ScheduleSeed,
@@ -110,35 +111,34 @@ class SqlLedger(GrantRows):
         return await self._store.write(work)
 
     async def promote(
-        self, schedule: str, *, deadline_at: datetime | None, now: datetime
-    ) -> Run | None:
+        self, schedule: str, *, deadline_at: datetime, pace: Pace | None = None, now: datetime
+    ) -> tuple[Run | None, datetime | None]:
         """
         The oldest slot that waits for its predecessor becomes claimed, if nothing runs (M7).
 
         Slots whose catch-up window ended while they waited are missed(overlap) (M8). A paused
-        schedule promotes nothing.
+        schedule promotes nothing. Late slots begin at their pace (M5).
+
+        Returns:
+            The run, if there is one, and when to ask again, if that is known.
         """
 
-        def work(tx: Transaction) -> Run | None:
+        def work(tx: Transaction) -> tuple[Run | None, datetime | None]:
             c = tx.connection
-            query = runs().where(
-                t.runs.c.schedule == schedule,
-                t.runs.c.state == State.HELD.value,
-                t.runs.c.reason == Reason.OVERLAP.value,
-            )
-            waiting = [run_from(row) for row in c.execute(query.order_by(t.runs.c.due_at))]
-            inside = []
-            for run in waiting:
-                if run.expires_at is not None and now >= run.expires_at:
-                    _move(tx, run, State.MISSED, reason=Reason.OVERLAP, now=now)
-                else:
-                    inside.append(run)
+            ended, first = claims.next_in_line(tx, schedule, now=now)
+            for identity in ended:
+                _move(tx, run_by_id(c, identity), State.MISSED, reason=Reason.OVERLAP, now=now)
             paused = c.scalar(
                 select(t.schedules.c.paused_reason).where(t.schedules.c.uid == schedule)
             )
-            if not inside or paused is not None or claims.running(tx, schedule):
-                return None
-            return _move(tx, inside[0], State.CLAIMED, now=now, deadline_at=deadline_at)
+            beside = pace is not None and pace.beside
+            if first is None or paused is not None or claims.running(tx, schedule, beside=beside):
+                return None, None
+            run = run_by_id(c, first)
+            turn = claims.begins_at(tx, run, pace, now=now)
+            if turn > now:
+                return None, turn
+            return _move(tx, run, State.CLAIMED, now=now, deadline_at=deadline_at), None
 
         return await self._store.write(work)
 
