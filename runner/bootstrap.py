@@ -53,7 +53,7 @@ from runner.execution.contexts import (
 )
 from runner.execution.daemon import Daemon
 from runner.execution.lane import Lane
-from runner.guard.intent import NATIVE, encode_all, transfer_lines
+from runner.guard.intent import NATIVE, intent_of
 from runner.planning.demand import demands_of
 from runner.planning.derive import permissions_of, scope_digest, uncovered
 from runner.planning.renewal import Margins, room
@@ -421,15 +421,14 @@ class _Assembly:
             for session in policy.sessions.values():
                 sessions[session.uid] = self._session(policy, session)
             for schedule in policy.schedules.values():
-                intent = encode_all(schedule.calls)
                 context = sessions[f"{policy.name}/{schedule.session}"]
                 deadline = schedule.run_deadline or run_deadline_default(context.spec.lifetime)
                 assets: dict[str, Any] = {a.address or NATIVE: a for a in policy.assets}
                 schedules[schedule.uid] = ScheduleContext(
                     spec=schedule,
                     session=context,
-                    intent=intent,
-                    lines=transfer_lines(schedule.calls, intent, assets),
+                    most=intent_of(schedule.calls, assets),
+                    assets=assets,
                     revision=fingerprint(policy),
                     run_deadline=deadline,
                     room=room(deadline, context.venue.margins),

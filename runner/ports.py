@@ -16,6 +16,7 @@ from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
 from runner.ethereum.permissions import Permission
 from runner.guard.budget import Reservation
+from runner.guard.computed import Movement
 from runner.guard.intent import TransferLine
 from runner.guard.offer import OperationOffer, SessionOffer
 from runner.guard.verdict import Approved
@@ -193,8 +194,10 @@ class ChainReader(Protocol):
         """The EntryPoint's next sequence of this key after that block."""
         ...
 
-    async def balance(self, holder: Address, token: Address | None) -> int:
-        """Balance of a token, or of the native coin (None), at the newest block."""
+    async def balance(
+        self, holder: Address, token: Address | None, *, block: int | None = None
+    ) -> int:
+        """Balance of a token, or of the native coin (None), after a block; None is the newest."""
         ...
 
 
@@ -424,6 +427,18 @@ class Ledger(Protocol):
 
     async def transfers(self, run: str) -> list[TransferLine]:
         """What a frozen intent moves."""
+        ...
+
+    async def moving(self, chain: int, *, block: int) -> list[Movement]:
+        """What open runs on a chain may still move that balances after a block do not show."""
+        ...
+
+    async def recent(self, schedule: str, *, count: int) -> list[list[TransferLine]]:
+        """
+        What each of the newest runs moved that paid, or found nothing to do, the newest first.
+
+        Those before the schedule was last resumed are not among them.
+        """
         ...
 
     async def charged(self, grant: int) -> dict[str, dict[str, int]]:

@@ -183,6 +183,7 @@ class Run:
     deadline_at: datetime | None
     expires_at: datetime | None
     intent: tuple[Call, ...] | None
+    revision: str | None
     grant_id: int | None
     version: int
     closed_at: datetime | None

@@ -6,18 +6,19 @@ Made once by `bootstrap.py` for the policies in force; nothing in here changes a
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from runner.ethereum.address import Address
-from runner.ethereum.calls import Call
 from runner.ethereum.permissions import Erc20TokenTransfer, NativeTokenTransfer, Permission
 from runner.execution.lane import Lane
-from runner.guard.budget import Budgets, Reservation, spent_by_token
-from runner.guard.intent import NATIVE, TransferLine
+from runner.guard.budget import Budgets, Reservation
+from runner.guard.intent import NATIVE, Intent, is_computed
 from runner.planning.renewal import Margins
 from runner.policy.model import (
+    Asset,
     CatchUp,
     OverlapKind,
     Schedule,
@@ -56,6 +57,8 @@ class Venue:
     sandbox: bool
     independent: bool
     gas_policies: Mapping[str, str]
+    computing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held from reading balances to freezing what follows from them: one run sees the other's."""
 
     @property
     def name(self) -> str:
@@ -107,12 +110,15 @@ class SessionContext:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleContext:
-    """A schedule with its intent encoded."""
+    """
+    A schedule with its intent encoded: the intent of every run, unless it has computed calls;
+    then it is what a run does at most. `assets` are the policy's, by token address or `native`.
+    """
 
     spec: Schedule
     session: SessionContext
-    intent: tuple[Call, ...]
-    lines: tuple[TransferLine, ...]
+    most: Intent
+    assets: Mapping[str, Asset]
     revision: str
     run_deadline: timedelta
     room: timedelta
@@ -122,9 +128,9 @@ class ScheduleContext:
         return self.spec.uid
 
     @property
-    def receivers(self) -> tuple[Address, ...]:
-        """Whom the intent sends value or tokens to, approvals included."""
-        return tuple(dict.fromkeys(line.receiver for line in self.lines))
+    def is_computed(self) -> bool:
+        """Whether amounts are read from the chain when a run is prepared (G10)."""
+        return any(is_computed(call) for call in self.spec.calls)
 
     @property
     def budgets(self) -> Budgets:
@@ -143,9 +149,16 @@ class ScheduleContext:
             beside=self.spec.overlap.kind is OverlapKind.ALLOW,
         )
 
-    def reservations(self, *, due_at: datetime, slot: str) -> tuple[Reservation, ...]:
-        """What a run of this slot charges to the session's and to its own budgets."""
-        sums = spent_by_token(self.lines)
+    def reservations(
+        self, *, due_at: datetime, slot: str, intent: Intent | None = None
+    ) -> tuple[Reservation, ...]:
+        """
+        What a run of this slot charges to its budgets.
+
+        Args:
+            intent: Once it is known; until then the most that it may be counts (X14).
+        """
+        sums = (intent or self.most).sums
         return self.budgets.reservations(sums, due_at=due_at, slot=slot)
 
 

@@ -6,19 +6,21 @@ Pure: it names the budget, the period and the amount; the ledger adds up and ref
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from runner.guard.intent import NATIVE, TransferLine, encode_all, is_computed, transfer_lines
+from runner.guard.intent import NATIVE, intent_of, is_computed
 from runner.policy.model import Limits, Money, Schedule, Session
 
 LIFE: Final = "life"
 """The one period of budgets that never begin anew."""
+
+_CHANGE = timedelta(hours=1)
+"""What clocks gain where they go forward: a window may touch one period more for it."""
 
 _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
@@ -201,14 +203,6 @@ def busiest(taken: Mapping[datetime, int], at: datetime, window: timedelta) -> i
     return most
 
 
-def spent_by_token(lines: Sequence[TransferLine]) -> dict[str, int]:
-    """Sum per token; an approval counts in full (B7)."""
-    sums: dict[str, int] = defaultdict(int)
-    for line in lines:
-        sums[line.token] += line.amount
-    return dict(sums)
-
-
 def most_runs(schedule: Schedule, *, paid: Mapping[str, int] = MappingProxyType({})) -> int | None:
     """
     How many runs may succeed before a schedule is over (T9); None where nothing ends it.
@@ -219,10 +213,64 @@ def most_runs(schedule: Schedule, *, paid: Mapping[str, int] = MappingProxyType(
         paid: What was paid of each token already, in base units; `max_runs` does not look at it.
     """
     fixed = [call for call in schedule.calls if not is_computed(call)]
-    sums = spent_by_token(transfer_lines(fixed, encode_all(fixed), {}))
+    sums = intent_of(fixed, {}).sums
     bounds = [] if schedule.max_runs is None else [schedule.max_runs]
     for money in schedule.until_total:
         token = money.asset.address or NATIVE
         if sums.get(token):
             bounds.append(max(money.amount - paid.get(token, 0), 0) // sums[token])
     return min(bounds, default=None)
+
+
+def most_within(
+    limits: Limits,
+    token: str,
+    *,
+    window: timedelta,
+    runs: int,
+    total: tuple[Money, ...] = (),
+) -> int | None:
+    """
+    The most of a token that limits let through in any closed window of this length (R26).
+
+    Args:
+        token: An address, or `native`.
+        runs: How many runs such a window holds at most.
+        total: What may be paid in all (T9).
+
+    Returns:
+        Base units; None where no limit names the token.
+    """
+    shift = timedelta() if ZoneInfo(limits.timezone).utcoffset(None) is not None else _CHANGE
+    times = [
+        (limits.per_run, runs),
+        (limits.per_day, _touched(window + shift, _DAY)),
+        (limits.per_week, _touched(window + shift, 7 * _DAY)),
+        (limits.per_month, _months_touched(window + shift)),
+        (limits.per_lifetime, 1),
+        (total, 1),
+        *((rolling.amounts, window // rolling.window + 1) for rolling in limits.rolling),
+    ]
+    bounds = [
+        money.amount * count
+        for amounts, count in times
+        for money in amounts
+        if (money.asset.address or NATIVE) == token
+    ]
+    return min(bounds, default=None)
+
+
+def _touched(window: timedelta, period: timedelta) -> int:
+    """How many periods that are laid end to end a closed window touches at most."""
+    return -(-window // period) + 1
+
+
+def _months_touched(window: timedelta) -> int:
+    """The same for calendar months: the window begins with the last second of some month."""
+    most = 0
+    for number in range(48):  # four years: each length that a February has
+        year, month = divmod(number, 12)
+        begin = datetime(2023 + year, month + 1, 1, tzinfo=UTC) - _SECOND
+        end = begin + window
+        most = max(most, (end.year - begin.year) * 12 + end.month - begin.month + 1)
+    return most

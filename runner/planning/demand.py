@@ -39,7 +39,7 @@ def demands_of(session: Session, schedules: Iterable[Schedule], *, now: datetime
         bound = most_runs(schedule)
         if bound is not None:
             runs = min(runs, bound)
-        demands.append(Demand(schedule, encode_all(schedule.calls), runs))
+        demands.append(Demand(schedule, encode_all(schedule.calls), runs, window))
     return demands
 
 

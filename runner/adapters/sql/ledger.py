@@ -13,18 +13,18 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from runner.adapters.sql import budgets, claims
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.grants import GrantRows
-from runner.adapters.sql.queries import run_by_id, runs
-from runner.adapters.sql.rows import format_calls, operation_from, run_from
+from runner.adapters.sql.queries import run_by_id
+from runner.adapters.sql.reads import RunReads
+from runner.adapters.sql.rows import format_calls
 from runner.adapters.sql.store import SqlStore, Transaction
 from runner.adapters.vault import Vault
 from runner.errors import Conflict
-from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
 from runner.guard.budget import Reservation
 from runner.guard.intent import TransferLine
@@ -41,14 +41,13 @@ from runner.records import (
     Run,
     RunKind,
     ScheduleSeed,
-    ScheduleState,
 )
 from runner.scheduling.occurrence import CLOSED, Reason, State, is_running, may_move, run_id
 
 _FAILED = frozenset({State.REVERTED, State.NOT_INCLUDED, State.MISSED})
 
 
-class SqlLedger(GrantRows):
+class SqlLedger(RunReads, GrantRows):
     """`ports.Ledger` over a `SqlStore`; what is secret goes through the vault."""
 
     def __init__(self, store: SqlStore, vault: Vault) -> None:
@@ -59,27 +58,6 @@ class SqlLedger(GrantRows):
     async def install_schedules(self, seeds: Sequence[ScheduleSeed], *, now: datetime) -> None:
         """Bring the ledger's schedules to those of the policies in force."""
         await self._store.write(lambda tx: claims.install_schedules(tx, seeds, now=now))
-
-    async def schedules(self) -> dict[str, ScheduleState]:
-        """All schedules that the ledger knows, by uid."""
-
-        def query(c: Connection) -> dict[str, ScheduleState]:
-            return {
-                row.uid: ScheduleState(
-                    uid=row.uid,
-                    session=row.session,
-                    trigger=row.trigger,
-                    anchor=row.anchor,
-                    decided_until=row.decided_until,
-                    state=row.state,
-                    runs=row.runs,
-                    failures_in_row=row.failures_in_row,
-                    paused_reason=row.paused_reason,
-                )
-                for row in c.execute(select(t.schedules))
-            }
-
-        return await self._store.read(query)
 
     async def pause_schedule(self, uid: str, *, reason: str, now: datetime) -> None:
         """Stop claiming for a schedule, and say why (M10)."""
@@ -163,46 +141,7 @@ class SqlLedger(GrantRows):
 
         return await self._store.write(work)
 
-    async def counts(self, *, incarnation: str) -> dict[str, int]:
-        """What this process has brought to an end: runs paid and failed, renewals, what is open."""
-
-        def read(c: Connection) -> dict[str, int]:
-            renewals = select(func.count()).where(
-                t.events.c.incarnation == incarnation, t.events.c.kind == "grant.draining"
-            )
-            payments = (
-                select(func.count())
-                .select_from(t.runs)
-                .where(t.runs.c.kind == RunKind.PAYMENT.value)
-            )
-            mine = payments.where(t.runs.c.incarnation == incarnation)
-            failed = [state.value for state in _FAILED]
-            return {
-                "paid": c.scalar(mine.where(t.runs.c.state == State.SUCCESS.value)) or 0,
-                "failed": c.scalar(mine.where(t.runs.c.state.in_(failed))) or 0,
-                "renewals": c.scalar(renewals) or 0,
-                "open": c.scalar(payments.where(t.runs.c.closed_at.is_(None))) or 0,
-            }
-
-        return await self._store.read(read)
-
     # ── runs ──────────────────────────────────────────────────────────────────────────────────
-
-    async def open_runs(self) -> list[Run]:
-        """Every run that is not closed, oldest first."""
-        query = runs().where(t.runs.c.closed_at.is_(None)).order_by(t.runs.c.due_at)
-        return await self._store.read(lambda c: [run_from(row) for row in c.execute(query)])
-
-    async def run(self, identity: str) -> Run:
-        """One run as it stands."""
-        return await self._store.read(lambda c: run_by_id(c, identity))
-
-    async def operations(self, run: str) -> list[Operation]:
-        """All operations signed for a run, oldest first."""
-        query = (
-            select(t.operations).where(t.operations.c.run == run).order_by(t.operations.c.signed_at)
-        )
-        return await self._store.read(lambda c: [operation_from(row) for row in c.execute(query)])
 
     async def move(
         self,
@@ -444,94 +383,11 @@ class SqlLedger(GrantRows):
 
         return await self._store.write(work)
 
-    async def successor(self, run: Run) -> Run | None:
-        """The attempt that followed a closed run, if there is one."""
-        query = runs().where(
-            t.runs.c.occurrence == run.occurrence,
-            t.runs.c.part == run.part,
-            t.runs.c.attempt == run.attempt + 1,
-        )
-
-        def read(c: Connection) -> Run | None:
-            row = c.execute(query).first()
-            return None if row is None else run_from(row)
-
-        return await self._store.read(read)
-
-    async def failures_in_row(self, schedule: str) -> int:
-        """Failed runs of a schedule since its last success (M10)."""
-        query = select(t.schedules.c.failures_in_row).where(t.schedules.c.uid == schedule)
-        return int(await self._store.read(lambda c: c.scalar(query) or 0))
-
-    async def fees_since(self, chain: int, sender: Address, since: datetime) -> int:
-        """
-        Wei that an account's operations signed since then have cost, or may still cost (G2).
-
-        What is included counts what was charged, what is open its maximum, what is dead nothing.
-        """
-        columns = t.operations.c
-        query = select(columns.status, columns.gas_cost, columns.max_cost).where(
-            columns.chain == chain, columns.sender == sender, columns.signed_at >= since
-        )
-
-        def read(c: Connection) -> int:
-            return sum(
-                row.max_cost if row.gas_cost is None else row.gas_cost
-                for row in c.execute(query)
-                if row.status != OperationStatus.DEAD.value
-            )
-
-        return await self._store.read(read)
-
     def open_request(self, operation: Operation) -> bytes:
         """The bytes that send this operation, as they were signed."""
         return self._vault.open(
             operation.request_sealed, table="operations", column="request", row=operation.hash
         )
-
-    async def charged(self, grant: int) -> dict[str, dict[str, int]]:
-        """By run pinned to this grant and not closed without success: base units per token."""
-        spends = {State.SUCCESS.value, State.INCLUDED.value}
-        query = (
-            select(t.runs.c.id, t.transfers.c.token, t.transfers.c.amount)
-            .join_from(t.transfers, t.runs, t.transfers.c.run == t.runs.c.id)
-            .where(
-                t.runs.c.grant_id == grant,
-                t.transfers.c.kind != "observed",
-                t.runs.c.closed_at.is_(None) | t.runs.c.state.in_(spends),
-            )
-        )
-
-        def read(c: Connection) -> dict[str, dict[str, int]]:
-            sums: dict[str, dict[str, int]] = {}
-            for row in c.execute(query):
-                by_token = sums.setdefault(row.id, {})
-                by_token[row.token] = by_token.get(row.token, 0) + row.amount
-            return sums
-
-        return await self._store.read(read)
-
-    async def transfers(self, run: str) -> list[TransferLine]:
-        """What a frozen intent moves, in order."""
-        query = select(t.transfers).where(t.transfers.c.run == run).order_by(t.transfers.c.position)
-
-        def read(c: Connection) -> list[TransferLine]:
-            return [
-                TransferLine(
-                    token=row.token,
-                    symbol=row.symbol,
-                    decimals=row.decimals,
-                    receiver=row.receiver,
-                    receiver_name=row.receiver_name,
-                    amount=row.amount,
-                    kind=row.kind,
-                    memo=row.memo,
-                    ref=row.ref,
-                )
-                for row in c.execute(query)
-            ]
-
-        return await self._store.read(read)
 
 
 def _touch(tx: Transaction, run: Run) -> Run:

@@ -14,10 +14,10 @@ from runner.guard.budget import (
     busiest,
     format_instant,
     most_runs,
+    most_within,
     parse_instant,
-    spent_by_token,
 )
-from runner.guard.intent import TransferLine
+from runner.guard.intent import TransferLine, spent_by_token
 from runner.policy.model import Asset, Limits, Money, RollingLimit
 from runner.policy.parse import parse_policy
 from runner.scheduling.cron import check_cron
@@ -215,3 +215,71 @@ def test_t9_what_is_paid_already_leaves_less():
 
     assert left == [4, 3, 1, 0, 0]
     assert most_runs(replace(vesting, until_total=()), paid={USDC.address: 1}) is None
+
+
+# ── the most that limits let through ──────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("limits", "days", "most"),
+    [
+        (Limits(per_day=money(10)), 7, 80),  # from midnight to midnight: eight days
+        (Limits(per_day=money(10)), 7.5, 90),  # half a day over touches one more
+        (Limits(per_day=money(10), timezone="Europe/Berlin"), 7, 90),  # clocks may go forward
+        (Limits(per_week=money(10)), 48, 80),
+        (Limits(per_month=money(10)), 48, 30),  # from the end of January into March
+        (Limits(per_month=money(10)), 28, 20),
+        (Limits(per_month=money(10)), 29, 30),  # all of a February, and both its neighbours
+        (Limits(per_lifetime=money(10)), 48, 10),
+        (Limits(per_run=money(10)), 48, 30),
+        (Limits(rolling=(RollingLimit(timedelta(days=7), money(10)),)), 48, 70),
+        (Limits(rolling=(RollingLimit(timedelta(days=7), money(10)),)), 49, 80),
+        (Limits(per_day=money(10), per_month=money(100)), 20, 200),
+        (Limits(per_day=money(10, COIN)), 20, None),
+        (Limits(), 20, None),
+    ],
+)
+def test_r26_limits_over_a_window(limits, days, most):
+    window = timedelta(days=days)
+
+    assert most_within(limits, USDC.address, window=window, runs=3) == most
+
+
+def test_r26_a_total_bounds_as_well():
+    limits = Limits(per_day=money(10))
+    bounds = [
+        most_within(limits, USDC.address, window=timedelta(days=7), runs=3, total=money(total))
+        for total in (50, 500)
+    ]
+
+    assert bounds == [50, 80]
+
+
+@given(
+    start=st.integers(0, 400 * 24),
+    hours=st.integers(1, 70 * 24),
+    zone=st.sampled_from(["UTC", "Europe/Berlin", "America/New_York"]),
+    which=st.sampled_from(["per_day", "per_week", "per_month", "rolling"]),
+)
+def test_r26_no_way_to_spend_gets_more_through(start, hours, zone, which):
+    """
+    Spending all that the limit leaves, hour after hour, through a closed window.
+    """
+    rolling = (RollingLimit(timedelta(hours=50), money(10)),)
+    limits = Limits(**{which: rolling if which == "rolling" else money(10)}, timezone=zone)
+    one, begin = budgets(limits), START + start * HOUR
+    spent, taken = 0, set()
+    for due_at in (begin + hour * HOUR for hour in range(hours + 1)):
+        (wanted,) = one.reservations({USDC.address: 10}, due_at=due_at, slot="S")
+        if which == "rolling":
+            full = bool(taken) and due_at - parse_instant(max(taken)) < 50 * HOUR
+        else:
+            full = wanted.period in taken
+        if not full:
+            taken.add(wanted.period)
+            spent += 10
+
+    bound = most_within(limits, USDC.address, window=hours * HOUR, runs=1)
+
+    assert bound is not None
+    assert spent <= bound <= spent + 20
