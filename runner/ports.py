@@ -300,6 +300,10 @@ class Ledger(Protocol):
         """Stop claiming for a schedule (M10)."""
         ...
 
+    async def complete(self, schedule: str, *, now: datetime) -> None:
+        """No slot is left: the schedule is over (T9)."""
+        ...
+
     async def claim(
         self, decided: Sequence[Claim], *, decided_until: Mapping[str, datetime], now: datetime
     ) -> tuple[list[Run], list[Claim]]:

@@ -9,7 +9,7 @@ alarm and from the heartbeat; one too many does nothing, since a decided slot ha
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -146,8 +146,7 @@ class Daemon:
             state = known[uid]
             slots = DueSlots(schedule, anchor=state.anchor, decided_until=state.decided_until)
             self._due[uid] = slots
-            if state.state == "active":
-                self._rearm(uid)
+        await self._rearm([uid for uid in self._due if known[uid].state == "active"])
 
     async def _recover(self) -> None:
         """Take over every open run that nobody drives (H3); the chain is asked first."""
@@ -294,7 +293,7 @@ class Daemon:
         made, refused = await self._ledger.claim(claims, decided_until=until, now=now)
         for uid in due:
             self._due[uid].decided(until[uid])
-            self._rearm(uid)
+        await self._rearm(due)
         for claim in refused:
             self._telemetry.emit(
                 "occurrence.decided",
@@ -309,11 +308,15 @@ class Daemon:
             if not (run.state is State.HELD and run.reason is Reason.OVERLAP):
                 self._start(run)
 
-    def _rearm(self, uid: str) -> None:
-        venue = self._schedules[uid].session.venue
-        upcoming = self._due[uid].next_at()
-        if upcoming is not None:
-            self._heaps[venue.name].push(uid, upcoming)
+    async def _rearm(self, uids: Iterable[str]) -> None:
+        """Wait for the next slot of each; where none is left, the schedule is over (T9)."""
+        for uid in uids:
+            venue = self._schedules[uid].session.venue
+            upcoming = self._due[uid].next_at()
+            if upcoming is None:
+                await self._ledger.complete(uid, now=venue.clock.now())
+            else:
+                self._heaps[venue.name].push(uid, upcoming)
 
     def _set_alarm(self) -> None:
         waits = []

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from runner.errors import GuardError, RunnerError, WalletRefused
 from runner.ethereum.modular_account import session_context
@@ -112,6 +112,7 @@ class SessionKeeper:
         self._failures = 0
         self._next_attempt_at: datetime | None = None
         self._wanted_early = False
+        self._look_at = datetime.min.replace(tzinfo=UTC)
         self._bell = asyncio.Event()
         self.changed = asyncio.Event()
         self.signing = False
@@ -222,6 +223,9 @@ class SessionKeeper:
             if waiting and self._is_ours(grant):
                 await self._activate_in_turn(grant)
         now = self._now()
+        if (self._due(now) or now >= self._look_at) and await self._is_over():
+            await self._drain()
+            return _SECOND_LOOK
         if self._next_attempt_at is not None and now < self._next_attempt_at:
             return self._next_attempt_at - now
         if not self._due(now):
@@ -232,6 +236,28 @@ class SessionKeeper:
         await self._obtain()
         self._failures, self._next_attempt_at, self._wanted_early = 0, None, False
         return timedelta(0)
+
+    async def _is_over(self) -> bool:
+        """T9: every schedule of the session is completed, and none of its runs is open."""
+        self._look_at = self._now() + _SECOND_LOOK
+        states = [
+            schedule.state
+            for schedule in (await self._ledger.schedules()).values()
+            if schedule.session == self.session.uid and schedule.state != "removed"
+        ]
+        if not states or any(state != "completed" for state in states):
+            return False
+        return all(run.session != self.session.uid for run in await self._ledger.open_runs())
+
+    async def _drain(self) -> None:
+        """A generation that nothing needs any more: its key is destroyed when it has drained."""
+        active = self._active()
+        if active is not None:
+            detail = "all schedules of the session are completed"
+            await self._ledger.move_grant(
+                active, GrantState.DRAINING, detail=detail, now=self._now()
+            )
+            await self._refresh()
 
     def _now(self) -> datetime:
         head = self._watcher.head

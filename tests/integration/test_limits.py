@@ -85,3 +85,24 @@ def test_a_total_that_no_run_fits_is_refused(house):
     assert answer.returncode == 2
     assert "until_total" in answer.stderr
     assert "policies/demo.yaml:" in answer.stderr
+
+
+def test_t9_when_all_its_schedules_are_completed_the_session_is_retired(house):
+    """
+    Its key is drained and not renewed; the status has nothing to complain of. A schedule whose
+    last slot has passed is completed as well.
+    """
+    only = SCHEDULES.splitlines()[1] + "\n  once: {session: pocket, at: 2026-01-01T00:00Z, PAY}\n"
+    once = only.replace("PAY", "pay: {bob: 1 usdc}")
+    (house.folder / "policies" / "demo.yaml").write_text(HEAD + "schedules:\n" + once)
+    daemon = house.start("up", "--for", "32s")
+    assert daemon.wait(timeout=90) == 0, house.logs()
+
+    schedules = {row["schedule"]: row["state"] for row in house.json("schedules", "list")}
+    (grant,) = house.json("grants", "list")
+    (session,) = house.json("status")["sessions"]
+
+    assert schedules == {"demo/vesting": "completed", "demo/once": "completed"}
+    assert (grant["generation"], grant["state"]) == (1, "draining")
+    assert session["condition"] == "Over"
+    assert len(house.json("report")["payments"]) == 3

@@ -73,6 +73,12 @@ class SqlLedger(RunReads, GrantRows):
 
         await self._store.write(work)
 
+    async def complete(self, schedule: str, *, now: datetime) -> None:
+        """No slot is left: the schedule is over (T9)."""
+        await self._store.write(
+            lambda tx: claims.complete(tx, schedule, limit="the last slot", now=now)
+        )
+
     async def claim(
         self, decided: Sequence[Claim], *, decided_until: Mapping[str, datetime], now: datetime
     ) -> tuple[list[Run], list[Claim]]:
