@@ -44,18 +44,21 @@ from runner.errors import (
 )
 from runner.ethereum.address import Address
 from runner.ethereum.modular_account import semi_modular_account_address
+from runner.ethereum.permissions import Permission
 from runner.execution.contexts import (
     AccountContext,
     Finality,
     ScheduleContext,
     SessionContext,
     Venue,
+    allowances,
 )
 from runner.execution.daemon import Daemon
 from runner.execution.lane import Lane
 from runner.guard.intent import NATIVE, intent_of
 from runner.planning.demand import demands_of
 from runner.planning.derive import permissions_of, scope_digest, uncovered
+from runner.planning.exposure import is_unbounded
 from runner.planning.renewal import Margins, room
 from runner.policy.fingerprint import fingerprint, trigger_text
 from runner.policy.model import Derive, Policy, Session, SmartAccount, SponsoredGas
@@ -514,7 +517,31 @@ class _Assembly:
             permissions=permissions,
             scope=scope_digest(permissions, format_permissions),
             room=max(rooms, default=timedelta(0)),
+            max_exposure=_max_exposure(spec, permissions),
         )
+
+
+def _max_exposure(spec: Session, permissions: Sequence[Permission]) -> dict[str, int]:
+    """R14: a bound that no grant keeps, or that none can know, would be none."""
+    allowed, found = allowances(tuple(permissions)), {}
+    for money in spec.max_exposure or ():
+        token = money.asset.address or NATIVE
+        if token not in allowed and is_unbounded(permissions, token):
+            raise UsageError(
+                f"`max_exposure` of session `{spec.name}` cannot be kept: its permissions set no "
+                f"limit to what it may take of `{money.asset.name}`",
+                where=money.mark,
+                hint="add the permission that limits it, or delete this amount",
+            )
+        if allowed.get(token, 0) > money.amount:
+            raise UsageError(
+                f"one grant of session `{spec.name}` allows {allowed[token]} base units of "
+                f"`{money.asset.name}`, `max_exposure` admits {money.amount}",
+                where=money.mark,
+                hint="raise it, or let grants live shorter",
+            )
+        found[token] = money.amount
+    return found
 
 
 def _check_budgets(context: ScheduleContext) -> None:

@@ -90,7 +90,8 @@ class SessionContext:
     A session with the permissions it asks for.
 
     `scope` is a digest of the permissions: a grant of another scope is out of date. `room` is
-    the longest that any of its runs needs before a grant's end.
+    the longest that any of its runs needs before a grant's end. `max_exposure` is what the policy
+    writes, by token address or `native` (R14).
     """
 
     spec: Session
@@ -98,6 +99,7 @@ class SessionContext:
     permissions: tuple[Permission, ...]
     scope: str
     room: timedelta
+    max_exposure: Mapping[str, int]
 
     @property
     def uid(self) -> str:

@@ -15,7 +15,6 @@ from runner.policy.codes import Code
 
 KEYS: frozenset[tuple[str, str]] = frozenset(
     {
-        ("session", "max_exposure"),
         ("session", "owner_lead"),
         ("schedule", "blackout"),
         ("schedule", "require"),
