@@ -45,6 +45,7 @@ from runner.errors import (
 )
 from runner.ethereum.address import Address
 from runner.ethereum.modular_account import semi_modular_account_address
+from runner.ethereum.permissions import Permission
 from runner.execution.contexts import (
     SECOND_LOOK,
     AccountContext,
@@ -52,12 +53,14 @@ from runner.execution.contexts import (
     ScheduleContext,
     SessionContext,
     Venue,
+    allowances,
 )
 from runner.execution.daemon import Daemon
 from runner.execution.lane import Lane
-from runner.guard.intent import NATIVE, encode_all, transfer_lines
+from runner.guard.intent import NATIVE, intent_of
 from runner.planning.demand import demands_of
 from runner.planning.derive import permissions_of, scope_digest, uncovered
+from runner.planning.exposure import is_unbounded
 from runner.planning.renewal import Margins, room
 from runner.policy.fingerprint import fingerprint, trigger_text
 from runner.policy.model import Derive, Policy, Session, SmartAccount, SponsoredGas
@@ -151,6 +154,7 @@ def seed_of(context: ScheduleContext) -> ScheduleSeed:
         session=context.session.uid,
         trigger=trigger_text(context.spec),
         revision=context.revision,
+        budgets=context.budgets,
     )
 
 
@@ -458,15 +462,14 @@ class Assembly:
             for session in policy.sessions.values():
                 sessions[session.uid] = self._session(policy, session)
             for schedule in policy.schedules.values():
-                intent = encode_all(schedule.calls)
                 context = sessions[f"{policy.name}/{schedule.session}"]
                 deadline = schedule.run_deadline or run_deadline_default(context.spec.lifetime)
                 assets: dict[str, Any] = {a.address or NATIVE: a for a in policy.assets}
                 schedules[schedule.uid] = ScheduleContext(
                     spec=schedule,
                     session=context,
-                    intent=intent,
-                    lines=transfer_lines(schedule.calls, intent, assets),
+                    most=intent_of(schedule.calls, assets),
+                    assets=assets,
                     revision=fingerprint(policy),
                     run_deadline=deadline,
                     room=room(deadline, context.venue.margins),
@@ -552,7 +555,31 @@ class Assembly:
             permissions=permissions,
             scope=scope_digest(permissions, format_permissions),
             room=max(rooms, default=timedelta(0)),
+            max_exposure=_max_exposure(spec, permissions),
         )
+
+
+def _max_exposure(spec: Session, permissions: Sequence[Permission]) -> dict[str, int]:
+    """R14: a bound that no grant keeps, or that none can know, would be none."""
+    allowed, found = allowances(tuple(permissions)), {}
+    for money in spec.max_exposure or ():
+        token = money.asset.address or NATIVE
+        if token not in allowed and is_unbounded(permissions, token):
+            raise UsageError(
+                f"`max_exposure` of session `{spec.name}` cannot be kept: its permissions set no "
+                f"limit to what it may take of `{money.asset.name}`",
+                where=money.mark,
+                hint="add the permission that limits it, or delete this amount",
+            )
+        if allowed.get(token, 0) > money.amount:
+            raise UsageError(
+                f"one grant of session `{spec.name}` allows {allowed[token]} base units of "
+                f"`{money.asset.name}`, `max_exposure` admits {money.amount}",
+                where=money.mark,
+                hint="raise it, or let grants live shorter",
+            )
+        found[token] = money.amount
+    return found
 
 
 def _check_budgets(context: ScheduleContext) -> None:
@@ -560,9 +587,8 @@ def _check_budgets(context: ScheduleContext) -> None:
     now = context.session.venue.clock.now()
     for one in context.reservations(due_at=now, slot="any"):
         if one.amount > one.limit:
-            name = one.budget.rpartition(":")[2]
             raise UsageError(
-                f"one run of schedule `{context.spec.name}` spends more than `{name}` allows: "
+                f"one run of schedule `{context.spec.name}` spends more than `{one.name}` allows: "
                 f"{one.amount} of at most {one.limit} base units",
                 where=context.spec.calls[0].mark,
                 hint="raise the limit, or lower the amount",

@@ -17,6 +17,7 @@ from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
 from runner.ethereum.permissions import Permission
 from runner.guard.budget import Reservation
+from runner.guard.computed import Movement
 from runner.guard.intent import TransferLine
 from runner.guard.offer import OperationOffer, SessionOffer
 from runner.guard.verdict import Approved
@@ -29,6 +30,7 @@ from runner.records import (
     NewOperation,
     Operation,
     OperationStatus,
+    Pace,
     Run,
     ScheduleSeed,
     ScheduleState,
@@ -193,8 +195,10 @@ class ChainReader(Protocol):
         """The EntryPoint's next sequence of this key after that block."""
         ...
 
-    async def balance(self, holder: Address, token: Address | None) -> int:
-        """Balance of a token, or of the native coin (None), at the newest block."""
+    async def balance(
+        self, holder: Address, token: Address | None, *, block: int | None = None
+    ) -> int:
+        """Balance of a token, or of the native coin (None), after a block; None is the newest."""
         ...
 
 
@@ -306,6 +310,10 @@ class Ledger(Protocol):
         """Stop claiming for a schedule (M10)."""
         ...
 
+    async def complete(self, schedule: str, *, now: datetime) -> None:
+        """No slot is left: the schedule is over (T9)."""
+        ...
+
     async def claim(
         self, decided: Sequence[Claim], *, decided_until: Mapping[str, datetime], now: datetime
     ) -> tuple[list[Run], list[Claim]]:
@@ -317,15 +325,25 @@ class Ledger(Protocol):
         ...
 
     async def promote(
-        self, schedule: str, *, deadline_at: datetime | None, now: datetime
-    ) -> Run | None:
-        """The oldest slot that waits behind a running one becomes claimed (M7)."""
+        self, schedule: str, *, deadline_at: datetime, pace: Pace | None = None, now: datetime
+    ) -> tuple[Run | None, datetime | None]:
+        """
+        The oldest slot that waits behind a running one becomes claimed (M7); late ones at their
+        pace (M5).
+
+        Returns:
+            The run, if there is one, and when to ask again, if that is known.
+        """
         ...
 
     async def reserve(
         self, run: Run, wanted: Sequence[Reservation], *, deadline_at: datetime, now: datetime
     ) -> Run | None:
-        """A held run takes its amounts and goes on, if its budgets have room by now (X14)."""
+        """
+        A held run takes its amounts and goes on, if its budgets have room by now (X14).
+
+        It is skipped, and its schedule completed, where the total is used up for good (T9).
+        """
         ...
 
     async def open_runs(self) -> list[Run]:
@@ -361,9 +379,15 @@ class Ledger(Protocol):
         transfers: Sequence[TransferLine],
         grant: Grant,
         revision: str,
+        reservations: Sequence[Reservation],
+        on_budget: str,
         now: datetime,
     ) -> Awaitable[Run]:
-        """The run becomes prepared: intent, revision and generation are pinned (X6)."""
+        """
+        The run becomes prepared: intent, revision and generation are pinned (X6).
+
+        Held or skipped(budget), if the frozen amounts do not fit their budgets any more.
+        """
         ...
 
     async def sign(self, run: Run, operation: NewOperation, *, now: datetime) -> Run:
@@ -417,6 +441,18 @@ class Ledger(Protocol):
 
     async def transfers(self, run: str) -> list[TransferLine]:
         """What a frozen intent moves."""
+        ...
+
+    async def moving(self, chain: int, *, block: int) -> list[Movement]:
+        """What open runs on a chain may still move that balances after a block do not show."""
+        ...
+
+    async def recent(self, schedule: str, *, count: int) -> list[list[TransferLine]]:
+        """
+        What each of the newest runs moved that paid, or found nothing to do, the newest first.
+
+        Those before the schedule was last resumed are not among them.
+        """
         ...
 
     async def charged(self, grant: int) -> dict[str, dict[str, int]]:

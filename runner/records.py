@@ -7,13 +7,13 @@ What the ledger holds, as values: schedules as first applied, runs, operations, 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
 from runner.ethereum.permissions import Permission
-from runner.guard.budget import Reservation
+from runner.guard.budget import Budgets, Reservation
 from runner.scheduling.occurrence import Reason, State
 
 
@@ -86,12 +86,16 @@ LIVING_GRANTS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ScheduleSeed:
-    """A schedule of the policies in force, as it is to stand in the ledger."""
+    """
+    A schedule of the policies in force, as it is to stand in the ledger. `budgets` are what its
+    runs are charged to.
+    """
 
     uid: str
     session: str
     trigger: str
     revision: str
+    budgets: Budgets | None = None
     previous_uids: tuple[str, ...] = ()
 
 
@@ -111,13 +115,32 @@ class ScheduleState:
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """
+    How `catch_up: all` works off what is late (M5): oldest first, one at a time.
+
+    Attributes:
+        apart: No late run begins sooner than this after the one before it.
+        late: A run that begins later than this after it was due is a late one.
+        run_deadline: What a run has from its beginning to its deadline: the ledger keeps that.
+        beside: Late runs wait for late runs alone (`overlap: allow`).
+    """
+
+    apart: timedelta
+    late: timedelta
+    run_deadline: timedelta
+    beside: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """
     One decided slot, on its way into the ledger.
 
     Only `claimed` decisions carry the times of a run. `buffer` is how many slots may wait behind
     a running one (M7: None skips, 0 means `buffer_one`, where the newest slot takes the place);
-    `max_runs` ends the schedule (T9). `count` and `last_*` are set for range rows (M4).
+    `max_runs` ends the schedule (T9); with a `pace`, slots stand in line behind those that are late
+    (M5). `count` and `last_*` are set for range rows (M4).
     """
 
     schedule: str
@@ -132,6 +155,7 @@ class Claim:
     expires_at: datetime | None = None
     buffer: int | None = None
     max_runs: int | None = None
+    pace: Pace | None = None
     reservations: tuple[Reservation, ...] = ()
     on_budget: str = "skip"
     count: int = 1
@@ -159,6 +183,7 @@ class Run:
     deadline_at: datetime | None
     expires_at: datetime | None
     intent: tuple[Call, ...] | None
+    revision: str | None
     grant_id: int | None
     version: int
     closed_at: datetime | None

@@ -185,11 +185,14 @@ class RpcChainReader:
             raise self._unusable("eth_call", "the nonce of another key")
         return nonce & (2**64 - 1)
 
-    async def balance(self, holder: Address, token: Address | None) -> int:
-        """Return a balance at the newest block, in base units or wei."""
+    async def balance(
+        self, holder: Address, token: Address | None, *, block: int | None = None
+    ) -> int:
+        """Return a balance after a block, the newest if None, in base units or wei."""
+        at = "latest" if block is None else hex_integer(block)
         if token is not None:
-            return await self._call_contract(token, BALANCE_OF + address_word(holder), "latest")
-        return self._integer("eth_getBalance", await self._ask("eth_getBalance", holder, "latest"))
+            return await self._call_contract(token, BALANCE_OF + address_word(holder), at)
+        return self._integer("eth_getBalance", await self._ask("eth_getBalance", holder, at))
 
     async def decimals(self, token: Address) -> int:
         """Return how many decimals a token says that it has; `AnswerLost` if it is no token."""

@@ -52,13 +52,14 @@ def show_grants(session: str, config: str | None, form: str) -> None:
     """
     from runner.cli import reading
     from runner.reporting import scripts
-    from runner.reporting.health import session_status
+    from runner.reporting.health import over_sessions, session_status
     from runner.reporting.story import session_story
 
     settings = settings_of(config)
     with reading.ledger(settings.store) as ledger:
         every = reading.grants(ledger)
         timeline = reading.events(ledger, [session])
+        over = session in over_sessions(reading.schedules(ledger))
     found = [one for one in every if one.session == session]
     if not found:
         written = policies_if_valid(settings) or ()
@@ -72,10 +73,10 @@ def show_grants(session: str, config: str | None, form: str) -> None:
         write_json(
             {
                 "session": session,
-                "condition": session_status(session, found, moment).condition,
+                "condition": session_status(session, found, moment, over=over).condition,
                 "grants": [scripts.grant(one) for one in found],
                 "timeline": [scripts.event(one) for one in timeline],
             }
         )
         return
-    write(session_story(session, found, timeline, look(), now=moment))
+    write(session_story(session, found, timeline, look(), now=moment, over=over))

@@ -18,10 +18,10 @@ from sqlalchemy import Connection, Row, Select, func, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from runner.adapters.sql import tables as t
-from runner.adapters.sql.rows import parse_calls
+from runner.adapters.sql.rows import line_from, parse_calls
 from runner.adapters.sql.store import is_held, open_for_reading
 from runner.errors import StoreError
-from runner.ethereum.address import Address
+from runner.guard.budget import LIFE
 from runner.guard.intent import TransferLine
 from runner.reporting.totals import PaidView
 from runner.reporting.views import (
@@ -33,6 +33,7 @@ from runner.reporting.views import (
     OperationView,
     RunView,
     ScheduleView,
+    TotalView,
 )
 
 _CHUNK = 500  # ids in one IN list
@@ -155,7 +156,7 @@ def _complete(c: Connection, rows: Iterable[Row[Any]]) -> list[RunView]:
             operations.setdefault(row.run, []).append(OperationView(**row._mapping))
         moved = select(t.transfers).where(t.transfers.c.run.in_(part))
         for row in c.execute(moved.order_by(t.transfers.c.position)):
-            lines.setdefault(row.run, []).append(_line(row))
+            lines.setdefault(row.run, []).append(line_from(row))
     return [
         replace(
             run,
@@ -183,12 +184,6 @@ def _operations() -> Select[Any]:
 
 def _occurrence(row: Row[Any]) -> OccurrenceView:
     return OccurrenceView(**row._mapping)
-
-
-def _line(row: Row[Any]) -> TransferLine:
-    values = {f.name: getattr(row, f.name) for f in fields(TransferLine)}
-    values["receiver"] = Address(row.receiver)
-    return TransferLine(**values)
 
 
 def tally(c: Connection, *, start: datetime, end: datetime) -> dict[tuple[str, str | None], int]:
@@ -244,7 +239,7 @@ def payments(c: Connection, *, start: datetime | None, end: datetime | None) -> 
             session=row.session,
             due_at=row.due_at,
             reason=row.reason,
-            line=_line(row),
+            line=line_from(row),
             chain=row.chain,
             sender=row.sender,
             paid_at=row.block_at,
@@ -261,11 +256,23 @@ def payments(c: Connection, *, start: datetime | None, end: datetime | None) -> 
 def schedules(c: Connection) -> list[ScheduleView]:
     """Every schedule ever applied, each with what became of its newest claimed slot."""
     rows = c.execute(select(t.schedules).order_by(t.schedules.c.uid)).all()
-    names = [f.name for f in fields(ScheduleView) if f.name != "last"]
+    names = [f.name for f in fields(ScheduleView) if f.name not in {"last", "total"}]
     return [
-        ScheduleView(**{name: getattr(row, name) for name in names}, last=_last(c, row.uid))
+        ScheduleView(
+            **{name: getattr(row, name) for name in names},
+            last=_last(c, row.uid),
+            total=_total(c, row.uid),
+        )
         for row in rows
     ]
+
+
+def _total(c: Connection, uid: str) -> tuple[TotalView, ...]:
+    b = t.budgets.c
+    query = select(b.token, b.spent, b.reserved).where(
+        b.budget == f"schedule:{uid}:until_total", b.period == LIFE
+    )
+    return tuple(TotalView(**row._mapping) for row in c.execute(query.order_by(b.token)))
 
 
 def _last(c: Connection, uid: str) -> Entry | None:

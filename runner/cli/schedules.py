@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from runner.cli.loading import settings_of
+from runner.cli.loading import policies_if_valid, settings_of
 from runner.cli.options import config_option, format_options
 from runner.cli.render import hint, look, note, write, write_json
 
@@ -35,7 +35,9 @@ def list_schedules(config: str | None, form: str) -> None:
         note("No schedule was applied yet.")
         hint("the daemon applies the policies when it starts: runner up")
         return
-    write(schedules_table(found, look()))
+    policies = policies_if_valid(settings) or ()
+    totals = {s.uid: s.until_total for policy in policies for s in policy.schedules.values()}
+    write(schedules_table(found, look(), totals=totals))
 
 
 @schedules.command()

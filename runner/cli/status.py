@@ -69,5 +69,8 @@ def _coming(
             anchor = moment if row is None else row.anchor
             # A slot that is due but not decided yet is still to come.
             after = moment if row is None else min(row.decided_until, moment)
-            coming[one.uid] = None if one.suspend else next_of(one, anchor=anchor, after=after)
+            paid = {} if row is None else {of.token: of.spent + of.reserved for of in row.total}
+            coming[one.uid] = (
+                None if one.suspend else next_of(one, anchor=anchor, after=after, paid=paid)
+            )
     return coming

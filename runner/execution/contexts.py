@@ -6,19 +6,28 @@ Made once by `bootstrap.py` for the policies in force; nothing in here changes a
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from runner.ethereum.address import Address
-from runner.ethereum.calls import Call
 from runner.ethereum.permissions import Erc20TokenTransfer, NativeTokenTransfer, Permission
 from runner.execution.lane import Lane
-from runner.guard.budget import Reservation, reservations
-from runner.guard.intent import NATIVE, TransferLine
+from runner.guard.budget import Budgets, Reservation
+from runner.guard.intent import NATIVE, Intent, is_computed
 from runner.planning.renewal import Margins
-from runner.policy.model import Schedule, Session, SmartAccount, SponsoredGas
+from runner.policy.model import (
+    Asset,
+    CatchUp,
+    OverlapKind,
+    Schedule,
+    Session,
+    SmartAccount,
+    SponsoredGas,
+)
 from runner.ports import ChainReader, Clock, Signer, WalletApi
+from runner.records import Pace
 
 SECOND_LOOK = timedelta(minutes=1)
 """R23: everything is looked at again this often, whatever the timers say."""
@@ -52,6 +61,8 @@ class Venue:
     independent: bool
     gas_policies: Mapping[str, str]
     second_look: timedelta = SECOND_LOOK
+    computing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held from reading balances to freezing what follows from them: one run sees the other's."""
 
     @property
     def name(self) -> str:
@@ -83,7 +94,8 @@ class SessionContext:
     A session with the permissions it asks for.
 
     `scope` is a digest of the permissions: a grant of another scope is out of date. `room` is
-    the longest that any of its runs needs before a grant's end.
+    the longest that any of its runs needs before a grant's end. `max_exposure` is what the policy
+    writes, by token address or `native` (R14).
     """
 
     spec: Session
@@ -91,6 +103,7 @@ class SessionContext:
     permissions: tuple[Permission, ...]
     scope: str
     room: timedelta
+    max_exposure: Mapping[str, int]
 
     @property
     def uid(self) -> str:
@@ -103,12 +116,15 @@ class SessionContext:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleContext:
-    """A schedule with its intent encoded."""
+    """
+    A schedule with its intent encoded: the intent of every run, unless it has computed calls;
+    then it is what a run does at most. `assets` are the policy's, by token address or `native`.
+    """
 
     spec: Schedule
     session: SessionContext
-    intent: tuple[Call, ...]
-    lines: tuple[TransferLine, ...]
+    most: Intent
+    assets: Mapping[str, Asset]
     revision: str
     run_deadline: timedelta
     room: timedelta
@@ -118,19 +134,38 @@ class ScheduleContext:
         return self.spec.uid
 
     @property
-    def receivers(self) -> tuple[Address, ...]:
-        """Whom the intent sends value or tokens to, approvals included."""
-        return tuple(dict.fromkeys(line.receiver for line in self.lines))
+    def is_computed(self) -> bool:
+        """Whether amounts are read from the chain when a run is prepared (G10)."""
+        return any(is_computed(call) for call in self.spec.calls)
 
-    def reservations(self, *, due_at: datetime, slot: str) -> tuple[Reservation, ...]:
-        """What a run of this slot charges to the session's and to its own budgets."""
-        session = self.session.spec
-        own, shared = f"schedule:{self.uid}", f"session:{session.uid}"
-        name = f"{self.uid}@{slot}"
-        return (
-            *reservations(shared, session.limits, self.lines, due_at=due_at, run=name),
-            *reservations(own, self.spec.limits, self.lines, due_at=due_at, run=name),
+    @property
+    def budgets(self) -> Budgets:
+        """What its runs are charged to."""
+        return Budgets.of(self.spec, self.session.spec)
+
+    @property
+    def pace(self) -> Pace | None:
+        """How its late slots are worked off, if all of them are (M5)."""
+        if self.spec.catch_up is not CatchUp.ALL:
+            return None
+        return Pace(
+            apart=self.spec.catch_up_rate,
+            late=self.spec.start_grace + self.spec.jitter,
+            run_deadline=self.run_deadline,
+            beside=self.spec.overlap.kind is OverlapKind.ALLOW,
         )
+
+    def reservations(
+        self, *, due_at: datetime, slot: str, intent: Intent | None = None
+    ) -> tuple[Reservation, ...]:
+        """
+        What a run of this slot charges to its budgets.
+
+        Args:
+            intent: Once it is known; until then the most that it may be counts (X14).
+        """
+        sums = (intent or self.most).sums
+        return self.budgets.reservations(sums, due_at=due_at, slot=slot)
 
 
 def allowances(permissions: tuple[Permission, ...]) -> dict[str, int]:

@@ -9,7 +9,7 @@ alarm and from the heartbeat; one too many does nothing, since a decided slot ha
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -75,6 +75,9 @@ class Daemon:
         self._venues = venues
         self._watchers = {name: Watcher(venue, telemetry) for name, venue in venues.items()}
         self._heaps = {name: Heap() for name in venues}
+        self._turns = {name: Heap() for name in venues}
+        """When the next late slot of a schedule may begin (M5)."""
+
         self._due: dict[str, DueSlots] = {}
         self._operators = {
             uid: Operator(s.account, ledger=ledger, keys=keys, telemetry=telemetry)
@@ -153,8 +156,7 @@ class Daemon:
                 until=self._until,
             )
             self._due[uid] = slots
-            if state.state == "active":
-                self._rearm(uid)
+        await self._rearm([uid for uid in self._due if known[uid].state == "active"])
 
     async def _recover(self) -> None:
         """Take over every open run that nobody drives (H3); the chain is asked first."""
@@ -261,8 +263,10 @@ class Daemon:
             stopped.cancel()
 
     async def tick(self) -> None:
-        """Decide and claim everything that is due."""
+        """Decide and claim everything that is due, and begin what has waited its time."""
         for name, venue in self._venues.items():
+            for uid in self._turns[name].pop_due(venue.clock.now()):
+                await self._take_turn(uid)
             decide_at = self._decide_now(venue, self._watchers[name])
             if decide_at is None:
                 continue
@@ -299,7 +303,7 @@ class Daemon:
         made, refused = await self._ledger.claim(claims, decided_until=until, now=now)
         for uid in due:
             self._due[uid].decided(until[uid])
-            self._rearm(uid)
+        await self._rearm(due)
         for claim in refused:
             self._telemetry.emit(
                 "occurrence.decided",
@@ -314,15 +318,20 @@ class Daemon:
             if not (run.state is State.HELD and run.reason is Reason.OVERLAP):
                 self._start(run)
 
-    def _rearm(self, uid: str) -> None:
-        venue = self._schedules[uid].session.venue
-        upcoming = self._due[uid].next_at()
-        if upcoming is not None:
-            self._heaps[venue.name].push(uid, upcoming)
+    async def _rearm(self, uids: Iterable[str]) -> None:
+        """Wait for the next slot of each; where none is left, the schedule is over (T9)."""
+        for uid in uids:
+            venue = self._schedules[uid].session.venue
+            upcoming = self._due[uid].next_at()
+            if upcoming is None:
+                await self._ledger.complete(uid, now=venue.clock.now())
+            else:
+                self._heaps[venue.name].push(uid, upcoming)
 
     def _set_alarm(self) -> None:
         waits = []
-        for name, heap in self._heaps.items():
+        heaps = [*self._heaps.items(), *self._turns.items()]
+        for name, heap in heaps:
             first = heap.peek()
             if first is not None:
                 left = (first[0] - self._venues[name].clock.now()).total_seconds()
@@ -382,12 +391,23 @@ class Daemon:
         if self._stopping.is_set():
             return
         schedule = self._schedules[uid]
-        now = schedule.session.venue.clock.now()
-        following = await self._ledger.promote(
-            uid, deadline_at=now + schedule.run_deadline, now=now
+        venue = schedule.session.venue
+        now = venue.clock.now()
+        following, again_at = await self._ledger.promote(
+            uid, deadline_at=now + schedule.run_deadline, pace=schedule.pace, now=now
         )
+        if again_at is not None:
+            self._turns[venue.name].push(uid, again_at)
         if following is not None:
             self._start(following)
+
+    async def _take_turn(self, uid: str) -> None:
+        try:
+            await self._promote(uid)
+        except StoreError as error:
+            self._unwritable(error)
+            venue = self._schedules[uid].session.venue
+            self._turns[venue.name].push(uid, venue.clock.now() + timedelta(seconds=1))
 
     # ── stopping ──────────────────────────────────────────────────────────────────────────────
 

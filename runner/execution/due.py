@@ -104,11 +104,14 @@ class DueSlots:
         # not their predecessor's slowness, which an overlap rule would skip.
         unattended = now - slot.fire_at > _TICK
         buffer = _NO_BOUND if unattended else waiting_places(spec)
+        together = spec.overlap.kind is OverlapKind.ALLOW
+        late = spec.catch_up is CatchUp.ALL and now - slot.fire_at > spec.start_grace
         return replace(
             claim,
-            exclusive=spec.overlap.kind is not OverlapKind.ALLOW,
+            exclusive=late or not together,
             buffer=buffer,
             max_runs=spec.max_runs,
+            pace=self._schedule.pace if late or not together else None,
             deadline_at=now + self._schedule.run_deadline,
             expires_at=window_end(spec, self._table, slot),
             reservations=self._schedule.reservations(due_at=slot.due_at, slot=slot.text),

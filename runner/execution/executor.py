@@ -20,16 +20,16 @@ from runner.errors import (
     RunnerError,
     WalletApiError,
     WalletBusy,
-    WalletRefused,
 )
 from runner.ethereum.modular_account import is_global
 from runner.ethereum.nonce import OPTION_GLOBAL, Nonce
+from runner.execution.amounts import Amounts
 from runner.execution.contexts import ScheduleContext
 from runner.execution.pursuit import Pursuit
 from runner.execution.sessions import SessionKeeper, can_burn
 from runner.execution.steps import Operator, Order, TooLate
 from runner.execution.watch import Watcher
-from runner.guard.budget import spent_by_token
+from runner.guard.intent import Intent, spent_by_token
 from runner.ports import Ledger, OperationEvent, Telemetry
 from runner.records import Grant, OperationKind, Run
 from runner.scheduling.occurrence import CLOSED, Reason, State, nonce_key
@@ -46,7 +46,11 @@ _MOST_ATTEMPTS = 3
 
 
 class _GrantMissing(RunnerError):
-    """No generation can carry this run now."""
+    """No generation can carry this run now; `sums` are what it has to carry."""
+
+    def __init__(self, what: str, sums: dict[str, int]) -> None:
+        super().__init__(what)
+        self.sums = sums
 
 
 class _FeesSpent(RunnerError):
@@ -75,7 +79,7 @@ class Executor:
         self._keeper = keeper
         self._operator = operator
         self._chance = chance
-        self._sums = spent_by_token(schedule.lines)
+        self._amounts = Amounts(schedule, ledger=ledger, watcher=watcher)
         self._tries: dict[str, int] = {}
         self._said: dict[str, str] = {}
         """By run: what was last said of why it is held; the same thing is not said twice."""
@@ -125,14 +129,13 @@ class Executor:
                     await self._sleep(_PREFLIGHT_PAUSE, until=run.expires_at or deadline)
                     continue
                 run, deadline = reserved, reserved.deadline_at or deadline
+                continue
             try:
                 return await self._try_once(run, deadline, signing)
             except _GrantMissing as missing:
-                run, deadline = await self._without_grant(run, missing.what, deadline)
+                run, deadline = await self._without_grant(run, missing, deadline)
             except GuardError as error:
                 run = await self._guarded(run, error)
-            except WalletRefused as error:
-                run, deadline = await self._not_now(run, error.what, deadline)
             except _FeesSpent as spent:
                 run, deadline = await self._not_now(run, spent.what, deadline)
             except (AnswerLost, WalletBusy) as error:
@@ -143,6 +146,8 @@ class Executor:
                 pause = min(pause * 2, _LONGEST_PAUSE)
                 self._say("run.delayed", run, level="warning", detail=error.what)
                 await self._sleep(wait, until=deadline)
+            except WalletApiError as error:
+                run, deadline = await self._not_now(run, error.what, deadline)
             except TooLate:
                 run = await self._ledger.run(run.id)
         return run, None
@@ -153,34 +158,55 @@ class Executor:
         """One pass: a grant, a place on the lane, an operation, and its pursuit to the end."""
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._schedule.session.account.lane.payment())
-            grant = self._able(run)
+            async with self._amounts.turn():
+                run, grant, intent = await self._prepare(run, deadline)
             if grant is None:
-                lasting = self._keeper.usable(self._schedule.room)
-                raise _GrantMissing(
-                    "no grant lasts long enough for this run"
-                    if lasting is None
-                    else "what is left of the grant's allowance does not hold this run"
-                )
-            if self._now() >= deadline:
-                raise TooLate("the lane was busy until the run's deadline")
-            await self._check_fees()
-            self._keeper.charge(grant, run.id, self._sums)
-            run = await self._ledger.freeze(
-                run,
-                intent=self._schedule.intent,
-                transfers=self._schedule.lines,
-                grant=grant,
-                revision=self._schedule.revision,
-                now=self._now(),
-            )
+                return run, None
             try:
-                signed = await self._sign_and_send(run, grant, deadline, signing)
+                signed = await self._sign_and_send(run, grant, intent, deadline, signing)
             except (WalletApiError, GuardError, TooLate):
                 # Nothing was signed. After any other fault something may have been: it stays
                 # counted, and whoever takes the run up counts it under the same name.
                 self._keeper.discharge(grant.id, run.id)
                 raise
             return await self._pursue(signed, grant, deadline, stack)
+
+    async def _prepare(self, run: Run, deadline: datetime) -> tuple[Run, Grant | None, Intent]:
+        """Freeze what it sends, and the generation that signs; no generation if it ends here."""
+        intent, revision = await self._amounts.of(run)
+        if not intent.calls:
+            why = "no balance asks for a payment"
+            run = await self._ledger.move(
+                run, State.SKIPPED, reason=Reason.NOTHING_TO_DO, detail=why, now=self._now()
+            )
+            return run, None, intent
+        grant = self._able(run, intent.sums)
+        if grant is None:
+            lasting = self._keeper.usable(self._schedule.room)
+            why = "no grant lasts long enough for this run"
+            if lasting is not None:
+                why = "what is left of the grant's allowance does not hold this run"
+            raise _GrantMissing(why, intent.sums)
+        if self._now() >= deadline:
+            raise TooLate("the lane was busy until the run's deadline")
+        await self._check_fees()
+        self._keeper.charge(grant, run.id, intent.sums)
+        run = await self._ledger.freeze(
+            run,
+            intent=intent.calls,
+            transfers=intent.lines,
+            grant=grant,
+            revision=revision,
+            reservations=self._schedule.reservations(
+                due_at=run.due_at, slot=run.slot, intent=intent
+            ),
+            on_budget=self._schedule.spec.on_budget,
+            now=self._now(),
+        )
+        if run.state is not State.PREPARED:
+            self._keeper.discharge(grant.id, run.id)
+            return run, None, intent
+        return run, grant, intent
 
     async def _check_fees(self) -> None:
         """G2: what the account's operations cost in a day, UTC, stays under its cap."""
@@ -194,7 +220,12 @@ class Executor:
             raise _FeesSpent(f"{spent} wei of today's max_fee_per_day of {most} are spent")
 
     async def _sign_and_send(
-        self, run: Run, grant: Grant, deadline: datetime, signing: Callable[[], None]
+        self,
+        run: Run,
+        grant: Grant,
+        intent: Intent,
+        deadline: datetime,
+        signing: Callable[[], None],
     ) -> Run:
         account = self._schedule.session.account
         if grant.entity_id is None:
@@ -206,11 +237,11 @@ class Executor:
         order = Order(
             run=run,
             kind=OperationKind.PAYMENT,
-            intent=self._schedule.intent,
+            intent=intent.calls,
             nonce=fence.value,
             grant=grant,
             receivers=self._schedule.session.spec.receivers,
-            moved_to=self._schedule.receivers,
+            moved_to=intent.receivers,
             sign_before=min(deadline, grant.expires_at - self._schedule.room),
         )
         run, operation = await self._operator.make(
@@ -233,24 +264,26 @@ class Executor:
             )
         return run
 
-    async def _without_grant(self, run: Run, why: str, deadline: datetime) -> tuple[Run, datetime]:
+    async def _without_grant(
+        self, run: Run, missing: _GrantMissing, deadline: datetime
+    ) -> tuple[Run, datetime]:
         """R20: wait inside the catch-up window (default), skip, or fail."""
-        choice, now = self._schedule.session.spec.on_no_grant, self._now()
+        choice, now, why = self._schedule.session.spec.on_no_grant, self._now(), missing.what
         run = await self._ledger.run(run.id)
         if choice != "hold":
             state = State.SKIPPED if choice == "skip" else State.MISSED
             run = await self._ledger.move(run, state, reason=Reason.GRANT, detail=why, now=now)
             return run, deadline
         run = await self._hold(run, Reason.GRANT, why)
-        while self._able(run) is None:
+        while self._able(run, missing.sums) is None:
             await self._keeper.await_change(run.expires_at or deadline)
             run = await self._end_if_late(run, deadline)
             if run.state in CLOSED:
                 return run, deadline
         return await self._release(run)
 
-    def _able(self, run: Run) -> Grant | None:
-        return self._keeper.able(self._schedule.room, run.id, self._sums)
+    def _able(self, run: Run, sums: dict[str, int]) -> Grant | None:
+        return self._keeper.able(self._schedule.room, run.id, sums)
 
     async def _reserve(self, run: Run) -> Run | None:
         """`on_budget: hold`: nothing is prepared before its amounts are reserved."""
@@ -377,14 +410,14 @@ class Executor:
             level=level,
             reason=run.reason.value if run.reason else None,
             detail=run.detail,
-            transfers=lines if run.state is State.SUCCESS else self._schedule.lines,
+            transfers=lines or (() if self._schedule.is_computed else self._schedule.most.lines),
             block=event.block_number if event else None,
             transaction=event.transaction_hash if event else None,
             took_seconds=(self._now() - run.claimed_at).total_seconds(),
         )
         following = await self._ledger.successor(run)
         if following is None:
-            await self._break_if_failing(run)
+            await self._break_if_wrong(run)
         return following
 
     def _retry_until(self, run: Run, state: State) -> datetime | None:
@@ -399,8 +432,11 @@ class Executor:
         inside = run.expires_at is None or now < run.expires_at
         return now + self._schedule.run_deadline if inside and (dead or retried) else None
 
-    async def _break_if_failing(self, run: Run) -> None:
-        """M10: failures in a row, or a payment that was not what we asked, pause the schedule."""
+    async def _break_if_wrong(self, run: Run) -> None:
+        """
+        M10: failures in a row, a payment that was not what we asked, or amounts at their maximum
+        again and again (G10) pause the schedule.
+        """
         most = self._schedule.spec.pause_after_failures
         failures = await self._ledger.failures_in_row(self._schedule.uid)
         reason = None
@@ -408,6 +444,8 @@ class Executor:
             reason = f"run {run.id} paid differently from what was asked"
         elif most and failures >= most:
             reason = f"{failures} failed runs in a row"
+        elif run.state is State.SUCCESS and await self._amounts.at_limit():
+            reason = "the newest runs all sent the most that a computed call may"
         if reason is None:
             return
         await self._ledger.pause_schedule(self._schedule.uid, reason=reason, now=self._now())

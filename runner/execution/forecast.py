@@ -16,7 +16,7 @@ from datetime import date, datetime, timedelta
 
 from runner.execution.contexts import ScheduleContext, SessionContext, allowances
 from runner.execution.due import waiting_places, window_end
-from runner.guard.budget import Reservation, spent_by_token
+from runner.guard.budget import Reservation
 from runner.guard.intent import NATIVE
 from runner.planning.renewal import may_serve, renewal_at
 from runner.policy.model import OverlapKind
@@ -122,7 +122,7 @@ class _Schedule:
         self.context = context
         self.spec = context.spec
         self.table: Timetable = timetable(context.spec, anchor=start)
-        self.sums = spent_by_token(context.lines)
+        self.sums = context.most.sums
         self.exclusive = context.spec.overlap.kind is not OverlapKind.ALLOW
         self.places = waiting_places(context.spec)
         self.runs = self.failures = self.open = 0
@@ -286,7 +286,7 @@ class Forecast:
         self, one: _Schedule, run: _Run, generation: _Generation, account: str, at: datetime
     ) -> None:
         for token in one.sums:
-            leaves = moved(one.context.lines, token)
+            leaves = moved(one.context.most.lines, token)
             if leaves:
                 self._balances[account, token] = self._balances.get((account, token), 0) - leaves
         fee = self._fee_of(one.context)
@@ -309,7 +309,7 @@ class Forecast:
         fee = self._fee_of(one.context)
         tokens = {*one.sums, NATIVE} if fee else set(one.sums)
         return all(
-            moved(one.context.lines, token) + (fee if token == NATIVE else 0)
+            moved(one.context.most.lines, token) + (fee if token == NATIVE else 0)
             <= self._balances.get((account, token), 0)
             for token in tokens
         )
@@ -404,7 +404,7 @@ class Forecast:
                 state=state.value,
                 reason=None if reason is None else reason.value,
                 ended_at=ended_at or slot.fire_at,
-                lines=context.lines,
+                lines=context.most.lines,
                 generation=generation,
                 fee=fee,
             )
@@ -453,7 +453,7 @@ def symbols(schedules: Iterable[ScheduleContext]) -> dict[str, tuple[str, int]]:
     """Name and decimals of every token that something moves."""
     found = {NATIVE: ("native", 18)}
     for context in schedules:
-        found |= {line.token: (line.symbol, line.decimals) for line in context.lines}
+        found |= {line.token: (line.symbol, line.decimals) for line in context.most.lines}
     return found
 
 

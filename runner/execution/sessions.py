@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from runner.errors import GuardError, RunnerError, WalletRefused
 from runner.ethereum.modular_account import session_context
@@ -22,6 +22,7 @@ from runner.execution.steps import Operator, Order, TooLate
 from runner.execution.watch import Watcher
 from runner.guard.checks import GrantTerms, check_grant
 from runner.guard.verdict import Refused
+from runner.planning.exposure import Holding, fits_at
 from runner.planning.renewal import Ladder, may_serve, renewal_at, retry_after
 from runner.planning.widening import widens
 from runner.ports import KeyRing, Ledger, Telemetry
@@ -110,6 +111,8 @@ class SessionKeeper:
         self._failures = 0
         self._next_attempt_at: datetime | None = None
         self._wanted_early = False
+        self._blocked = ""
+        self._look_at = datetime.min.replace(tzinfo=UTC)
         self._bell = asyncio.Event()
         self.changed = asyncio.Event()
         self.signing = False
@@ -219,16 +222,43 @@ class SessionKeeper:
             if waiting and self._is_ours(grant):
                 await self._activate_in_turn(grant)
         now = self._now()
+        if (self._due(now) or now >= self._look_at) and await self._is_over():
+            await self._drain()
+            return self._venue.second_look
         if self._next_attempt_at is not None and now < self._next_attempt_at:
             return self._next_attempt_at - now
         if not self._due(now):
             return self._until_due(now)
         wait = self._exposure_wait(now)
-        if wait > timedelta(0) and self._may_wait(now):
+        if wait > timedelta(0):
+            self._say_blocked(now, wait)
             return min(wait, self._venue.second_look)
         await self._obtain()
         self._failures, self._next_attempt_at, self._wanted_early = 0, None, False
+        self._blocked = ""
         return timedelta(0)
+
+    async def _is_over(self) -> bool:
+        """T9: every schedule of the session is completed, and none of its runs is open."""
+        self._look_at = self._now() + self._venue.second_look
+        states = [
+            schedule.state
+            for schedule in (await self._ledger.schedules()).values()
+            if schedule.session == self.session.uid and schedule.state != "removed"
+        ]
+        if not states or any(state != "completed" for state in states):
+            return False
+        return all(run.session != self.session.uid for run in await self._ledger.open_runs())
+
+    async def _drain(self) -> None:
+        """A generation that nothing needs any more: its key is destroyed when it has drained."""
+        active = self._active()
+        if active is not None:
+            detail = "all schedules of the session are completed"
+            await self._ledger.move_grant(
+                active, GrantState.DRAINING, detail=detail, now=self._now()
+            )
+            await self._refresh()
 
     def _now(self) -> datetime:
         head = self._watcher.head
@@ -272,26 +302,46 @@ class SessionKeeper:
         return min(moments) - now
 
     def _exposure_wait(self, now: datetime) -> timedelta:
-        """R14: how long until the ends of older generations make room for one more allowance."""
+        """
+        R14: how long the next generation has to wait for the ends of older ones.
+
+        A bound that is written holds whatever comes; the one by default gives way where payments
+        would stop.
+        """
         wanted = allowances(self.session.permissions)
-        bounds = {token: 2 * amount for token, amount in wanted.items()}
-        ends = sorted(
-            (g for g in self._grants if g.state in LIVING_GRANTS and g.expires_at > now),
-            key=lambda grant: grant.expires_at,
-        )
-        for index in range(len(ends) + 1):
-            left = {token: sum(self._left(g, token) for g in ends[index:]) for token in wanted}
-            if all(left[token] + wanted[token] <= bounds[token] for token in wanted):
-                if index == 0:
-                    return timedelta(0)
-                return ends[index - 1].expires_at - now + timedelta(seconds=1)
-        return timedelta(0)
+        written = self.session.max_exposure
+        usual = {token: 2 * amount for token, amount in wanted.items() if token not in written}
+        holdings = [
+            Holding(grant.expires_at, {token: self._left(grant, token) for token in wanted})
+            for grant in self._grants
+            if grant.state in LIVING_GRANTS
+        ]
+        free_at = fits_at(holdings, wanted=wanted, bounds=written, now=now) or now
+        if free_at <= now and self._may_wait(now):
+            free_at = fits_at(holdings, wanted=wanted, bounds=usual, now=now) or now
+        return free_at - now
 
     def _may_wait(self, now: datetime) -> bool:
         """R14: only while the generation in service still carries runs; payments come first."""
         active = self._active()
         needed = self.session.room + self._venue.margins.activation
         return active is not None and active.expires_at - now > needed
+
+    def _say_blocked(self, now: datetime, wait: timedelta) -> None:
+        """Once when the next grant has to wait, and once more when payments stop for it."""
+        level = "warning" if self._may_wait(now) else "critical"
+        if self._blocked == level:
+            return
+        self._blocked = level
+        self._telemetry.emit(
+            "grant.blocked",
+            level=level,
+            session=self.session.uid,
+            until=now + wait,
+            detail="the next grant would exceed max_exposure beside those that can still sign",
+            hint="it is asked for when an older one has ended; raise max_exposure, or lower the "
+            "allowance, if payments must not wait",
+        )
 
     def _left(self, grant: Grant, token: str) -> int:
         allowance = allowances(grant.permissions).get(token, 0)

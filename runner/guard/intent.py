@@ -7,7 +7,9 @@ again within an attempt.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import TypeGuard
 
 from runner.ethereum.abi import encode_call, parse_function
 from runner.ethereum.address import Address
@@ -38,7 +40,8 @@ class TransferLine:
 
     `token` is a checksummed address or `native`. `kind`: `pay` (asked for by name), `value` (coin
     sent along with a call), `transfer` (a token transfer inside a call or raw data), `approve`
-    (counts as spend, moves nothing), `observed` (seen in the receipt only).
+    (counts as spend, moves nothing), `observed` (seen in the receipt only). `at_most` stands for a
+    computed call whose amount is not known yet, and is never frozen.
     """
 
     token: str
@@ -50,6 +53,48 @@ class TransferLine:
     kind: str = "pay"
     memo: str | None = None
     ref: str | None = None
+
+
+@frozen
+class Intent:
+    """The exact calls that a run wants, and what they move."""
+
+    calls: tuple[Call, ...]
+    lines: tuple[TransferLine, ...]
+
+    @property
+    def receivers(self) -> tuple[Address, ...]:
+        """Whom it sends value or tokens to, approvals included."""
+        return tuple(dict.fromkeys(line.receiver for line in self.lines))
+
+    @property
+    def sums(self) -> dict[str, int]:
+        """What it spends, by token."""
+        return spent_by_token(self.lines)
+
+
+def intent_of(calls: Sequence[PolicyCall], assets: Mapping[str, Asset]) -> Intent:
+    """
+    Encode a batch; computed calls stand for the most that they may send.
+
+    Args:
+        assets: By token address or `native`; a token that no policy declares shows base units.
+    """
+    encoded = encode_all(calls)
+    return Intent(encoded, transfer_lines(calls, encoded, assets))
+
+
+def spent_by_token(lines: Sequence[TransferLine]) -> dict[str, int]:
+    """Sum per token; an approval counts in full (B7)."""
+    sums: dict[str, int] = defaultdict(int)
+    for line in lines:
+        sums[line.token] += line.amount
+    return dict(sums)
+
+
+def is_computed(call: PolicyCall) -> TypeGuard[TopUp | Sweep]:
+    """Whether a call's amount is known only when its run is prepared (G10)."""
+    return isinstance(call, TopUp | Sweep)
 
 
 def at_most(call: PolicyCall) -> Pay | Invoke | Approve | Raw:
@@ -99,15 +144,16 @@ def transfer_lines(
     lines: list[TransferLine] = []
     for call, encoded in zip(calls, intent, strict=True):
         known = at_most(call)
-        lines += _lines_of(encoded, _receiver_name(known), known, assets)
+        kind = "at_most" if is_computed(call) else "pay"
+        lines += _lines_of(encoded, _receiver_name(known), known, assets, kind)
     return tuple(lines)
 
 
 def _lines_of(
-    encoded: Call, name: str, call: PolicyCall, assets: Mapping[str, Asset]
+    encoded: Call, name: str, call: PolicyCall, assets: Mapping[str, Asset], pays: str
 ) -> list[TransferLine]:
     notes = {"memo": call.memo, "ref": call.ref}
-    asked = "pay" if isinstance(call, Pay) else ""
+    asked = pays if isinstance(call, Pay) else ""
     lines = []
     if encoded.value:
         kind = asked or "value"

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 
+from runner.guard.budget import most_runs
 from runner.guard.intent import encode_all
 from runner.planning.derive import Demand
 from runner.policy.model import CatchUp, Schedule, Session
@@ -35,9 +36,10 @@ def demands_of(session: Session, schedules: Iterable[Schedule], *, now: datetime
         table = timetable(schedule, anchor=start)
         window = session.lifetime + catch_up_bound(schedule, table, start=start)
         runs = count_within(table, window, HORIZON, start)
-        if schedule.max_runs is not None:
-            runs = min(runs, schedule.max_runs)
-        demands.append(Demand(schedule, encode_all(schedule.calls), runs))
+        bound = most_runs(schedule)
+        if bound is not None:
+            runs = min(runs, bound)
+        demands.append(Demand(schedule, encode_all(schedule.calls), runs, window))
     return demands
 
 

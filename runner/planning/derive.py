@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
 from decimal import ROUND_CEILING, Decimal
 
 from runner.errors import PlanError
@@ -26,7 +27,8 @@ from runner.ethereum.permissions import (
     Permission,
 )
 from runner.frozen import frozen
-from runner.guard.intent import at_most
+from runner.guard.budget import most_within
+from runner.guard.intent import NATIVE, at_most, is_computed
 from runner.guard.scope import Outcome, initial_allowances, installed, judge
 from runner.policy.model import Approve, Derive, Invoke, Pay, PolicyCall, Schedule, Session
 
@@ -36,11 +38,15 @@ _BURNS = Decimal("0.1")
 
 @frozen
 class Demand:
-    """One schedule of a session: its encoded batch, and how many runs the worst window holds."""
+    """
+    One schedule of a session: its encoded batch, and how many runs the worst window holds, which
+    is `window` long. Of computed calls the batch has the most that they may send.
+    """
 
     schedule: Schedule
     intent: tuple[Call, ...]
     runs: int
+    window: timedelta
 
 
 def permissions_of(
@@ -53,7 +59,8 @@ def permissions_of(
         max_fee: Wei, the most one operation may cost; what gas coverage is counted by (R27).
 
     Raises:
-        PlanError: nothing can be derived, since no schedule uses the session.
+        PlanError: nothing can be derived, since no schedule uses the session, or no limit bounds a
+            computed call.
     """
     if not isinstance(session.permissions, Derive):
         return session.permissions
@@ -69,16 +76,19 @@ def permissions_of(
 def _derive(
     session: Session, demands: Sequence[Demand], *, sponsored: bool, max_fee: int
 ) -> tuple[Permission, ...]:
+    computed = _computed_needs(session, demands)
+    native = computed.pop(NATIVE, 0)
     tokens: dict[Address, int] = defaultdict(int)
+    tokens |= {Address(token): amount for token, amount in computed.items()}
     plain: dict[Address, None] = {}
     functions: dict[Address, dict[bytes, None]] = defaultdict(dict)
-    native = 0
     for demand in demands:
         for call, encoded in zip(demand.schedule.calls, demand.intent, strict=True):
-            native += encoded.value * demand.runs
+            times = 0 if is_computed(call) else demand.runs
+            native += encoded.value * times
             spent = _spend(call, encoded)
             if spent is not None:
-                tokens[encoded.to] += spent * demand.runs
+                tokens[encoded.to] += spent * times
             elif len(encoded.data) >= 4:
                 functions[encoded.to][encoded.data[:4]] = None
             else:
@@ -111,6 +121,42 @@ def _spend(call: PolicyCall, encoded: Call) -> int | None:
     if isinstance(call, Invoke) and parse_function(call.function).selector in {TRANSFER, APPROVE}:
         return int(call.args[1])
     return None
+
+
+def _computed_needs(session: Session, demands: Sequence[Demand]) -> dict[str, int]:
+    """What computed calls need by token: the sum of their `max`, as far as limits allow (R26)."""
+    needs: dict[str, int] = {}
+    bounds: dict[str, int] = {}
+    for demand in demands:
+        schedule = demand.schedule
+        most: dict[str, int] = defaultdict(int)
+        for call in schedule.calls:
+            if is_computed(call):
+                most[call.asset.address or NATIVE] += call.most * demand.runs
+        for token, amount in most.items():
+            own = most_within(
+                schedule.limits,
+                token,
+                window=demand.window,
+                runs=demand.runs,
+                total=schedule.until_total,
+            )
+            shared = most_within(
+                session.limits,
+                token,
+                window=max(each.window for each in demands),
+                runs=sum(each.runs for each in demands),
+            )
+            if own is None and shared is None:
+                raise PlanError(
+                    f"no limit bounds what schedule `{schedule.name}` computes",
+                    where=schedule.mark,
+                    hint="add `limits: {per_day: […]}`, or write the session's permissions out",
+                )
+            needs[token] = needs.get(token, 0) + (amount if own is None else min(amount, own))
+            if shared is not None:
+                bounds[token] = shared
+    return {token: min(need, bounds.get(token, need)) for token, need in needs.items()}
 
 
 def _gas(demands: Sequence[Demand], max_fee: int) -> int:

@@ -15,12 +15,7 @@ from runner.policy.codes import Code
 
 KEYS: frozenset[tuple[str, str]] = frozenset(
     {
-        ("session", "max_exposure"),
         ("session", "owner_lead"),
-        ("limits", "rolling"),
-        ("limits", "per_lifetime"),
-        ("schedule", "until_total"),
-        ("schedule", "catch_up_rate"),
         ("schedule", "blackout"),
         ("schedule", "require"),
         ("schedule", "approve_above"),
@@ -30,10 +25,6 @@ KEYS: frozenset[tuple[str, str]] = frozenset(
         ("schedule", "max_time_since_success"),
         ("schedule", "max_runtime"),
         ("schedule", "ping"),
-        ("item", "top_up"),
-        ("item", "sweep"),
-        ("schedule", "top_up"),
-        ("schedule", "sweep"),
         ("config", "alerts"),
         ("config", "organisation"),
         ("signer", "command"),

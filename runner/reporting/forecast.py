@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
+from types import MappingProxyType
 
+from runner.guard.budget import most_runs
 from runner.policy.model import Every, Schedule
 from runner.reporting.scripts import Upcoming
 from runner.scheduling.occurrence import Slot
@@ -35,8 +38,22 @@ def counts_from_now(schedule: Schedule) -> bool:
     return isinstance(trigger, Every) and trigger.anchor is None and schedule.start_at is None
 
 
-def next_of(schedule: Schedule, *, anchor: datetime, after: datetime) -> Upcoming | None:
-    """The first slot that fires later than `after`; `anchor` is the ledger's (T5)."""
+def next_of(
+    schedule: Schedule,
+    *,
+    anchor: datetime,
+    after: datetime,
+    paid: Mapping[str, int] = MappingProxyType({}),
+) -> Upcoming | None:
+    """
+    The first slot that fires later than `after`, if the total leaves room for a run (T9).
+
+    Args:
+        anchor: What an `every` counts from: the ledger's (T5).
+        paid: What the ledger has of the schedule's `until_total`, by token.
+    """
+    if schedule.until_total and most_runs(replace(schedule, max_runs=None), paid=paid) == 0:
+        return None
     slots = timetable(schedule, anchor=anchor).slots(after)
     return next((_named(schedule, slot) for slot in slots if slot.verdict is None), None)
 
@@ -47,22 +64,13 @@ def _firing(schedule: Schedule, *, start: datetime, now: datetime) -> Iterator[U
     if counts_from_now(schedule):
         # As when it is applied: the anchor itself has passed, the first slot is one period later.
         after = max(after, whole)
-    slots = timetable(schedule, anchor=whole).slots(after)
-    firing = (_named(schedule, slot) for slot in slots if slot.verdict is None)
-    if schedule.max_runs is None:
-        return firing
-    return _first_runs(schedule, start=start, after=after, whole=whole)
-
-
-def _first_runs(
-    schedule: Schedule, *, start: datetime, after: datetime, whole: datetime
-) -> Iterator[Upcoming]:
-    # `max_runs` counts from the schedule's beginning where the policy names one (T9).
-    if schedule.start_at is not None:
+    most = most_runs(schedule)
+    if most is not None and schedule.start_at is not None:
+        # What ends a schedule counts from its beginning, where the policy names one (T9).
         after = min(after, schedule.start_at - _INSTANT)
     slots = timetable(schedule, anchor=whole).slots(after)
     firing = (_named(schedule, slot) for slot in slots if slot.verdict is None)
-    return (one for one in islice(firing, schedule.max_runs) if one.due_at >= start)
+    return (one for one in islice(firing, most) if one.due_at >= start)
 
 
 def _named(schedule: Schedule, slot: Slot) -> Upcoming:

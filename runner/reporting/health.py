@@ -6,7 +6,7 @@ A grant whose end has passed is expired whatever its row still says (R22).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -103,7 +103,8 @@ def status(
         policies: Those on disk; None when they cannot be read.
         upcoming: By schedule uid, the next slot that fires.
     """
-    sessions = tuple(_sessions(ledger.grants, policies, now))
+    over = over_sessions(ledger.schedules)
+    sessions = tuple(_sessions(ledger.grants, policies, now, over=over))
     schedules = tuple(_schedules(ledger.schedules, policies, upcoming))
     found = [
         *_about_daemon(ledger.daemon, now),
@@ -127,8 +128,21 @@ def status(
 # ── sessions ──────────────────────────────────────────────────────────────────────────────────
 
 
+def over_sessions(schedules: Iterable[ScheduleView]) -> frozenset[str]:
+    """The sessions whose schedules are all completed: they need no grant any more (T9)."""
+    states: dict[str, set[str]] = {}
+    for one in schedules:
+        if one.state != "removed":
+            states.setdefault(one.session, set()).add(one.state)
+    return frozenset(uid for uid, found in states.items() if found == {"completed"})
+
+
 def _sessions(
-    grants: Iterable[GrantView], policies: Sequence[Policy] | None, now: datetime
+    grants: Iterable[GrantView],
+    policies: Sequence[Policy] | None,
+    now: datetime,
+    *,
+    over: Collection[str],
 ) -> Iterator[SessionStatus]:
     by_session = {uid: list(rows) for uid, rows in groupby(grants, key=lambda grant: grant.session)}
     wanted = {one.uid for policy in policies or () for one in policy.sessions.values()}
@@ -136,14 +150,24 @@ def _sessions(
         rows = by_session.get(uid, [])
         if uid not in wanted and all(row.closed_at is not None for row in rows):
             continue  # history of a session that no policy names any more
-        yield session_status(uid, rows, now)
+        yield session_status(uid, rows, now, over=uid in over)
 
 
-def session_status(uid: str, grants: Sequence[GrantView], now: datetime) -> SessionStatus:
-    """The condition of one session by its generations, oldest first."""
+def session_status(
+    uid: str, grants: Sequence[GrantView], now: datetime, *, over: bool = False
+) -> SessionStatus:
+    """
+    The condition of one session by its generations, oldest first.
+
+    Args:
+        over: All its schedules are completed.
+    """
     serving = next((g for g in reversed(grants) if g.state == GrantState.ACTIVE), None)
     coming = next((g for g in reversed(grants) if g.state in _ON_THE_WAY), None)
-    return SessionStatus(uid, _condition(grants, serving, coming, now), serving, coming)
+    condition = _condition(grants, serving, coming, now)
+    if over and condition in {"NoGrant", "Expired", "RenewalOverdue"}:
+        condition = "Over"
+    return SessionStatus(uid, condition, serving, coming)
 
 
 def _condition(
@@ -167,7 +191,7 @@ def _condition(
 
 
 def _about_session(one: SessionStatus, now: datetime) -> Iterator[Finding]:
-    if one.condition in {"Ready", "Renewing"}:
+    if one.condition in {"Ready", "Renewing", "Over"}:
         return
     said = CONDITIONS[one.condition]
     severity, what = Severity.WARNING, said.what

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from runner.guard.intent import TransferLine
+from runner.ethereum.units import format_units
+from runner.guard.intent import NATIVE, TransferLine
+from runner.policy.model import Money
 from runner.records import GrantState
 from runner.reporting.scripts import Upcoming
 from runner.reporting.text import (
@@ -14,6 +16,7 @@ from runner.reporting.text import (
     Look,
     Row,
     Tone,
+    amount,
     away,
     brief,
     moves,
@@ -113,8 +116,16 @@ def _grant_state(one: GrantView, now: datetime) -> Cell:
     return state_cell(one.state)
 
 
-def schedules_table(schedules: Sequence[ScheduleView], look: Look) -> list[str]:
-    """One line a schedule; what is paused says since when and why below."""
+def schedules_table(
+    schedules: Sequence[ScheduleView], look: Look, *, totals: Mapping[str, Sequence[Money]]
+) -> list[str]:
+    """
+    One line a schedule; below, how far each has come that pays until a total, and what is paused
+    since when and why.
+
+    Args:
+        totals: `until_total` by schedule uid, from the policies.
+    """
     rows: list[Row] = []
     for one in schedules:
         state = "paused" if one.paused_reason is not None and one.state == "active" else one.state
@@ -135,10 +146,25 @@ def schedules_table(schedules: Sequence[ScheduleView], look: Look) -> list[str]:
     header = ["SCHEDULE", "STATE", "TRIGGER", "RUNS", "LAST", "LAST DUE"]
     lines = table(header, rows, look, flexible=(2, 0, 4), right=(3,))
     for one in schedules:
+        for money in totals.get(one.uid, ()):
+            lines += ["", f"{one.uid} {_progress(one, money)}"]
         if one.paused_reason is not None and one.state == "active":
             since = "" if one.paused_at is None else f" since {stamp(one.paused_at)}"
             lines += ["", f"{one.uid} is paused{since}: {one.paused_reason}"]
     return lines
+
+
+def _progress(one: ScheduleView, total: Money) -> str:
+    """`has paid 50 of 100 usdc, 25 usdc are on their way`."""
+    asset = total.asset
+    token = asset.address or NATIVE
+    spent = sum(part.spent for part in one.total if part.token == token)
+    reserved = sum(part.reserved for part in one.total if part.token == token)
+    paid = format_units(spent, asset.decimals)
+    said = f"has paid {paid} of {amount(total.amount, asset.decimals, asset.name)}"
+    if reserved:
+        said += f", {amount(reserved, asset.decimals, asset.name)} are on their way"
+    return said
 
 
 def upcoming_table(

@@ -27,6 +27,8 @@ from runner.reporting.words import label
 
 _SEVERITY = {Severity.CRITICAL: Tone.BAD, Severity.WARNING: Tone.WARN, Severity.INFO: Tone.DIM}
 
+_CONDITION = {"Ready": Tone.GOOD, "Over": Tone.DIM}
+
 
 def as_text(status: Status, look: Look, *, wallets: Mapping[str, str], store: str) -> list[str]:
     """
@@ -77,7 +79,7 @@ def _sessions(sessions: Sequence[SessionStatus], look: Look, status: Status) -> 
     rows: list[Row] = [
         [
             one.uid,
-            Cell(one.condition, Tone.GOOD if one.condition == "Ready" else Tone.WARN),
+            Cell(one.condition, _CONDITION.get(one.condition, Tone.WARN)),
             NOTHING if one.grant is None else str(one.grant.generation),
             NOTHING if one.grant is None else away(one.grant.expires_at, status.at),
             _renewal(one, status),

@@ -183,6 +183,10 @@ def schedule(one: ScheduleView) -> Json:
         "decided_until": rfc3339(one.decided_until),
         "runs": one.runs,
         "failures_in_row": one.failures_in_row,
+        "until_total": [
+            {"token": part.token, "spent": str(part.spent), "reserved": str(part.reserved)}
+            for part in one.total
+        ],
         "last": None
         if last is None
         else {

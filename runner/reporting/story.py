@@ -265,11 +265,12 @@ def session_story(
     look: Look,
     *,
     now: datetime,
+    over: bool = False,
 ) -> list[str]:
     """The condition of a session, its newest generation in full, and all generations."""
-    status = session_status(uid, grants, now)
+    status = session_status(uid, grants, now, over=over)
     said = CONDITIONS[status.condition]
-    tone = Tone.GOOD if status.condition in {"Ready", "Renewing"} else Tone.BAD
+    tone = Tone.GOOD if status.condition in {"Ready", "Renewing", "Over"} else Tone.BAD
     lines = [f"{uid}: {look.tint(status.condition, tone)}, {said.what}"]
     if said.todo:
         lines += _to_do(said.todo.replace("SESSION", uid), look)

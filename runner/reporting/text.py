@@ -230,11 +230,12 @@ def amount(base_units: int, decimals: int, symbol: str) -> str:
 
 
 def moves(lines: Sequence[TransferLine], most: int = 2) -> str:
-    """`25 usdc → alice, 3 usdc → bob and 4 more`; approvals say so."""
+    """`25 usdc → alice, up to 3 usdc → bob and 4 more`; approvals say so."""
     if not lines:
         return ""
     shown = [
-        f"{amount(line.amount, line.decimals, line.symbol)} → {line.receiver_name}"
+        ("up to " if line.kind == "at_most" else "")
+        + f"{amount(line.amount, line.decimals, line.symbol)} → {line.receiver_name}"
         + (" (approval)" if line.kind == "approve" else "")
         for line in lines[:most]
     ]

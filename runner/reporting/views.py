@@ -164,8 +164,20 @@ class GrantView:
 
 
 @dataclass(frozen=True, slots=True)
+class TotalView:
+    """What a schedule's `until_total` has so far of a token (address or `native`), base units."""
+
+    token: str
+    spent: int
+    reserved: int
+
+
+@dataclass(frozen=True, slots=True)
 class ScheduleView:
-    """A schedule as the ledger knows it; `last` is its newest slot that was not superseded."""
+    """
+    A schedule as the ledger knows it; `last` is its newest slot that was not superseded, `total`
+    is empty where nothing is to be paid in all.
+    """
 
     uid: str
     session: str
@@ -178,6 +190,7 @@ class ScheduleView:
     paused_reason: str | None
     paused_at: datetime | None
     last: Entry | None = None
+    total: tuple[TotalView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,6 +152,7 @@ CONDITIONS = {
         "start the daemon, and see that the owner's key is within reach",
     ),
     "Stopping": Meaning("must sign no more until its grant is uninstalled"),
+    "Over": Meaning("needs no grant any more: all its schedules are completed"),
     "NoGrant": Meaning("has no grant yet; the daemon asks for it when it starts"),
 }
 """The conditions of a session (R22), computed when they are read."""

@@ -37,7 +37,8 @@ class WallDates:
     def walls(self, start: datetime) -> Iterator[datetime]:
         """Wall times from `start` on, ascending, each once; endless if there is a rule."""
         before = None
-        listed = self.listed[bisect_left(self.listed, start) :]
+        first = bisect_left(self.listed, start)
+        listed = (self.listed[index] for index in range(first, len(self.listed)))
         for wall in merge(listed, *(_of_rule(rule, start) for rule in self.rules)):
             if wall != before:
                 yield wall

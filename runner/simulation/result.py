@@ -39,7 +39,7 @@ def _outcome(
     reason = row.reason if newest is None else newest.reason
     operations = [] if newest is None else ledger.rows.operations_of(newest.id)
     winner = next((o for o in operations if o.transaction_hash is not None), None)
-    lines = context.lines
+    lines = context.most.lines
     if newest is not None and state is State.SUCCESS:
         lines = tuple(ledger.rows.transfers[newest.id])
     account = context.session.account

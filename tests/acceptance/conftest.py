@@ -194,7 +194,14 @@ def operation(name, kind, nonce):
 
 async def signed(ledger, row, grant, name, nonce, lines=(PAID, ALLOWED)):
     row = await ledger.freeze(
-        row, intent=INTENT, transfers=lines, grant=grant, revision="r1", now=row.due_at
+        row,
+        intent=INTENT,
+        transfers=lines,
+        grant=grant,
+        revision="r1",
+        reservations=(),
+        on_budget="skip",
+        now=row.due_at,
     )
     return await ledger.sign(row, operation(name, OperationKind.PAYMENT, nonce), now=row.due_at)
 

@@ -108,7 +108,14 @@ def operation(name="0xaa", nonce=2**200 + 5, kind=OperationKind.PAYMENT):
 async def prepared(ledger, run):
     grant = await ledger.new_grant(NEW_GRANT, b"k" * 32)
     return await ledger.freeze(
-        run, intent=[Call(USDC, 0, b"\x01")], transfers=[LINE], grant=grant, revision="r1", now=NOW
+        run,
+        intent=[Call(USDC, 0, b"\x01")],
+        transfers=[LINE],
+        grant=grant,
+        revision="r1",
+        reservations=(),
+        on_budget="skip",
+        now=NOW,
     )
 
 
@@ -147,10 +154,10 @@ async def test_m7_buffer_one_keeps_the_newest(ledger):
     older = await ledger.run(waiting.id)
     nobody = await ledger.promote("p/s", deadline_at=NOW, now=NOW)
     await ledger.move(first, State.MISSED, reason=Reason.DEADLINE, now=NOW)
-    promoted = await ledger.promote("p/s", deadline_at=NOW, now=NOW)
+    promoted, _ = await ledger.promote("p/s", deadline_at=NOW, now=NOW)
 
     assert (older.state, older.reason) == (State.SUPERSEDED, Reason.OVERLAP)
-    assert nobody is None
+    assert nobody == (None, None)
     assert promoted is not None
     assert (promoted.id, promoted.state) == (newer.id, State.CLAIMED)
 
@@ -199,7 +206,7 @@ async def test_m8_a_waiting_slot_ends_with_its_window(ledger):
     nobody = await ledger.promote("p/s", deadline_at=NOW, now=NOW + timedelta(hours=3))
 
     ended = await ledger.run(waiting.id)
-    assert nobody is None
+    assert nobody == (None, None)
     assert (ended.state, ended.reason) == (State.MISSED, Reason.OVERLAP)
 
 
@@ -212,7 +219,7 @@ async def test_m10_a_paused_schedule_promotes_nothing(ledger):
     await ledger.pause_schedule("p/s", reason="three failures", now=NOW)
     await ledger.move(first, State.MISSED, reason=Reason.DEADLINE, now=NOW)
 
-    assert await ledger.promote("p/s", deadline_at=NOW, now=NOW) is None
+    assert await ledger.promote("p/s", deadline_at=NOW, now=NOW) == (None, None)
 
 
 async def test_x1_a_fence_belongs_to_one_run(ledger):

@@ -14,6 +14,7 @@ from support.house import (
     listening,
     reconcile,
     rpc,
+    sandbox_on,
     wait_for,
 )
 
@@ -47,15 +48,6 @@ def served(tmp_path):
     wait_for(lambda: listening(url), what="the sandbox")
     yield opened, url
     opened.stop()
-
-
-def sandbox_on(house, state):
-    """The chain as the daemon left it, served again."""
-    port = free_port()
-    house.start("sandbox", "--port", str(port), "--state", state)
-    url = f"http://127.0.0.1:{port}/v2/dev"
-    wait_for(lambda: listening(url), what="the sandbox")
-    return url
 
 
 def test_from_yaml_to_confirmed_payments_and_a_renewal(house):

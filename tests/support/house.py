@@ -25,6 +25,7 @@ tokens:
 contacts:
   alice: "0x00000000000000000000000000000000000a11ce"
   bob: "0x0000000000000000000000000000000000000b0b"
+  carol: "0x00000000000000000000000000000000000ca401"
 accounts:
   treasury: {owner: treasury-owner, gas: sponsor}
 sessions:
@@ -146,6 +147,15 @@ def wait_for(condition: Any, *, seconds: float = 30.0, what: str = "it") -> Any:
 def listening(url: str) -> bool:
     """Whether a sandbox answers."""
     return bool(rpc(url, "eth_chainId"))
+
+
+def sandbox_on(house: House, state: str) -> str:
+    """The chain as a daemon with an embedded sandbox left it, served again."""
+    port = free_port()
+    house.start("sandbox", "--port", str(port), "--state", state)
+    url = f"http://127.0.0.1:{port}/v2/dev"
+    wait_for(lambda: listening(url), what="the sandbox")
+    return url
 
 
 def balance(url: str, token: str, holder: str) -> int:

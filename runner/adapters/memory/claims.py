@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from runner.adapters.memory.budgets import Budgets
 from runner.adapters.memory.rows import OccurrenceRow, Tables
-from runner.records import Claim, Run, RunKind, ScheduleSeed, ScheduleState
-from runner.scheduling.occurrence import Reason, State, run_id
+from runner.guard.intent import spent_by_token
+from runner.records import Claim, Pace, Run, RunKind, ScheduleSeed, ScheduleState
+from runner.scheduling.occurrence import Reason, State, is_running, run_id
 
 
-def install(rows: Tables, seeds: Sequence[ScheduleSeed], *, now: datetime) -> None:
+def install(
+    rows: Tables, budgets: Budgets, seeds: Sequence[ScheduleSeed], *, now: datetime
+) -> None:
     """
     Bring the schedules to those of the policies.
 
@@ -41,6 +44,16 @@ def install(rows: Tables, seeds: Sequence[ScheduleSeed], *, now: datetime) -> No
             rows.change_schedule(seed.uid, session=seed.session, state="active")
     for uid in rows.schedules.keys() - {seed.uid for seed in seeds}:
         rows.change_schedule(uid, state="removed")
+    limits = [seed.budgets for seed in seeds if seed.budgets is not None]
+    budgets.begin(limits, _history(rows))
+
+
+def _history(rows: Tables) -> Iterator[tuple[Run, dict[str, int]]]:
+    """Runs that have paid, or still may, with what they move by token."""
+    for run in rows.runs.values():
+        if run.kind is RunKind.PAYMENT and (run.closed_at is None or run.state is State.SUCCESS):
+            lines = rows.transfers.get(run.id, ())
+            yield run, spent_by_token([line for line in lines if line.kind != "observed"])
 
 
 def claim_one(
@@ -56,7 +69,10 @@ def claim_one(
     schedule = rows.schedules[one.schedule]
     if schedule.state != "active":
         return None, None
-    if one.max_runs is not None and schedule.runs >= one.max_runs:
+    ends = [each for each in one.reservations if each.ends]
+    if (one.max_runs is not None and schedule.runs >= one.max_runs) or any(
+        budgets.used_up(each, rows.open) for each in ends
+    ):
         rows.change_schedule(one.schedule, state="completed")
         return None, None
     decision, reason = one.decision, one.reason
@@ -106,6 +122,7 @@ def _first_attempt(one: Claim, row: OccurrenceRow, now: datetime) -> Run:
         deadline_at=one.deadline_at,
         expires_at=one.expires_at,
         intent=None,
+        revision=None,
         grant_id=None,
         version=1,
         closed_at=None,
@@ -118,21 +135,55 @@ def _judge(
     if schedule.paused_reason is not None:
         return State.SKIPPED, Reason.PAUSED
     affordable = budgets.fits(one.reservations)
-    if one.exclusive and rows.is_running(one.schedule):
-        if one.buffer is None:
+    in_line = one.pace is not None and _backlog(rows, one.schedule, one.pace)
+    beside = one.pace is not None and one.pace.beside
+    if in_line or (one.exclusive and rows.is_running(one.schedule, beside=beside)):
+        if one.buffer is None and not in_line:
             return State.SKIPPED, Reason.OVERLAP
         if not affordable:
             return State.SKIPPED, Reason.BUDGET
-        waiting = rows.waiting(one.schedule)
-        if one.buffer == 0:
-            for run in waiting:  # buffer_one: the newest slot takes the only place
-                _supersede(rows, budgets, run, by=one.slot, now=now)
-        elif len(waiting) >= one.buffer:
+        if not in_line and not _room(rows, budgets, one, now):
             return State.SKIPPED, Reason.OVERLAP
         return State.HELD, Reason.OVERLAP
     if not affordable:
         return (State.HELD if one.on_budget == "hold" else State.SKIPPED), Reason.BUDGET
     return State.CLAIMED, None
+
+
+def _room(rows: Tables, budgets: Budgets, one: Claim, now: datetime) -> bool:
+    """Whether a slot may wait behind the running one (M7)."""
+    waiting = rows.waiting(one.schedule)
+    if one.buffer == 0:
+        for run in waiting:  # buffer_one: the newest slot takes the only place
+            _supersede(rows, budgets, run, by=one.slot, now=now)
+        return True
+    return one.buffer is not None and len(waiting) < one.buffer
+
+
+def _backlog(rows: Tables, schedule: str, pace: Pace) -> bool:
+    """Whether slots wait, or a late one is being paid: then a new one stands in line (M5)."""
+    if rows.waiting(schedule):
+        return True
+    return any(
+        run.deadline_at is not None and run.deadline_at - pace.run_deadline - run.due_at > pace.late
+        for run in rows.open_of(schedule)
+        if run.id in rows.exclusive and is_running(run.state, run.reason)
+    )
+
+
+def begins_at(rows: Tables, run: Run, pace: Pace | None, *, now: datetime) -> datetime:
+    """When a waiting run may begin: at once, unless it is late and another began just now (M5)."""
+    if pace is None or now - run.due_at <= pace.late:
+        return now
+    begun = [
+        other.deadline_at - pace.run_deadline + pace.apart
+        for other in rows.runs_of(run.schedule)
+        if other.id in rows.exclusive
+        and other.deadline_at is not None
+        and (other.closed_at is None or other.closed_at > now - pace.apart)
+        and (other.state is not State.HELD or other.reason is not Reason.OVERLAP)
+    ]
+    return max([now, *begun])
 
 
 def _supersede(rows: Tables, budgets: Budgets, run: Run, *, by: str, now: datetime) -> None:

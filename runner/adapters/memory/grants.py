@@ -165,6 +165,7 @@ def _activation(grant: Grant, identity: str, now: datetime) -> Run:
         deadline_at=None,
         expires_at=None,
         intent=(),
+        revision=None,
         grant_id=grant.id,
         version=1,
         closed_at=None,

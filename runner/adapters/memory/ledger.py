@@ -13,14 +13,15 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
-from runner.adapters.memory.claims import claim_one, install
+from runner.adapters.memory.claims import begins_at, claim_one, install
 from runner.adapters.memory.grants import MemoryGrants
 from runner.adapters.memory.rows import OccurrenceRow
 from runner.errors import Conflict
 from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
-from runner.guard.budget import Reservation, spent_by_token
-from runner.guard.intent import TransferLine
+from runner.guard.budget import Reservation
+from runner.guard.computed import Movement, movement
+from runner.guard.intent import NATIVE, TransferLine, spent_by_token
 from runner.records import (
     LIVE_OPERATIONS,
     Claim,
@@ -30,12 +31,13 @@ from runner.records import (
     Operation,
     OperationKind,
     OperationStatus,
+    Pace,
     Run,
     RunKind,
     ScheduleSeed,
     ScheduleState,
 )
-from runner.scheduling.occurrence import CLOSED, Reason, State, may_move, run_id
+from runner.scheduling.occurrence import CLOSED, PENDING, Reason, State, may_move, run_id
 
 T = TypeVar("T")
 
@@ -51,7 +53,7 @@ class MemoryLedger(MemoryGrants):
 
     async def install_schedules(self, seeds: Sequence[ScheduleSeed], *, now: datetime) -> None:
         """Bring the ledger's schedules to those of the policies in force."""
-        install(self.rows, seeds, now=now)
+        install(self.rows, self.budgets, seeds, now=now)
 
     async def schedules(self) -> dict[str, ScheduleState]:
         """All schedules ever applied, by uid."""
@@ -62,6 +64,12 @@ class MemoryLedger(MemoryGrants):
         del now
         if self.rows.schedules[uid].paused_reason is None:
             self.rows.change_schedule(uid, paused_reason=reason)
+
+    async def complete(self, schedule: str, *, now: datetime) -> None:
+        """No slot is left: the schedule is over (T9)."""
+        del now
+        if self.rows.schedules[schedule].state == "active":
+            self.rows.change_schedule(schedule, state="completed")
 
     async def claim(
         self, decided: Sequence[Claim], *, decided_until: Mapping[str, datetime], now: datetime
@@ -81,29 +89,34 @@ class MemoryLedger(MemoryGrants):
         return [self.rows.runs[run.id] for run in made], refused
 
     async def promote(
-        self, schedule: str, *, deadline_at: datetime | None, now: datetime
-    ) -> Run | None:
-        """The oldest slot that waits for its predecessor becomes claimed (M7, M8)."""
-        inside = []
+        self, schedule: str, *, deadline_at: datetime, pace: Pace | None = None, now: datetime
+    ) -> tuple[Run | None, datetime | None]:
+        """The oldest slot that waits for its predecessor becomes claimed (M7, M8), at its pace."""
+        first = None
         for run in self.rows.waiting(schedule):
-            if run.expires_at is not None and now >= run.expires_at:
-                self._move(run, State.MISSED, reason=Reason.OVERLAP, now=now)
-            else:
-                inside.append(run)
+            if run.expires_at is None or now < run.expires_at:
+                first = run
+                break
+            self._move(run, State.MISSED, reason=Reason.OVERLAP, now=now)
         paused = self.rows.schedules[schedule].paused_reason is not None
-        if not inside or paused or self.rows.is_running(schedule):
-            return None
-        return self._move(inside[0], State.CLAIMED, now=now, deadline_at=deadline_at)
+        beside = pace is not None and pace.beside
+        if first is None or paused or self.rows.is_running(schedule, beside=beside):
+            return None, None
+        turn = begins_at(self.rows, first, pace, now=now)
+        if turn > now:
+            return None, turn
+        return self._move(first, State.CLAIMED, now=now, deadline_at=deadline_at), None
 
     async def reserve(
         self, run: Run, wanted: Sequence[Reservation], *, deadline_at: datetime, now: datetime
     ) -> Run | None:
         """A held run takes its amounts and goes on, if its budgets have room by now (X14)."""
-        if not self.budgets.fits(wanted):
+        if any(one.ends and self.budgets.used_up(one, self.rows.open) for one in wanted):
+            await self.complete(run.schedule, now=now)
+            return self._move(run, State.SKIPPED, reason=Reason.BUDGET, now=now)
+        if not self.budgets.exchange(run.id, wanted):
             return None
-        claimed = self._move(run, State.CLAIMED, now=now, deadline_at=deadline_at)
-        self.budgets.reserve(run.id, wanted)
-        return claimed
+        return self._move(run, State.CLAIMED, now=now, deadline_at=deadline_at)
 
     # ── runs ──────────────────────────────────────────────────────────────────────────────────
 
@@ -144,11 +157,22 @@ class MemoryLedger(MemoryGrants):
         transfers: Sequence[TransferLine],
         grant: Grant,
         revision: str,
+        reservations: Sequence[Reservation],
+        on_budget: str,
         now: datetime,
     ) -> asyncio.Future[Run]:
-        """The run becomes prepared: intent and generation are pinned (X6)."""
-        del revision
-        prepared = self._move(run, State.PREPARED, now=now, intent=tuple(intent), grant_id=grant.id)
+        """The run becomes prepared: intent, revision and generation are pinned (X6)."""
+        if not self.budgets.exchange(run.id, reservations):
+            state = State.HELD if on_budget == "hold" else State.SKIPPED
+            return _done(self._move(run, state, reason=Reason.BUDGET, now=now))
+        prepared = self._move(
+            run,
+            State.PREPARED,
+            now=now,
+            intent=tuple(intent),
+            revision=revision,
+            grant_id=grant.id,
+        )
         self.rows.transfers[run.id] = list(transfers)
         return _done(prepared)
 
@@ -262,6 +286,38 @@ class MemoryLedger(MemoryGrants):
         """What a frozen intent moves."""
         return list(self.rows.transfers.get(run, ()))
 
+    async def moving(self, chain: int, *, block: int) -> list[Movement]:
+        """What open runs on a chain may still move that balances after a block do not show."""
+        found = []
+        for run in await self.open_runs():
+            grant = None if run.grant_id is None else self.rows.grants[run.grant_id]
+            if grant is None or grant.chain != chain:
+                continue
+            operations = self.rows.operations_of(run.id)
+            shown = any(
+                one.block_number is not None and one.block_number <= block for one in operations
+            )
+            if _is_under_way(run) and not shown:
+                lines = self.rows.transfers.get(run.id, ())
+                found += [movement(grant.account, line) for line in lines]
+            fees = [one.max_cost for one in operations if not one.sponsored and one.status in _TOLD]
+            if fees:
+                found.append(Movement(grant.account, None, NATIVE, max(fees)))
+        return found
+
+    async def recent(self, schedule: str, *, count: int) -> list[list[TransferLine]]:
+        """What each of the newest runs moved that paid, or found nothing to do."""
+        found: list[list[TransferLine]] = []
+        for row in reversed(self.rows.rows_of(schedule)):
+            if len(found) == count:
+                break
+            last = None if not row.attempts else self.rows.runs[row.attempts[-1]]
+            idle = last is not None and last.reason is Reason.NOTHING_TO_DO
+            if last is not None and (last.state is State.SUCCESS or idle):
+                lines = self.rows.transfers.get(last.id, ())
+                found.append([line for line in lines if line.kind != "observed"])
+        return found
+
     async def charged(self, grant: int) -> dict[str, dict[str, int]]:
         """By run pinned to this grant and not closed without success: base units per token."""
         sums = {}
@@ -343,6 +399,7 @@ class MemoryLedger(MemoryGrants):
             claimed_at=now,
             deadline_at=deadline_at,
             intent=None,
+            revision=None,
             grant_id=None,
             version=1,
             closed_at=None,
@@ -354,6 +411,13 @@ class MemoryLedger(MemoryGrants):
         if run.occurrence is None:
             raise AssertionError("a payment belongs to an occurrence")
         return self.rows.occurrence[run.occurrence]
+
+
+def _is_under_way(run: Run) -> bool:
+    """Frozen and not given up; what is held has nothing under way, evidence aside."""
+    if run.state is State.HELD:
+        return run.reason is Reason.EVIDENCE
+    return run.state is State.PREPARED or run.state in PENDING
 
 
 def _signed(run: Run, new: NewOperation, now: datetime) -> Operation:

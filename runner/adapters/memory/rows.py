@@ -56,6 +56,8 @@ class Tables:
         self.fences: dict[Fence, str] = {}
         self.grants: dict[int, Grant] = {}
         self.pins: dict[tuple[str, int], Address] = {}
+        self._rows_of: dict[str, list[OccurrenceRow]] = defaultdict(list)
+        self._closed_last: dict[str, str] = {}
         self._open_of: dict[str, dict[str, None]] = defaultdict(dict)
         self._operations_of: dict[str, list[str]] = defaultdict(list)
         self._grants_of: dict[str, list[Grant]] = defaultdict(list)
@@ -67,6 +69,11 @@ class Tables:
         """A slot is decided; the caller has looked that it was not."""
         self.occurrences[row.schedule, row.slot] = row
         self.occurrence[row.id] = row
+        self._rows_of[row.schedule].append(row)
+
+    def rows_of(self, schedule: str) -> list[OccurrenceRow]:
+        """A schedule's decided slots, as they were decided."""
+        return self._rows_of[schedule]
 
     def change_schedule(self, uid: str, **values: Any) -> ScheduleState:
         """A schedule as it is from now on."""
@@ -107,6 +114,7 @@ class Tables:
             self._check_alone(changed)
         self.runs[run.id] = changed
         if changed.state in CLOSED:
+            self._closed_last[run.schedule] = run.id
             self.open.pop(run.id, None)
             self._open_of[run.schedule].pop(run.id, None)
         return changed
@@ -115,9 +123,23 @@ class Tables:
         """Open runs of a schedule, in the order in which they were claimed."""
         return (self.runs[identity] for identity in self._open_of[schedule])
 
-    def is_running(self, schedule: str) -> bool:
-        """Whether a run of this schedule is open, those that wait for it excepted (M7)."""
-        return any(is_running(run.state, run.reason) for run in self.open_of(schedule))
+    def runs_of(self, schedule: str) -> Iterator[Run]:
+        """Runs of a schedule that are open, and the newest that was closed."""
+        yield from self.open_of(schedule)
+        if schedule in self._closed_last:
+            yield self.runs[self._closed_last[schedule]]
+
+    def is_running(self, schedule: str, *, beside: bool = False) -> bool:
+        """
+        Whether a run of this schedule is open, those that wait for it excepted (M7).
+
+        Args:
+            beside: Only runs that let none beside them count.
+        """
+        return any(
+            is_running(run.state, run.reason) and (not beside or run.id in self.exclusive)
+            for run in self.open_of(schedule)
+        )
 
     def waiting(self, schedule: str) -> list[Run]:
         """Runs that wait for their predecessor, oldest first."""

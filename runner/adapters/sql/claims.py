@@ -11,13 +11,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, and_, func, insert, not_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from runner.adapters.sql import budgets
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.store import Transaction
-from runner.guard.budget import Reservation
-from runner.records import Claim, RunKind, ScheduleSeed
+from runner.records import Claim, Pace, Run, RunKind, ScheduleSeed
 from runner.scheduling.occurrence import Reason, State, is_running, run_id
 
 
@@ -63,6 +63,7 @@ def install_schedules(
         if uid not in wanted and row.state != "removed":
             c.execute(update(t.schedules).where(t.schedules.c.uid == uid).values(state="removed"))
             transaction.event(now, "schedule.removed", uid)
+    budgets.begin(transaction, [seed.budgets for seed in seeds if seed.budgets is not None])
 
 
 def claim(
@@ -102,11 +103,9 @@ def _claim_one(
     schedule = c.execute(select(t.schedules).where(t.schedules.c.uid == one.schedule)).one()
     if schedule.state != "active":
         return None, None
-    if one.max_runs is not None and schedule.runs >= one.max_runs:
-        c.execute(
-            update(t.schedules).where(t.schedules.c.uid == one.schedule).values(state="completed")
-        )
-        transaction.event(now, "schedule.completed", one.schedule, runs=schedule.runs)
+    limit = _end_reached(transaction, one, schedule)
+    if limit is not None:
+        complete(transaction, one.schedule, limit=limit, now=now)
         return None, None
     decision, reason = one.decision, one.reason
     if decision is State.CLAIMED:
@@ -159,35 +158,43 @@ def _claim_one(
         .values(runs=t.schedules.c.runs + 1)
     )
     if reason is not Reason.BUDGET:
-        reserve(transaction, identity, one.reservations)
+        budgets.reserve(transaction, identity, one.reservations)
     return identity, None
+
+
+def _end_reached(transaction: Transaction, one: Claim, schedule: Row[Any]) -> str | None:
+    """T9: the limit that ends the schedule before this slot; None while there is none."""
+    if one.max_runs is not None and schedule.runs >= one.max_runs:
+        return "max_runs"
+    ends = (each for each in one.reservations if each.ends)
+    return next((each.name for each in ends if budgets.used_up(transaction, each)), None)
+
+
+def complete(transaction: Transaction, schedule: str, *, limit: str, now: datetime) -> None:
+    """The schedule has come to its end: no slot of it is claimed any more (T9)."""
+    changed = transaction.connection.execute(
+        update(t.schedules)
+        .where(t.schedules.c.uid == schedule, t.schedules.c.state == "active")
+        .values(state="completed")
+    )
+    if changed.rowcount:
+        transaction.event(now, "schedule.completed", schedule, limit=limit)
 
 
 def _judge(
     transaction: Transaction, one: Claim, paused: str | None, now: datetime
 ) -> tuple[State, Reason | None]:
-    c = transaction.connection
     if paused is not None:
         return State.SKIPPED, Reason.PAUSED
-    affordable = fits(transaction, one.reservations)
-    if one.exclusive and running(transaction, one.schedule):
-        if one.buffer is None:
+    affordable = budgets.fits(transaction, one.reservations)
+    in_line = one.pace is not None and _backlog(transaction, one.schedule, one.pace)
+    beside = one.pace is not None and one.pace.beside
+    if in_line or (one.exclusive and running(transaction, one.schedule, beside=beside)):
+        if one.buffer is None and not in_line:
             return State.SKIPPED, Reason.OVERLAP
         if not affordable:
             return State.SKIPPED, Reason.BUDGET
-        waiting = c.execute(
-            select(t.runs.c.id, t.runs.c.occurrence)
-            .where(
-                t.runs.c.schedule == one.schedule,
-                t.runs.c.state == State.HELD.value,
-                t.runs.c.reason == Reason.OVERLAP.value,
-            )
-            .order_by(t.runs.c.due_at)
-        ).all()
-        if one.buffer == 0:
-            for row in waiting:  # buffer_one: the newest slot takes the only place
-                _supersede(transaction, row.id, row.occurrence, by=one.slot, now=now)
-        elif len(waiting) >= one.buffer:
+        if not in_line and not _room(transaction, one, now):
             return State.SKIPPED, Reason.OVERLAP
         return State.HELD, Reason.OVERLAP
     if not affordable:
@@ -195,14 +202,87 @@ def _judge(
     return State.CLAIMED, None
 
 
-def running(transaction: Transaction, schedule: str) -> bool:
-    """Whether a run of this schedule is open, those that wait for it excepted (M7)."""
-    found = transaction.connection.scalar(
-        select(func.count())
-        .select_from(t.runs)
-        .where(t.runs.c.schedule == schedule, t.runs.c.running)
+def _room(transaction: Transaction, one: Claim, now: datetime) -> bool:
+    """Whether a slot may wait behind the running one (M7)."""
+    waiting = transaction.connection.execute(
+        select(t.runs.c.id, t.runs.c.occurrence)
+        .where(_waiting(one.schedule))
+        .order_by(t.runs.c.due_at)
+    ).all()
+    if one.buffer == 0:
+        for row in waiting:  # buffer_one: the newest slot takes the only place
+            _supersede(transaction, row.id, row.occurrence, by=one.slot, now=now)
+        return True
+    return one.buffer is not None and len(waiting) < one.buffer
+
+
+def running(transaction: Transaction, schedule: str, *, beside: bool = False) -> bool:
+    """
+    Whether a run of this schedule is open, those that wait for it excepted (M7).
+
+    Args:
+        beside: Only runs that let none beside them count.
+    """
+    query = select(t.runs.c.id).where(t.runs.c.schedule == schedule, t.runs.c.running)
+    if beside:
+        query = query.where(t.runs.c.exclusive)
+    return transaction.connection.execute(query.limit(1)).first() is not None
+
+
+def _backlog(transaction: Transaction, schedule: str, pace: Pace) -> bool:
+    """Whether slots wait, or a late one is being paid: then a new one stands in line (M5)."""
+    c = transaction.connection
+    if c.execute(select(t.runs.c.id).where(_waiting(schedule)).limit(1)).first() is not None:
+        return True
+    query = select(t.runs.c.due_at, t.runs.c.deadline_at).where(
+        t.runs.c.schedule == schedule, t.runs.c.running, t.runs.c.exclusive
     )
-    return bool(found)
+    began = {row.due_at: row.deadline_at - pace.run_deadline for row in c.execute(query)}
+    return any(begin - due_at > pace.late for due_at, begin in began.items())
+
+
+def _waiting(schedule: str) -> ColumnElement[bool]:
+    """Slots that wait for their predecessor."""
+    return and_(
+        t.runs.c.schedule == schedule,
+        t.runs.c.state == State.HELD.value,
+        t.runs.c.reason == Reason.OVERLAP.value,
+    )
+
+
+def next_in_line(
+    transaction: Transaction, schedule: str, *, now: datetime
+) -> tuple[list[str], str | None]:
+    """What waits for its predecessor: those whose window has ended (M8), and the oldest other."""
+    ended: list[str] = []
+    rows = transaction.connection.execute(
+        select(t.runs.c.id, t.runs.c.expires_at).where(_waiting(schedule)).order_by(t.runs.c.due_at)
+    )
+    for row in rows:
+        if row.expires_at is None or now < row.expires_at:
+            return ended, row.id
+        ended.append(row.id)
+    return ended, None
+
+
+def begins_at(transaction: Transaction, run: Run, pace: Pace | None, *, now: datetime) -> datetime:
+    """
+    When a waiting run may begin: at once, unless it is late and another began just now (M5).
+
+    A run began when its deadline was set; one that began less than `apart` ago is still open, or
+    was closed since.
+    """
+    if pace is None or now - run.due_at <= pace.late:
+        return now
+    r = t.runs.c
+    query = select(func.max(r.deadline_at)).where(
+        r.schedule == run.schedule,
+        r.exclusive,
+        r.closed_at.is_(None) | (r.closed_at > now - pace.apart),
+        not_(_waiting(run.schedule)),
+    )
+    newest = transaction.connection.scalar(query)
+    return now if newest is None else max(now, newest - pace.run_deadline + pace.apart)
 
 
 def _supersede(
@@ -220,101 +300,5 @@ def _supersede(
         .where(t.occurrences.c.id == occurrence)
         .values(decision=State.SUPERSEDED.value, reason=Reason.OVERLAP.value, by_slot=by)
     )
-    release(transaction, run)
+    budgets.release(transaction, run)
     transaction.event(now, "run.superseded", run, by=by)
-
-
-# ── budgets (X14, B3) ─────────────────────────────────────────────────────────────────────────
-
-
-def fits(transaction: Transaction, wanted: Sequence[Reservation]) -> bool:
-    """
-    Whether all of these reservations stay within their limits.
-
-    The sum is taken and the rows are written under one write lock (BEGIN IMMEDIATE), so no other
-    process can spend between the look and the deed; 256-bit amounts do not fit SQL's integers.
-    """
-    for one in wanted:
-        row = transaction.connection.execute(_budget(one.budget, one.period, one.token)).first()
-        taken = 0 if row is None else row.reserved + row.spent
-        if taken + one.amount > one.limit:
-            return False
-    return True
-
-
-def reserve(transaction: Transaction, run: str, wanted: Sequence[Reservation]) -> None:
-    """Take these amounts for a run; `fits` was asked in the same transaction."""
-    for one in wanted:
-        _add(transaction, one.budget, one.period, one.token, reserved=one.amount)
-        transaction.connection.execute(
-            insert(t.reservations).values(
-                run=run,
-                budget=one.budget,
-                period=one.period,
-                token=one.token,
-                amount=one.amount,
-                state="reserved",
-            )
-        )
-
-
-def release(transaction: Transaction, run: str) -> None:
-    """Give back what a run reserved or had spent: it is closed without success."""
-    _shift(transaction, run, to="released")
-
-
-def spend(transaction: Transaction, run: str) -> None:
-    """A run's reservation becomes spent: its payment is in a block."""
-    _shift(transaction, run, to="spent")
-
-
-def unspend(transaction: Transaction, run: str) -> None:
-    """A reorganisation took the payment out of its block: reserved again (B3)."""
-    _shift(transaction, run, to="reserved")
-
-
-def _shift(transaction: Transaction, run: str, *, to: str) -> None:
-    c = transaction.connection
-    rows = c.execute(select(t.reservations).where(t.reservations.c.run == run)).all()
-    for row in rows:
-        if row.state == to:
-            continue
-        change = {"reserved": 0, "spent": 0}
-        if row.state in change:
-            change[row.state] -= row.amount
-        if to in change:
-            change[to] += row.amount
-        _add(transaction, row.budget, row.period, row.token, **change)
-    if rows:
-        c.execute(update(t.reservations).where(t.reservations.c.run == run).values(state=to))
-
-
-def _budget(budget: str, period: str, token: str) -> Select[Any]:
-    b = t.budgets.c
-    return select(t.budgets).where(b.budget == budget, b.period == period, b.token == token)
-
-
-def _add(
-    transaction: Transaction,
-    budget: str,
-    period: str,
-    token: str,
-    *,
-    reserved: int = 0,
-    spent: int = 0,
-) -> None:
-    c = transaction.connection
-    row = c.execute(_budget(budget, period, token)).first()
-    if row is None:
-        c.execute(
-            insert(t.budgets).values(
-                budget=budget, period=period, token=token, reserved=reserved, spent=spent
-            )
-        )
-        return
-    b = t.budgets.c
-    c.execute(
-        update(t.budgets)
-        .where(b.budget == budget, b.period == period, b.token == token)
-        .values(reserved=row.reserved + reserved, spent=row.spent + spent)
-    )

@@ -13,18 +13,18 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from runner.adapters.sql import claims
+from runner.adapters.sql import budgets, claims
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.grants import GrantRows
-from runner.adapters.sql.queries import run_by_id, runs
-from runner.adapters.sql.rows import format_calls, operation_from, run_from
+from runner.adapters.sql.queries import run_by_id
+from runner.adapters.sql.reads import RunReads
+from runner.adapters.sql.rows import format_calls
 from runner.adapters.sql.store import SqlStore, Transaction
 from runner.adapters.vault import Vault
 from runner.errors import Conflict
-from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
 from runner.guard.budget import Reservation
 from runner.guard.intent import TransferLine
@@ -37,17 +37,17 @@ from runner.records import (
     Operation,
     OperationKind,
     OperationStatus,
+    Pace,
     Run,
     RunKind,
     ScheduleSeed,
-    ScheduleState,
 )
 from runner.scheduling.occurrence import CLOSED, Reason, State, is_running, may_move, run_id
 
 _FAILED = frozenset({State.REVERTED, State.NOT_INCLUDED, State.MISSED})
 
 
-class SqlLedger(GrantRows):
+class SqlLedger(RunReads, GrantRows):
     """`ports.Ledger` over a `SqlStore`; what is secret goes through the vault."""
 
     def __init__(self, store: SqlStore, vault: Vault) -> None:
@@ -58,27 +58,6 @@ class SqlLedger(GrantRows):
     async def install_schedules(self, seeds: Sequence[ScheduleSeed], *, now: datetime) -> None:
         """Bring the ledger's schedules to those of the policies in force."""
         await self._store.write(lambda tx: claims.install_schedules(tx, seeds, now=now))
-
-    async def schedules(self) -> dict[str, ScheduleState]:
-        """All schedules that the ledger knows, by uid."""
-
-        def query(c: Connection) -> dict[str, ScheduleState]:
-            return {
-                row.uid: ScheduleState(
-                    uid=row.uid,
-                    session=row.session,
-                    trigger=row.trigger,
-                    anchor=row.anchor,
-                    decided_until=row.decided_until,
-                    state=row.state,
-                    runs=row.runs,
-                    failures_in_row=row.failures_in_row,
-                    paused_reason=row.paused_reason,
-                )
-                for row in c.execute(select(t.schedules))
-            }
-
-        return await self._store.read(query)
 
     async def pause_schedule(self, uid: str, *, reason: str, now: datetime) -> None:
         """Stop claiming for a schedule, and say why (M10)."""
@@ -93,6 +72,12 @@ class SqlLedger(GrantRows):
                 tx.event(now, "schedule.paused", uid, reason=reason)
 
         await self._store.write(work)
+
+    async def complete(self, schedule: str, *, now: datetime) -> None:
+        """No slot is left: the schedule is over (T9)."""
+        await self._store.write(
+            lambda tx: claims.complete(tx, schedule, limit="the last slot", now=now)
+        )
 
     async def claim(
         self, decided: Sequence[Claim], *, decided_until: Mapping[str, datetime], now: datetime
@@ -110,91 +95,59 @@ class SqlLedger(GrantRows):
         return await self._store.write(work)
 
     async def promote(
-        self, schedule: str, *, deadline_at: datetime | None, now: datetime
-    ) -> Run | None:
+        self, schedule: str, *, deadline_at: datetime, pace: Pace | None = None, now: datetime
+    ) -> tuple[Run | None, datetime | None]:
         """
         The oldest slot that waits for its predecessor becomes claimed, if nothing runs (M7).
 
         Slots whose catch-up window ended while they waited are missed(overlap) (M8). A paused
-        schedule promotes nothing.
+        schedule promotes nothing. Late slots begin at their pace (M5).
+
+        Returns:
+            The run, if there is one, and when to ask again, if that is known.
         """
 
-        def work(tx: Transaction) -> Run | None:
+        def work(tx: Transaction) -> tuple[Run | None, datetime | None]:
             c = tx.connection
-            query = runs().where(
-                t.runs.c.schedule == schedule,
-                t.runs.c.state == State.HELD.value,
-                t.runs.c.reason == Reason.OVERLAP.value,
-            )
-            waiting = [run_from(row) for row in c.execute(query.order_by(t.runs.c.due_at))]
-            inside = []
-            for run in waiting:
-                if run.expires_at is not None and now >= run.expires_at:
-                    _move(tx, run, State.MISSED, reason=Reason.OVERLAP, now=now)
-                else:
-                    inside.append(run)
+            ended, first = claims.next_in_line(tx, schedule, now=now)
+            for identity in ended:
+                _move(tx, run_by_id(c, identity), State.MISSED, reason=Reason.OVERLAP, now=now)
             paused = c.scalar(
                 select(t.schedules.c.paused_reason).where(t.schedules.c.uid == schedule)
             )
-            if not inside or paused is not None or claims.running(tx, schedule):
-                return None
-            return _move(tx, inside[0], State.CLAIMED, now=now, deadline_at=deadline_at)
+            beside = pace is not None and pace.beside
+            if first is None or paused is not None or claims.running(tx, schedule, beside=beside):
+                return None, None
+            run = run_by_id(c, first)
+            turn = claims.begins_at(tx, run, pace, now=now)
+            if turn > now:
+                return None, turn
+            return _move(tx, run, State.CLAIMED, now=now, deadline_at=deadline_at), None
 
         return await self._store.write(work)
 
     async def reserve(
         self, run: Run, wanted: Sequence[Reservation], *, deadline_at: datetime, now: datetime
     ) -> Run | None:
-        """A held run takes its amounts and goes on, if its budgets have room by now (X14)."""
+        """
+        A held run takes its amounts and goes on, if its budgets have room by now (X14).
+
+        Where what it would exceed is the total of its schedule, that is over (T9): the run is
+        skipped, and the schedule completed.
+        """
 
         def work(tx: Transaction) -> Run | None:
-            if not claims.fits(tx, wanted):
+            over = next((one for one in wanted if one.ends and budgets.used_up(tx, one)), None)
+            if over is not None:
+                claims.complete(tx, run.schedule, limit=over.name, now=now)
+                return _move(tx, run, State.SKIPPED, reason=Reason.BUDGET, now=now)
+            if not budgets.exchange(tx, run.id, wanted):
                 return None
-            claims.reserve(tx, run.id, wanted)
             return _move(tx, run, State.CLAIMED, now=now, deadline_at=deadline_at)
 
         return await self._store.write(work)
 
-    async def counts(self, *, incarnation: str) -> dict[str, int]:
-        """What this process has brought to an end: runs paid and failed, renewals, what is open."""
-
-        def read(c: Connection) -> dict[str, int]:
-            renewals = select(func.count()).where(
-                t.events.c.incarnation == incarnation, t.events.c.kind == "grant.draining"
-            )
-            payments = (
-                select(func.count())
-                .select_from(t.runs)
-                .where(t.runs.c.kind == RunKind.PAYMENT.value)
-            )
-            mine = payments.where(t.runs.c.incarnation == incarnation)
-            failed = [state.value for state in _FAILED]
-            return {
-                "paid": c.scalar(mine.where(t.runs.c.state == State.SUCCESS.value)) or 0,
-                "failed": c.scalar(mine.where(t.runs.c.state.in_(failed))) or 0,
-                "renewals": c.scalar(renewals) or 0,
-                "open": c.scalar(payments.where(t.runs.c.closed_at.is_(None))) or 0,
-            }
-
-        return await self._store.read(read)
-
     # ── runs ──────────────────────────────────────────────────────────────────────────────────
-
-    async def open_runs(self) -> list[Run]:
-        """Every run that is not closed, oldest first."""
-        query = runs().where(t.runs.c.closed_at.is_(None)).order_by(t.runs.c.due_at)
-        return await self._store.read(lambda c: [run_from(row) for row in c.execute(query)])
-
-    async def run(self, identity: str) -> Run:
-        """One run as it stands."""
-        return await self._store.read(lambda c: run_by_id(c, identity))
-
-    async def operations(self, run: str) -> list[Operation]:
-        """All operations signed for a run, oldest first."""
-        query = (
-            select(t.operations).where(t.operations.c.run == run).order_by(t.operations.c.signed_at)
-        )
-        return await self._store.read(lambda c: [operation_from(row) for row in c.execute(query)])
 
     async def move(
         self,
@@ -221,16 +174,23 @@ class SqlLedger(GrantRows):
         transfers: Sequence[TransferLine],
         grant: Grant,
         revision: str,
+        reservations: Sequence[Reservation],
+        on_budget: str,
         now: datetime,
     ) -> asyncio.Future[Run]:
         """
         The run becomes prepared: intent, revision and generation are pinned (X6).
 
-        Not waited for: it is durable with or before the commit of `signed` (S3).
+        From now on its reservations are of the frozen amounts (X14). If these do not fit, as
+        after an edit of the policy, the run is held or skipped(budget) instead. Not waited for: it
+        is durable with or before the commit of `signed` (S3).
         """
 
         def work(tx: Transaction) -> Run:
             c = tx.connection
+            if not budgets.exchange(tx, run.id, reservations):
+                state = State.HELD if on_budget == "hold" else State.SKIPPED
+                return _move(tx, run, state, reason=Reason.BUDGET, now=now)
             c.execute(t.transfers.delete().where(t.transfers.c.run == run.id))
             _insert_lines(tx, run.id, transfers, start=0)
             return _move(
@@ -352,7 +312,7 @@ class SqlLedger(GrantRows):
                 select(t.operations.c.kind).where(t.operations.c.hash == inclusion.hash)
             ).one()
             if operation.kind == OperationKind.PAYMENT.value and inclusion.success:
-                claims.spend(tx, run.id)
+                budgets.spend(tx, run.id)
             tx.event(
                 now,
                 "operation.included",
@@ -376,7 +336,7 @@ class SqlLedger(GrantRows):
                 .where(t.operations.c.hash == operation)
                 .values(status=OperationStatus.SENT.value, block_number=None, block_hash=None)
             )
-            claims.unspend(tx, run.id)
+            budgets.unspend(tx, run.id)
             tx.event(now, "operation.excluded", run.id, hash=operation)
             return _move(tx, run_by_id(c, run.id), State.SENT, now=now)
 
@@ -429,94 +389,11 @@ class SqlLedger(GrantRows):
 
         return await self._store.write(work)
 
-    async def successor(self, run: Run) -> Run | None:
-        """The attempt that followed a closed run, if there is one."""
-        query = runs().where(
-            t.runs.c.occurrence == run.occurrence,
-            t.runs.c.part == run.part,
-            t.runs.c.attempt == run.attempt + 1,
-        )
-
-        def read(c: Connection) -> Run | None:
-            row = c.execute(query).first()
-            return None if row is None else run_from(row)
-
-        return await self._store.read(read)
-
-    async def failures_in_row(self, schedule: str) -> int:
-        """Failed runs of a schedule since its last success (M10)."""
-        query = select(t.schedules.c.failures_in_row).where(t.schedules.c.uid == schedule)
-        return int(await self._store.read(lambda c: c.scalar(query) or 0))
-
-    async def fees_since(self, chain: int, sender: Address, since: datetime) -> int:
-        """
-        Wei that an account's operations signed since then have cost, or may still cost (G2).
-
-        What is included counts what was charged, what is open its maximum, what is dead nothing.
-        """
-        columns = t.operations.c
-        query = select(columns.status, columns.gas_cost, columns.max_cost).where(
-            columns.chain == chain, columns.sender == sender, columns.signed_at >= since
-        )
-
-        def read(c: Connection) -> int:
-            return sum(
-                row.max_cost if row.gas_cost is None else row.gas_cost
-                for row in c.execute(query)
-                if row.status != OperationStatus.DEAD.value
-            )
-
-        return await self._store.read(read)
-
     def open_request(self, operation: Operation) -> bytes:
         """The bytes that send this operation, as they were signed."""
         return self._vault.open(
             operation.request_sealed, table="operations", column="request", row=operation.hash
         )
-
-    async def charged(self, grant: int) -> dict[str, dict[str, int]]:
-        """By run pinned to this grant and not closed without success: base units per token."""
-        spends = {State.SUCCESS.value, State.INCLUDED.value}
-        query = (
-            select(t.runs.c.id, t.transfers.c.token, t.transfers.c.amount)
-            .join_from(t.transfers, t.runs, t.transfers.c.run == t.runs.c.id)
-            .where(
-                t.runs.c.grant_id == grant,
-                t.transfers.c.kind != "observed",
-                t.runs.c.closed_at.is_(None) | t.runs.c.state.in_(spends),
-            )
-        )
-
-        def read(c: Connection) -> dict[str, dict[str, int]]:
-            sums: dict[str, dict[str, int]] = {}
-            for row in c.execute(query):
-                by_token = sums.setdefault(row.id, {})
-                by_token[row.token] = by_token.get(row.token, 0) + row.amount
-            return sums
-
-        return await self._store.read(read)
-
-    async def transfers(self, run: str) -> list[TransferLine]:
-        """What a frozen intent moves, in order."""
-        query = select(t.transfers).where(t.transfers.c.run == run).order_by(t.transfers.c.position)
-
-        def read(c: Connection) -> list[TransferLine]:
-            return [
-                TransferLine(
-                    token=row.token,
-                    symbol=row.symbol,
-                    decimals=row.decimals,
-                    receiver=row.receiver,
-                    receiver_name=row.receiver_name,
-                    amount=row.amount,
-                    kind=row.kind,
-                    memo=row.memo,
-                    ref=row.ref,
-                )
-                for row in c.execute(query)
-            ]
-
-        return await self._store.read(read)
 
 
 def _touch(tx: Transaction, run: Run) -> Run:
@@ -595,7 +472,7 @@ def _next_attempt(tx: Transaction, run: Run, *, deadline_at: datetime, now: date
     )
     kept = c.execute(select(t.reservations).where(t.reservations.c.run == run.id)).all()
     same = [Reservation(r.budget, r.period, r.token, r.amount, 0) for r in kept]
-    claims.reserve(tx, made, same)
+    budgets.reserve(tx, made, same)
     tx.event(now, "run.attempt", made, after=run.id, attempt=attempt)
 
 
@@ -604,9 +481,9 @@ def _settle(tx: Transaction, run: Run, state: State, reason: Reason | None) -> N
     if run.kind is RunKind.ACTIVATION:
         return
     if state is State.SUCCESS:
-        claims.spend(tx, run.id)
+        budgets.spend(tx, run.id)
     else:
-        claims.release(tx, run.id)
+        budgets.release(tx, run.id)
     if state in {State.SKIPPED, State.MISSED, State.SUPERSEDED}:
         c.execute(
             update(t.occurrences)

@@ -22,6 +22,7 @@ from runner.ethereum.permissions import (
     Permission,
     Root,
 )
+from runner.guard.intent import TransferLine
 from runner.records import (
     Grant,
     GrantState,
@@ -112,10 +113,18 @@ def run_from(row: Row[Any]) -> Run:
         deadline_at=row.deadline_at,
         expires_at=row.expires_at,
         intent=None if row.intent is None else parse_calls(row.intent),
+        revision=row.revision,
         grant_id=row.grant_id,
         version=row.version,
         closed_at=row.closed_at,
     )
+
+
+def line_from(row: Row[Any]) -> TransferLine:
+    """A row of `transfers`."""
+    values = {f.name: getattr(row, f.name) for f in fields(TransferLine)}
+    values["receiver"] = Address(row.receiver)
+    return TransferLine(**values)
 
 
 def operation_from(row: Row[Any]) -> Operation:

@@ -328,17 +328,22 @@ async def test_nonce(service, chain):
 
 async def test_balances(service, chain):
     """
-    Of a token, and of the native coin.
+    Of a token, and of the native coin; the newest, or after a block.
     """
     serve(service, eth_call="0x" + word(10**6), eth_getBalance=hex(10**18))
 
     assert await chain.balance(SENDER, TOKEN) == 10**6
     assert await chain.balance(SENDER, None) == 10**18
+    assert await chain.balance(SENDER, TOKEN, block=0) == 10**6
+    assert await chain.balance(SENDER, None, block=255) == 10**18
 
     calls = [request.json["params"] for request in service.requests[1:]]
+    asked = {"to": TOKEN, "data": "0x70a08231" + word(SENDER)}
     assert calls == [
-        [{"to": TOKEN, "data": "0x70a08231" + word(SENDER)}, "latest"],
+        [asked, "latest"],
         [SENDER, "latest"],
+        [asked, "0x0"],
+        [SENDER, "0xff"],
     ]
 
 

@@ -1,5 +1,6 @@
 """R25 to R27: what is derived is enough, and no more."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -18,7 +19,8 @@ from runner.ethereum.permissions import (
 )
 from runner.guard.scope import Outcome, initial_allowances, installed, judge
 from runner.planning.demand import demands_of
-from runner.planning.derive import permissions_of
+from runner.planning.derive import permissions_of, uncovered
+from runner.policy.model import Limits
 from runner.policy.parse import parse_policy
 from runner.scheduling.cron import check_cron
 
@@ -153,3 +155,89 @@ def test_r25_enough_for_every_run_of_the_worst_window_and_minimal_without_margin
     catch_up = min(timedelta(days=period) / 2, timedelta(hours=72))
     assert left.erc20[USDC] == spent * spare
     assert demands[0].runs == (timedelta(days=45) + catch_up) // timedelta(days=period) + 1
+
+
+# ── computed calls ────────────────────────────────────────────────────────────────────────────
+
+TOP_UP = (
+    "  t: {session: key, every: 1d, limits: {per_day: [LIMIT usdc]}, "
+    "top_up: {to: alice, below: 20 usdc, up_to: 50 usdc, max: 40 usdc}}\n"
+)
+SWEEP = (
+    "  s: {session: key, every: 1d, limits: {per_day: [9 native]}, "
+    "sweep: {token: native, keep: 1 native, to: alice, max: 4 native}}\n"
+)
+RUNS = 46  # 45 days and half a day of catch-up, both ends included
+DAYS = 47  # that such a window touches
+
+
+def test_r26_the_sum_of_the_maxima_where_limits_leave_room():
+    permissions, demands = derived(TOP_UP.replace("LIMIT", "1000"))
+
+    assert demands[0].runs == RUNS
+    assert Erc20TokenTransfer(USDC, RUNS * 40 * 10**6) in permissions
+    assert NativeTokenTransfer(0) in permissions
+
+
+def test_r26_the_limits_where_they_are_less():
+    permissions, _ = derived(TOP_UP.replace("LIMIT", "40").replace("every: 1d", "every: 12h"))
+
+    assert Erc20TokenTransfer(USDC, DAYS * 40 * 10**6) in permissions
+
+
+def test_r26_coin_is_closed_by_its_own_need():
+    permissions, _ = derived(SWEEP)
+
+    assert NativeTokenTransfer(RUNS * 4 * 10**18) in permissions
+    assert ContractAccess(ALICE) in permissions
+
+
+def test_r26_fixed_and_computed_needs_add_up():
+    """
+    What is fixed is needed in full; only what is computed is cut by the limit.
+    """
+    permissions, demands = derived(MONTHLY + TOP_UP.replace("LIMIT", "1000"))
+    monthly = demands[0].runs * 100 * 10**6
+
+    assert Erc20TokenTransfer(USDC, monthly + RUNS * 40 * 10**6) in permissions
+
+
+def test_r26_the_sessions_limits_bound_all_its_schedules_together():
+    both = TOP_UP.replace("LIMIT", "1000") + TOP_UP.replace("LIMIT", "1000").replace("t:", "u:", 1)
+    text = POLICY.format(lifetime="45d", margin="0%", schedules=both)
+    text = text.replace("margin: 0%", "margin: 0%, limits: {per_lifetime: [500 usdc]}")
+    policy = parse_policy(text, "p.yaml", environment={}, check_cron=check_cron)
+    session = policy.sessions["key"]
+    demands = demands_of(session, policy.schedules.values(), now=NOW)
+    permissions = permissions_of(session, demands, sponsored=True, max_fee=1)
+
+    assert Erc20TokenTransfer(USDC, 500 * 10**6) in permissions
+
+
+def test_r26_until_total_bounds_the_need():
+    """
+    Of computed calls the total itself, of fixed ones the runs that fit it.
+    """
+    until = TOP_UP.replace("LIMIT", "1000").replace("every: 1d", "every: 1d, until_total: 90 usdc")
+    fixed = MONTHLY.replace("pay:", "until_total: 150 usdc, pay:")
+
+    assert Erc20TokenTransfer(USDC, 90 * 10**6) in derived(until)[0]
+    assert Erc20TokenTransfer(USDC, 100 * 10**6) in derived(fixed)[0]
+
+
+def test_r26_without_a_limit_nothing_is_derived():
+    text = POLICY.format(lifetime="45d", margin="0%", schedules=TOP_UP.replace("LIMIT", "40"))
+    policy = parse_policy(text, "p.yaml", environment={}, check_cron=check_cron)
+    session = policy.sessions["key"]
+    unbounded = replace(policy.schedules["t"], limits=Limits())
+    demands = demands_of(session, [unbounded], now=NOW)
+
+    with pytest.raises(PlanError, match="no limit") as caught:
+        permissions_of(session, demands, sponsored=True, max_fee=1)
+    assert caught.value.where == unbounded.mark
+
+
+def test_r26_what_is_derived_carries_a_run_at_its_maximum():
+    permissions, demands = derived(TOP_UP.replace("LIMIT", "40") + SWEEP)
+
+    assert uncovered(ACCOUNT, permissions, demands) == []

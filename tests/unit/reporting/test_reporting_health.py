@@ -97,6 +97,49 @@ def test_r22_conditions(grants, condition):
     assert health.session_status("payroll/key", grants, NOW).condition == condition
 
 
+def schedule(name, state, session="payroll/key"):
+    return ScheduleView(
+        uid=f"payroll/{name}",
+        session=session,
+        trigger="at",
+        anchor=NOW,
+        decided_until=NOW,
+        state=state,
+        runs=1,
+        failures_in_row=0,
+        paused_reason=None,
+        paused_at=None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("states", "condition"),
+    [
+        (["completed"], "Over"),
+        (["completed", "removed"], "Over"),
+        (["completed", "active"], "Expired"),
+        (["removed"], "Expired"),
+        ([], "Expired"),
+    ],
+)
+def test_t9_a_session_whose_schedules_are_completed_needs_no_grant(states, condition):
+    """
+    It is over, and nothing that anybody has to look at.
+    """
+    rows = [schedule(f"s{n}", state) for n, state in enumerate(states)]
+    made = judged([grant(state="retired")], schedules=rows, policies=())
+
+    assert [one.condition for one in made.sessions] == [condition]
+    assert made.healthy is (condition == "Over")
+
+
+def test_t9_what_is_over_may_still_be_stopping():
+    over = health.session_status("payroll/key", [grant(state="stopping")], NOW, over=True)
+    serving = health.session_status("payroll/key", [grant()], NOW, over=True)
+
+    assert (over.condition, serving.condition) == ("Stopping", "Ready")
+
+
 def test_an_overdue_renewal_grows_critical():
     """
     With less than a fifth of its life left it is the first line on the page.

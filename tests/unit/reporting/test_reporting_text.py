@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.ethereum.address import Address
+from runner.guard.intent import TransferLine
 from runner.reporting.text import (
     Cell,
     Look,
@@ -14,6 +16,7 @@ from runner.reporting.text import (
     away,
     clean,
     columns,
+    moves,
     plural,
     rfc3339,
     shorten,
@@ -23,6 +26,7 @@ from runner.reporting.text import (
 )
 
 NOW = datetime(2026, 12, 1, 8, tzinfo=UTC)
+ALICE = Address("0x00000000000000000000000000000000000A11cE")
 ROWS = [
     ["payroll/monthly-salaries", "2500 usdc → alice and 12 more", "0xea4aa18f67"],
     ["a", "b", ""],
@@ -136,3 +140,16 @@ def test_amounts_and_numbers():
     """
     assert amount(2_500_001, 6, "usdc") == "2.500001 usdc"
     assert plural(2, "policy", "policies") == "2 policies"
+
+
+def test_what_is_not_known_yet_is_shown_as_a_bound():
+    """
+    A computed call has its maximum before its run is prepared, and says that it is one.
+    """
+    lines = [
+        TransferLine("native", "native", 18, ALICE, "relayer", 5 * 10**17, kind="at_most"),
+        TransferLine("native", "native", 18, ALICE, "relayer", 10**18),
+        TransferLine("native", "native", 18, ALICE, "relayer", 1, kind="approve"),
+    ]
+
+    assert moves(lines) == "up to 0.5 native → relayer, 1 native → relayer and 1 more"

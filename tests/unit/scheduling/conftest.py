@@ -15,6 +15,8 @@ from runner.policy.model import (
     At,
     CatchUp,
     Cron,
+    DateRule,
+    Dates,
     DayMatch,
     Every,
     Fold,
@@ -23,6 +25,7 @@ from runner.policy.model import (
     Overlap,
     OverlapKind,
     Schedule,
+    Trigger,
 )
 from runner.scheduling.triggers import Timetable, timetable
 
@@ -33,7 +36,7 @@ def utc(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def schedule_of(trigger: Cron | Every | At, **changes: Any) -> Schedule:
+def schedule_of(trigger: Trigger, **changes: Any) -> Schedule:
     mark = Mark("policies/payroll.yaml", 1, 1)
     values: dict[str, Any] = {
         "name": "monthly-salaries",
@@ -106,5 +109,24 @@ def at() -> Make:
 
     def make(instant: datetime, **changes: Any) -> Timetable:
         return timetable(schedule_of(At(instant), **changes), anchor=None)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def dates() -> Make:
+    """A timetable of wall times: texts are listed ones, all else are rules."""
+
+    def make(
+        *times: str | DateRule,
+        zone: str = "UTC",
+        gap: Gap = Gap.SHIFT,
+        fold: Fold = Fold.FIRST,
+        **changes: Any,
+    ) -> Timetable:
+        listed = sorted(datetime.fromisoformat(one) for one in times if isinstance(one, str))
+        rules = tuple(one for one in times if not isinstance(one, str))
+        trigger = Dates(tuple(listed), rules, zone, gap, fold)
+        return timetable(schedule_of(trigger, **changes), anchor=None)
 
     return make

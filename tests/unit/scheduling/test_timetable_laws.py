@@ -4,14 +4,14 @@ Laws that hold for every timetable, above all where clocks are changed.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise, takewhile
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.policy.model import Fold, Gap
+from runner.policy.model import Fold, Gap, LastBusinessDay, NearestWeekday, NthWeekday
 from runner.scheduling.cron import check_cron
 from runner.scheduling.triggers import Timetable
 from runner.scheduling.zones import instants, load_zone
@@ -39,6 +39,16 @@ EXPRESSIONS = [
 ]
 
 
+ALL_MONTHS = tuple(range(1, 13))
+RULES = [
+    LastBusinessDay(time(2, 30), ALL_MONTHS),
+    NthWeekday(0, -1, time(2, 10), ALL_MONTHS),
+    NthWeekday(0, 2, time(2), ALL_MONTHS),
+    NthWeekday(0, 5, time(1, 45, 30), ALL_MONTHS),
+    NearestWeekday(31, time(0), (3, 10, 12)),
+]
+
+
 def utc(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
@@ -53,8 +63,17 @@ def near_a_change(draw) -> tuple[str, datetime]:
     return zone, change + draw(st.integers(-3 * 86_400, 3 * 86_400)) * SECOND
 
 
+def wall_times(zone: str, near: datetime) -> list[str]:
+    """
+    Times of the wall every 35 minutes of four days around an instant, those of no day among them.
+    """
+    middle = near.astimezone(load_zone(zone)).replace(tzinfo=None, second=0)
+    steps = (middle + timedelta(minutes=35 * step) for step in range(-82, 83))
+    return [wall.isoformat() for wall in steps]
+
+
 @pytest.fixture(scope="session")
-def table_of(cron, every, at):
+def table_of(cron, every, at, dates):
     def make(drawn: tuple) -> Timetable:
         kind, (zone, near), gap, fold, jitter = drawn
         late = {"jitter": jitter * SECOND}
@@ -62,13 +81,16 @@ def table_of(cron, every, at):
             return every(1013, applied=near - timedelta(days=1), **late)
         if kind == "at":
             return at(near + timedelta(hours=5), **late)
+        if kind in {"dates", "rules"}:
+            listed = wall_times(zone, near) if kind == "dates" else []
+            return dates(*listed, *RULES, zone=zone, gap=gap, fold=fold, **late)
         return cron(kind, zone, gap=gap, fold=fold, **late)
 
     return make
 
 
 timetables = st.tuples(
-    st.sampled_from([*EXPRESSIONS, "every", "at"]),
+    st.sampled_from([*EXPRESSIONS, "every", "at", "dates", "rules"]),
     near_a_change(),
     st.sampled_from(Gap),
     st.sampled_from(Fold),
@@ -128,8 +150,26 @@ def test_t2_t3_agree_with_looking_at_every_minute(cron, near, expression, gap, f
     """
     A fixed cron by its wall times one by one, an interval by every minute of elapsed time.
     """
+    table = cron(expression, near[0], gap=gap, fold=fold)
+
+    agrees_with_every_minute(table, check_cron(expression), near, gap, fold)
+
+
+@given(near_a_change(), st.booleans(), st.sampled_from(Gap), st.sampled_from(Fold))
+@settings(max_examples=100, deadline=None)
+def test_t2_t7_dates_agree_with_their_wall_times_one_by_one(dates, near, ruled, gap, fold):
+    """
+    Listed dates and rules are fixed times: every change of clocks is met by them as by a cron.
+    """
+    times = RULES if ruled else wall_times(*near)
+    table = dates(*times, zone=near[0], gap=gap, fold=fold)
+
+    agrees_with_every_minute(table, table.source.times, near, gap, fold)
+
+
+def agrees_with_every_minute(table, rule, near, gap, fold):
     zone, middle = near
-    clock, rule = load_zone(zone), check_cron(expression)
+    clock = load_zone(zone)
     middle = middle.replace(second=0)
     start, end = middle - timedelta(days=2), middle + timedelta(days=2)
     expected = set()
@@ -149,8 +189,6 @@ def test_t2_t3_agree_with_looking_at_every_minute(cron, near, expression, gap, f
                 regular = back == wall or not rule.matches(back)
                 if start < instant <= end and regular:
                     expected.add((instant, f"{wall.isoformat()}#{index}"))
-
-    table = cron(expression, zone, gap=gap, fold=fold)
 
     slots = within(table, start, end)
     assert {(s.due_at, s.text) for s in slots if s.verdict is None} == expected
