@@ -8,14 +8,16 @@ from collections.abc import Callable, Mapping
 from typing import Protocol, TypeVar
 
 from runner.policy import unsupported
-from runner.policy.books import Books, read_address
+from runner.policy.addresses import read_address
+from runner.policy.books import Books
 from runner.policy.codes import Code
 from runner.policy.faults import did_you_mean
 from runner.policy.language import ACCOUNT, GAS
 from runner.policy.model import AccountType, Gas, NativeGas, SmartAccount, SponsoredGas
 from runner.policy.nodes import Mapping as MapNode
 from runner.policy.nodes import Node
-from runner.policy.reader import Reader, Record
+from runner.policy.reader import Reader
+from runner.policy.record import Record
 from runner.policy.scalars import choice, default_max_fee, parse_chain, parse_count, parse_name
 
 T = TypeVar("T")
@@ -66,7 +68,7 @@ def read_accounts(
         remember: Is told the fields of each account, for what is written where.
     """
     accounts = {}
-    for name, _, node in reader.named(policy.get("accounts")):
+    for name, _, node in reader.named(policy.get("accounts"), ACCOUNT):
         record = reader.record(node, ACCOUNT)
         if record is not None:
             for key in ("chain", "wallet"):  # of the policy, where the account names none
@@ -121,7 +123,8 @@ class _Account:
         """Read a key that the policy may have written for all of its accounts."""
         if key in self.record:
             return self.record.read(key, parse, instead)
-        self.reader.missing(key, self.record.mapping, ACCOUNT.article)
+        if self.policy.lacks(key):
+            self.record.missing(key)
         return instead
 
     def _fees(self, chain: int, wallet: str) -> tuple[int | None, int | None]:

@@ -29,7 +29,7 @@ from runner.ethereum.address import ZERO_ADDRESS, Address, parse_address
 from runner.ethereum.units import parse_units
 from runner.policy.books import Books
 from runner.policy.codes import Code
-from runner.policy.faults import Refusal, did_you_mean, shown
+from runner.policy.faults import Refusal, article, did_you_mean, shown
 from runner.policy.nodes import Mapping, Node
 from runner.policy.nodes import Sequence as ListNode
 from runner.policy.reader import Reader
@@ -81,9 +81,9 @@ class ArgumentsReader:
                 return None
             items = sequence.items
         if len(items) != len(inputs):
-            wanted = ", ".join(_spelled(parameter) for parameter in inputs) or "none"
-            what = f"the function takes {len(inputs)} argument(s), {len(items)} are written"
-            hint = f"it takes: {wanted}"
+            wanted = ", ".join(_spelled(parameter) for parameter in inputs)
+            what = f"the function takes {_count(len(inputs), 'argument')}, not {len(items)}"
+            hint = f"write `args: [{wanted}]`" if inputs else "delete `args`"
             self.reader.fault(Code.WRONG_ARGUMENTS, what, node or at, hint)
             return None
         return items
@@ -125,12 +125,19 @@ class ArgumentsReader:
         return written if kind.length is None else kind.length
 
     def _items(self, node: Node, kind: AbiType, kinds: Sequence[AbiType]) -> Any:
+        if isinstance(node, Mapping) and isinstance(kind, TupleType):
+            what = f"{shown(kind.name)} takes its parts by their order, not by name"
+            hint = f"write [{', '.join(node.entries)}], with their values"
+            self.reader.fault(Code.WRONG_TYPE, what, node, hint)
+            return WRONG
         sequence = self.reader.sequence(node)
         if sequence is None:
             return WRONG
         if len(sequence.items) != len(kinds):
-            what = f"{kind.name} takes {len(kinds)} items, {len(sequence.items)} are written"
-            self.reader.fault(Code.BAD_ARGUMENT, what, node)
+            count = len(sequence.items)
+            what = f"{shown(kind.name)} takes {_count(len(kinds), 'item')}, not {count}"
+            hint = f"write [{', '.join(each.name for each in kinds[:8])}]"
+            self.reader.fault(Code.BAD_ARGUMENT, what, node, hint)
             return WRONG
         values = [self.value(each, item) for each, item in zip(kinds, sequence.items, strict=True)]
         return WRONG if any(value is WRONG for value in values) else tuple(values)
@@ -150,9 +157,9 @@ class ArgumentsReader:
                 value = parse_hex(text)
         try:
             kind.check(value, "the value")
-        except EncodingError as error:
-            hint = error.hint or f"this argument is a {kind.name}"
-            raise Refusal(Code.BAD_ARGUMENT, f"{shown(text)}: {error.what}", hint) from None
+        except EncodingError:
+            what = f"{shown(text)} is not {article(kind.name)}"
+            raise Refusal(Code.BAD_ARGUMENT, what, _bounds(kind, text)) from None
         return value
 
     def _address(self, text: str) -> Address:
@@ -176,8 +183,24 @@ class ArgumentsReader:
             return sign * parse_units(text.removeprefix("-") if sign < 0 else text, 0)
         except EncodingError:
             hint = "write digits, hex, or an amount with its unit, as 40 usdc"
-            what = f"{shown(text)} is not a {kind.name}"
+            what = f"{shown(text)} is not {article(kind.name)}"
             raise Refusal(Code.BAD_ARGUMENT, what, hint) from None
+
+
+def _bounds(kind: AbiType, text: str) -> str:
+    """Return what a type takes, for a value that is near."""
+    if isinstance(kind, IntegerType):
+        low = -(2 ** (kind.bits - 1)) if kind.signed else 0
+        high = 2 ** (kind.bits - kind.signed) - 1
+        return f"write {low} to {high}" if kind.bits <= 64 else f"it has {kind.bits} bits"
+    if isinstance(kind, FixedBytesType):
+        size = int(kind.name.removeprefix("bytes"))
+        return f"write 0x and {2 * size} hex digits, not {len(text) - 2}"
+    return f"this argument is {article(kind.name)}"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number or 'no'} {word}{'' if number == 1 else 's'}"
 
 
 def _spelled(parameter: Parameter) -> str:

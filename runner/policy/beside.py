@@ -51,7 +51,8 @@ class Shelf:
             Refusal: The path leads nowhere, or not to such a file.
         """
         if policy is None:
-            raise Refusal(Code.BAD_PATH, f"{shown(text)}: this policy stands in no folder")
+            what = f"{shown(text)} cannot be found: this policy stands in no folder"
+            raise Refusal(Code.BAD_PATH, what, "save it as a file, and name that")
         if text.startswith(("/", "~")) or "\\" in text or "\0" in text:
             hint = "write it relative to this file, with slashes, as shared/books.yaml"
             raise Refusal(Code.BAD_PATH, f"{shown(text)} is not a path beside the policy", hint)

@@ -6,17 +6,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from runner.errors import EncodingError
-from runner.ethereum.address import ZERO_ADDRESS, Address, parse_address
-from runner.ethereum.units import parse_units
+from runner.ethereum.address import ZERO_ADDRESS, Address
+from runner.ethereum.units import format_units, parse_units
+from runner.policy.addresses import address_hint, looks_like_address, read_address
+from runner.policy.amounts import NUMBER, amount_hint
 from runner.policy.codes import Code
-from runner.policy.faults import Refusal, did_you_mean, meant, shown
+from runner.policy.faults import Moot, Refusal, did_you_mean, listed, meant, shown
 from runner.policy.language import TOKEN
 from runner.policy.model import Asset, Money, Token
 from runner.policy.nodes import Mapping, Node, Scalar
 from runner.policy.reader import Reader
+from runner.policy.record import Record
 from runner.policy.scalars import CHAIN_NAMES, ETHER_CHAINS, parse_chain, parse_count
 
 NATIVE = Asset("native", None, 18)
@@ -26,8 +30,6 @@ NOBODY = (ZERO_ADDRESS, "")
 """Stands in for a party that could not be read."""
 
 _COIN_UNITS = {"native": 18, "ether": 18, "gwei": 9, "wei": 0}
-_NUMBER = re.compile(r"[0-9]+(?:_[0-9]+)*(?:\.[0-9]+(?:_[0-9]+)*)?(?:[eE][+-]?[0-9]{1,3})?")
-_GLUED = re.compile(rf"({_NUMBER.pattern})([A-Za-z].*)")
 _HEX_START = re.compile(r"0[xX]")
 _MOST_DECIMALS = 36
 
@@ -42,6 +44,8 @@ class Books:
             books stand in another file.
         used: Contacts that something has named.
         unsound: Tokens whose declaration has a fault: nothing more is refused because of them.
+        whole: All that is declared could be read; else an unknown name may be among the rest.
+        strays: Keys of the policy that are none; names among them have left their section.
     """
 
     reader: Reader
@@ -52,6 +56,8 @@ class Books:
     declared: dict[str, Scalar] = field(default_factory=dict)
     unsound: set[str] = field(default_factory=set)
     used: set[str] = field(default_factory=set)
+    whole: bool = True
+    strays: AbstractSet[str] = frozenset()
     _assets: dict[tuple[str, int | None], Asset] = field(default_factory=dict)
 
     def asset(self, token: Token, chain: int | None) -> Asset:
@@ -109,17 +115,25 @@ class Books:
             hint = f"write `address: 0x…` at the account `{text}`, or name a contact"
             what = f"the address of the account `{text}` is not known here"
             raise Refusal(Code.UNKNOWN_CONTACT, what, hint)
+        if not self.whole or text in self.strays:
+            raise Moot
         raise Refusal(
             Code.UNKNOWN_CONTACT, f"there is no contact {shown(text)}", self._contact_hint(text)
         )
 
     def _contact_hint(self, text: str) -> str:
-        if re.fullmatch(r"[0-9a-fA-F]{40}", text):
-            return "an address begins with 0x"
+        if looks_like_address(text):
+            return address_hint(text)
         names = [*self.contacts, *self.groups, *self.tokens, *self.accounts]
-        if re.fullmatch(r"[\w-]+(\.[\w-]+)*\.eth", text) and meant(text, names) is None:
-            return "names of ENS are not looked up; write the address as a contact"
-        return did_you_mean(text, names, "contacts")
+        words = re.split(r"[\s,;]+", text)
+        if len(words) > 1 and all(word in names for word in words):
+            return f"these are several: in a list, {', '.join(words)}; else one call each"
+        close = meant(text, names)
+        if close is not None:
+            return f"did you mean `{close}`?"
+        if text.endswith(".eth"):
+            return address_hint(text)
+        return f"declare it below `contacts`, or write an address; there are: {_names(self)}"
 
     def party(self, node: Node, chain: int | None) -> tuple[Address, str]:
         """Read an address or a name, and what was written; nobody after a fault."""
@@ -169,13 +183,15 @@ class Books:
             return ()
         if not sequence.items:
             self.reader.fault(Code.EMPTY, "the list is empty", node, "delete the key instead")
+            node.broken = True
         found: dict[Asset, Money] = {}
         for item in sequence:
             money = self.money(item, chain)
             if money.amount >= 0 and money.asset in found:
                 what = f"two amounts of `{money.asset.name}` in one list"
                 self.reader.fault(Code.AMOUNT_TWICE, what, item, "keep the one that is meant")
-            found.setdefault(money.asset, money)
+            if money.amount >= 0:
+                found.setdefault(money.asset, money)
         return tuple(found.values())
 
     def amount(self, text: str, chain: int | None, bare: Asset | None) -> tuple[Asset, int]:
@@ -189,7 +205,7 @@ class Books:
         unit = unit.strip()
         if not unit:
             return self._bare(text, bare)
-        if not _NUMBER.fullmatch(number) or " " in unit:
+        if not NUMBER.fullmatch(number) or " " in unit:
             raise Refusal(
                 Code.NOT_AN_AMOUNT, f"{shown(text)} is not an amount", self._amount_hint(text)
             )
@@ -197,16 +213,30 @@ class Books:
             token = self.tokens[unit]
             return self.asset(token, chain), self._units(number, token.decimals, unit)
         if unit not in _COIN_UNITS:
-            hint = did_you_mean(unit, [*self.tokens, *_COIN_UNITS], "units")
-            raise Refusal(Code.UNKNOWN_UNIT, f"there is no unit {shown(unit)}", hint)
+            raise self.no_unit(unit, [*self.tokens, *_COIN_UNITS], "units")
         if unit == "ether" and chain is not None and chain not in ETHER_CHAINS:
             on = CHAIN_NAMES.get(chain, f"chain {chain}")
             what = f"the coin of {on} is not known to be ether"
             raise Refusal(Code.WRONG_ASSET, what, f"write {number} native for the chain's coin")
         return NATIVE, self._units(number, _COIN_UNITS[unit], unit)
 
+    def no_unit(self, text: str, names: Sequence[str], kind: str) -> Refusal:
+        """
+        Return the refusal of an unknown unit or token.
+
+        Raises:
+            Moot: It may be declared where nothing could be read.
+        """
+        if not self.whole or text in self.strays:
+            raise Moot
+        hint = did_you_mean(text, names, kind)
+        if text.casefold() not in (name.casefold() for name in names):
+            hint += "; other tokens are declared below `tokens`"
+        what = f"there is no {kind.removesuffix('s')} {shown(text)}"
+        return Refusal(Code.UNKNOWN_UNIT, what, hint)
+
     def _bare(self, text: str, bare: Asset | None) -> tuple[Asset, int]:
-        if not _NUMBER.fullmatch(text):
+        if not NUMBER.fullmatch(text):
             raise Refusal(
                 Code.NOT_AN_AMOUNT, f"{shown(text)} is not an amount", self._amount_hint(text)
             )
@@ -218,92 +248,70 @@ class Books:
         )
 
     def _amount_hint(self, text: str) -> str:
-        unit = next(iter(self.tokens), "native")
-        if glued := _GLUED.fullmatch(text):
-            return f"put a space before the unit: {glued[1]} {glued[2]}"
-        if text.startswith(("-", "+")):
-            return "amounts have no sign"
-        words = text.replace("\xa0", " ").split()
-        if "," in text and re.fullmatch(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?", words[0]):
-            return "no commas: write " + " ".join([words[0].replace(",", "_"), *words[1:]])
-        if len(words) > 2 and all(word.isdigit() for word in words[:-1]):
-            return f"no spaces within the number: write {'_'.join(words[:-1])} {words[-1]}"
-        if len(words) == 2 and _NUMBER.fullmatch(words[1]):
-            return f"the number comes first: {words[1]} {words[0]}"
-        if len(words) == 2 and _NUMBER.fullmatch(words[0]):
-            return f"one plain space before the unit: {words[0]} {words[1]}"
-        return f"write it like 2500 {unit}, 1_000 {unit} or 0.5 {unit}"
+        return amount_hint(text, next(iter(self.tokens), "native"), {*self.tokens, *_COIN_UNITS})
 
     @staticmethod
     def _units(number: str, decimals: int, unit: str) -> int:
         try:
             return parse_units(number, decimals)
         except EncodingError as error:
-            code = Code.TOO_FINE if "decimals" in error.what else Code.TOO_MUCH
-            what = f"{shown(number)} {unit} is not an amount: {error.what}"
-            if code is Code.TOO_FINE:
-                what = f"{shown(f'{number} {unit}')} has more than the {decimals} decimals of it"
-            raise Refusal(code, what, error.hint or "an amount fits 256 bits") from None
+            called = shown(f"{number} {unit}")
+            if "decimals" in error.what:
+                what = f"{called} is finer than the {decimals} decimals of {unit}"
+                least = format_units(1, decimals)
+                hint = f"amounts are never rounded; the smallest is {least} {unit}"
+                raise Refusal(Code.TOO_FINE, what, hint) from None
+            what = f"{called} is more than can be counted: 2**256 - 1 base units"
+            raise Refusal(Code.TOO_MUCH, what, "look at the number of digits") from None
+
+
+def _names(books: Books) -> str:
+    return listed(sorted([*books.contacts, *books.groups])) or "none"
 
 
 def _or(units: list[str]) -> str:
     return f", or another of: {', '.join(units[:6])}" if units else ""
 
 
-def read_address(text: str) -> Address:
-    """
-    Read a literal address; not the zero address.
-
-    Raises:
-        Refusal: It is none, its checksum is wrong, or it is nobody's.
-    """
-    try:
-        address = parse_address(text)
-    except EncodingError as error:
-        what, hint = error.what, error.hint
-        code = Code.WRONG_CHECKSUM if "checksum" in what else Code.NOT_AN_ADDRESS
-        if code is Code.NOT_AN_ADDRESS:
-            what = f"{shown(text)} is not an address"
-            if text.startswith("0X"):
-                hint = "write the x small: 0x"
-            elif re.fullmatch(r"0x[0-9a-fA-F]*", text) and len(text) != 42:
-                hint = f"an address has 40 hex digits after 0x, this has {len(text) - 2}"
-        raise Refusal(code, what, hint) from None
-    if address == ZERO_ADDRESS:
-        what = "the zero address belongs to nobody"
-        raise Refusal(Code.ZERO_ADDRESS, what, "what is sent there is lost; write the address")
-    return address
-
-
-def read_books(reader: Reader, fields: dict[str, Node], included: Sequence[Books] = ()) -> Books:
+def read_books(
+    reader: Reader, record: Record | None, included: Sequence[Books] = (), *, whole: bool = True
+) -> Books:
     """
     Read `tokens`, `contacts` and `groups` of a policy or a book.
 
     Args:
+        record: The policy or book; None if it is no map.
         included: Books whose names hold as well; none of them is declared in two of them.
+        whole: Whether all books that are named could be read.
     """
-    books = Books(reader)
+    books = Books(reader, whole=whole and record is not None)
     for book in included:
+        books.whole &= book.whole
         books.tokens |= book.tokens
         books.contacts |= book.contacts
         books.groups |= book.groups
         books.declared |= book.declared
         books.unsound |= book.unsound
-    for name, key, node in reader.named(fields.get("tokens")):
+    if record is None:
+        return books
+    books.strays = record.strays
+    for name, key, node in reader.named(record.get("tokens"), TOKEN):
         if name in _COIN_UNITS:
             what = f"`{name}` is a unit of the chain's coin"
             reader.fault(Code.NAME_TWICE, what, key, "name the token otherwise")
         _declare(books, name, key)
         books.tokens[name] = _read_token(books, name, node)
-    for name, key, node in reader.named(fields.get("contacts")):
+    for name, key, node in reader.named(record.get("contacts")):
         if _HEX_START.match(name):
             hint = "write `name: 0x…`"
             reader.fault(Code.BAD_NAME, "a contact's name comes first", key, hint)
         _declare(books, name, key)
         books.contacts[name] = reader.read(node, read_address, ZERO_ADDRESS)
-    for name, key, node in reader.named(fields.get("groups")):
+    books.whole &= all(record.declared(each).whole for each in ("tokens", "contacts"))
+    for name, key, node in reader.named(record.get("groups")):
         _declare(books, name, key)
         books.groups[name] = _read_group(reader, books, node)
+    books.whole &= record.declared("groups").whole
     return books
 
 

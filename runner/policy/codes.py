@@ -2,7 +2,7 @@
 The stable ids of everything that can be wrong with a policy or with runner.yaml.
 
     P001–P019  reading the file          P060–P079  addresses and names
-    P021–P028  values YAML cuts up       P080–P089  calls
+    P021–P029  values YAML cuts up       P080–P089  calls
     P030–P039  structure                 P090–P099  sessions and permissions
     P040–P049  plain values              P100–P119  schedules
     P050–P057  amounts                   P120–P129  runner.yaml
@@ -45,6 +45,7 @@ class Code(StrEnum):
     SWALLOWED_BY_COMMENT = "P026"
     RESERVED_START = "P027"
     COLON_IN_VALUE = "P028"
+    VALUE_GOES_ON = "P029"
 
     UNKNOWN_KEY = "P030"
     MISSING_KEY = "P031"

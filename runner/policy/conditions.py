@@ -16,7 +16,7 @@ from runner.ethereum.abi_types import IntegerType, parse_type
 from runner.policy.arguments import WRONG, ArgumentsReader
 from runner.policy.books import Books
 from runner.policy.codes import Code
-from runner.policy.faults import Refusal, did_you_mean, shown
+from runner.policy.faults import Refusal, article, did_you_mean, shown
 from runner.policy.language import ARGUMENT, BALANCE, BLACKOUT, REQUIRE
 from runner.policy.model import (
     ArgumentRequirement,
@@ -31,7 +31,8 @@ from runner.policy.model import (
     Requirement,
 )
 from runner.policy.nodes import Node
-from runner.policy.reader import Reader, Record
+from runner.policy.reader import Reader
+from runner.policy.record import Record
 from runner.policy.scalars import choice, parse_duration, parse_instant, parse_zone
 from runner.policy.signatures import parse_signature
 
@@ -71,26 +72,25 @@ def _blackout(
     recurring = [key for key in ("cron", "for") if key in record]
     dated = [key for key in ("from", "until") if key in record]
     if len(recurring) + len(dated) != 2 or (recurring and dated):
+        if record.misspelt:
+            return None
         at = record.mapping.entries[dated[0]][0] if recurring and dated else record.place
         hint = "write `cron` and `for`, or `from` and `until`"
         reader.fault(Code.BAD_BLACKOUT, "a blackout has one beginning and one end", at, hint)
         return None
-    if zone is None and "timezone" not in record:
-        what, hint = "its times need a time zone", "add `timezone: Europe/Berlin`"
-        reader.fault(
-            Code.NO_TIMEZONE,
-            what,
-            record.get(recurring[0] if recurring else "from") or record.place,
-            hint,
-        )
-        return None
-    zone = zone or "UTC"
+    if zone is None and not record.lacks("timezone"):
+        zone = "UTC"  # reported
     if recurring:
         lasts = record.read("for", parse_duration, _DAY)
-        cron = Cron(read_cron(record.fields["cron"]), zone, None, Gap.SHIFT, Fold.FIRST)
-        return RecurringBlackout(cron, lasts, action)
+        expression = read_cron(record.fields["cron"])
+        if zone is None:
+            what, hint = "a cron needs a time zone", "add `timezone: Europe/Berlin`"
+            reader.fault(Code.NO_TIMEZONE, what, record.fields["cron"], hint)
+            return None
+        return RecurringBlackout(Cron(expression, zone, None, Gap.SHIFT, Fold.FIRST), lasts, action)
     begin = record.read("from", lambda text: _moment(text, zone, after=timedelta()), None)
-    end = record.read("until", lambda text: _moment(text, zone, after=_DAY), None)
+    beyond = zone if begin is not None else zone or "UTC"  # a zone is asked for once
+    end = record.read("until", lambda text: _moment(text, beyond, after=_DAY), None)
     if begin is None or end is None:
         return None
     if end <= begin:
@@ -104,10 +104,13 @@ def _action(text: str) -> str:
     return choice(text, ("defer", "skip"))
 
 
-def _moment(text: str, zone: str, *, after: timedelta) -> datetime:
+def _moment(text: str, zone: str | None, *, after: timedelta) -> datetime:
     """Read an instant; or a date: its midnight, or the midnight `after` it."""
     if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
         return parse_instant(text, zone, Gap.SHIFT, Fold.FIRST)
+    if zone is None:
+        what = f"{shown(text)} begins and ends at other instants in each time zone"
+        raise Refusal(Code.NO_TIMEZONE, what, "add `timezone: Europe/Berlin`")
     try:
         day = date.fromisoformat(text) + after
     except (ValueError, OverflowError) as error:
@@ -138,7 +141,7 @@ class RequirementsReader:
         record = self.reader.record(item, REQUIRE)
         if record is None:
             return
-        if len(record.mapping.entries) != 1:
+        if len(record.mapping.entries) != 1 and not record.misspelt:
             keys = list(record.mapping.entries.values())
             at = keys[1][0] if keys else record.mapping
             hint = "begin each condition with its own `- `"
@@ -167,7 +170,7 @@ class RequirementsReader:
         signature, parsed = function
         position = record.read("name", lambda text: _position(text, parsed), None)
         tests = [each for each in Comparison if each.value in record]
-        if not tests:
+        if not tests and not record.misspelt:
             what = "the condition compares with nothing"
             hint = "add equals, not, in, above, at_least, below or at_most"
             self.reader.fault(Code.BAD_CONDITION, what, record.place, hint)
@@ -184,7 +187,7 @@ class RequirementsReader:
     def _compared(self, test: Comparison, function: Function, position: int, node: Node) -> Any:
         kind = parse_type(function.inputs[position].type)
         if test in _ORDERED and not isinstance(kind, IntegerType):
-            what = f"`{test}` compares numbers, the argument is a {kind.name}"
+            what = f"`{test}` compares numbers, and this argument is {article(kind.name)}"
             self.reader.fault(Code.BAD_CONDITION, what, node.key or node, "write equals, not or in")
             return WRONG
         if test is not Comparison.IN:
@@ -192,6 +195,9 @@ class RequirementsReader:
         sequence = self.reader.sequence(node)
         if sequence is None:
             return WRONG
+        if not sequence.items:
+            what = "no value is in an empty list: nothing would ever be paid"
+            self.reader.fault(Code.EMPTY, what, node, "name the values")
         values = [self.arguments.value(kind, item) for item in sequence]
         return WRONG if any(value is WRONG for value in values) else tuple(values)
 

@@ -1,8 +1,9 @@
 """
-Values that a comma cut up inside brackets: `transfer(a,b)` and `1,000 usdc`.
+Values that a comma cut up inside brackets: `transfer(a,b)`, `1,000 usdc`, `memo: a, b`.
 
-YAML reads the pieces as keys without value, or as items of their own. They are put together
-again, reported once, and kept out of what the fields see.
+YAML reads the pieces as keys without value, or as items of their own. Those that surely belong
+together are put together again, reported once, and kept out of what the fields see; the others
+become the tail of the value, and whoever reads it says what is wrong.
 
 Source: rule X24.
 """
@@ -10,39 +11,40 @@ Source: rule X24.
 from __future__ import annotations
 
 import re
-from itertools import pairwise
+from collections.abc import Sequence as AbstractSequence
 
+from runner.policy.amounts import plain_number
 from runner.policy.codes import Code
-from runner.policy.faults import Faults, shown
-from runner.policy.nodes import Node, Scalar, Sequence
-from runner.policy.traps import line_with, quoted
+from runner.policy.faults import shown
+from runner.policy.mending import KEYS, Trap, quoted, trap
+from runner.policy.nodes import Mapping, Node, Scalar, Sequence
 
 _MOST_PIECES = 40  # of one value
+_BARE = re.compile(r"[0-9][0-9_.]*")
+_DIGITS_ON = re.compile(r"(?P<digits>[0-9][0-9.]*)(?P<unit>[ ].*)?")
 
 
-def mend_pairs(pairs: list[tuple[Node, Node]], faults: Faults) -> list[tuple[Node, Node]]:
+def mend_pairs(pairs: list[tuple[Node, Node]], cuts: list[Trap]) -> list[tuple[Node, Node]]:
     """Find values of a flow map that a comma cut up; their pieces read as keys without value."""
     kept: list[tuple[Node, Node]] = []
     place = 0
     while place < len(pairs):
         key, value = pairs[place]
         place += 1
-        pieces: list[Scalar] = []
-        while (
-            place < len(pairs)
-            and len(pieces) < _MOST_PIECES
-            and (piece := _piece(pairs[place])) is not None
-        ):
-            pieces.append(piece)
-            place += 1
-        if not pieces or not _report_cut(value, pieces, faults):
-            place -= len(pieces)
         kept.append((key, value))
+        if not isinstance(value, Scalar) or value.style is not None or value.empty:
+            continue
+        pieces: list[Scalar] = []
+        while place + len(pieces) < len(pairs) and len(pieces) < _MOST_PIECES:
+            piece = _piece(pairs[place + len(pieces)])
+            if piece is None:
+                break
+            pieces.append(piece)
+        if pieces:
+            place += _cut(value, pieces, cuts) or _tail(value, pieces)
     for key, _ in kept:
-        if isinstance(key, Scalar) and key.text.count("(") != key.text.count(")"):
-            hint = f"quote the signature: {quoted(key.text + '…)')}"
-            faults.add(Code.SIGNATURE_CUT, f"{shown(key.text)} is half a signature", key, hint)
-            key.broken = True
+        if isinstance(key, Scalar) and key.style is None and _is_half(key.text):
+            _half_a_key(key, cuts)
     return kept
 
 
@@ -54,7 +56,22 @@ def _piece(pair: tuple[Node, Node]) -> Scalar | None:
     return None
 
 
-def mend_items(sequence: Sequence, faults: Faults) -> None:
+def _tail(value: Scalar, pieces: list[Scalar]) -> int:
+    """Give a value the pieces behind it, up to one that is a key; return how many."""
+    number = next((n for n, piece in enumerate(pieces) if piece.text in KEYS), len(pieces))
+    value.tail = tuple(pieces[:number])
+    return number
+
+
+def _half_a_key(key: Scalar, cuts: list[Trap]) -> None:
+    high = key.index + len(key.text)
+    what = f"{shown(key.text)} is half a signature"
+    hint = f"quote all of it: {quoted(key.text + '…)')}"
+    cuts.append(trap(Code.SIGNATURE_CUT, what, key.index, high, key.text, hint=hint))
+    key.broken = True
+
+
+def mend_items(sequence: Sequence, cuts: list[Trap]) -> None:
     """Find items of a flow list that a comma cut up."""
     items = sequence.items
     if not sequence.flow:
@@ -62,77 +79,128 @@ def mend_items(sequence: Sequence, faults: Faults) -> None:
     kept: list[Node] = []
     place = 0
     while place < len(items):
-        first = items[place]
+        item = items[place]
+        kept.append(item)
         place += 1
-        kept.append(first)
-        if not _looks_cut(first):
+        first = _last_scalar(item)
+        if first is None or first.style is not None or not _looks_cut(first):
             continue
-        pieces: list[Scalar] = []
-        for before, after in pairwise(items[place - 1 : place + _MOST_PIECES]):
-            if not (isinstance(after, Scalar) and after.style is None and _touch(before, after)):
-                break
-            pieces.append(after)
-        if pieces and (count := _report_cut(first, pieces, faults, listed=True)):
-            place += count
+        pieces = _following(first, items, place)
+        count = _cut(first, pieces, cuts, listed=first is item) if pieces else 0
+        if not count and _BARE.fullmatch(first.text):
+            kept += pieces  # a run of numbers is looked at once
+            count = len(pieces)
+        place += count
     sequence.items = kept
 
 
-def _looks_cut(item: Node) -> bool:
+def _following(first: Scalar, items: AbstractSequence[Node], place: int) -> list[Scalar]:
+    """Return the items from a place on that may be pieces of one value."""
+    pieces: list[Scalar] = []
+    number = _BARE.fullmatch(first.text) is not None
+    before = first
+    for at in range(place, len(items) if number else min(len(items), place + _MOST_PIECES)):
+        after = items[at]
+        if not (isinstance(after, Scalar) and after.style is None and _touch(before, after)):
+            break
+        found = _DIGITS_ON.fullmatch(after.text) if number else None
+        if number and found is None:
+            break
+        pieces.append(after)
+        before = after
+        if found is not None and found["unit"]:
+            break
+    return pieces
+
+
+def _last_scalar(item: Node) -> Scalar | None:
+    """Return an item, or the value of the one pair it is: `[erc20-token-transfer: 1,000 usdc]`."""
+    if isinstance(item, Mapping) and len(item.entries) == 1:
+        (_, item), *_ = item.entries.values()
+    return item if isinstance(item, Scalar) else None
+
+
+def _looks_cut(item: Scalar) -> bool:
     """Tell at a glance whether the next items could belong to this one."""
-    if not isinstance(item, Scalar) or item.style is not None:
-        return False
     if "(" in item.text:
         return True
-    end = item.index + len(item.text)
-    return item.text.isdigit() and item.source.text[end + 1 : end + 4].isdigit()
+    after = item.source.text[item.index + len(item.text) : item.index + len(item.text) + 4]
+    return _BARE.fullmatch(item.text) is not None and after.lstrip(", ")[:1].isdigit()
 
 
-def _touch(before: Node, after: Node) -> bool:
-    """Only a comma, or for half a signature a comma and blanks, stands between two items."""
-    if not isinstance(before, Scalar) or before.style is not None:
-        return False
+def _touch(before: Scalar, after: Scalar) -> bool:
+    """
+    Tell whether two items can be one value.
+
+    Only a comma stands between them. Behind half a signature blanks may, and before a number
+    whose first digit is a zero: `6, 000 usdc`.
+    """
     between = before.source.text[before.index + len(before.text) : after.index]
-    return between == "," or (between.strip() == "," and not before.text.isdigit())
+    if between == ",":
+        return True
+    zero = re.match(r"0[0-9]{2}(?![0-9])", after.text) is not None
+    return between.strip() == "," and (zero or not _BARE.fullmatch(before.text))
 
 
-def _report_cut(value: Node, pieces: list[Scalar], faults: Faults, *, listed: bool = False) -> int:
+def _cut(value: Scalar, pieces: list[Scalar], cuts: list[Trap], *, listed: bool = False) -> int:
     """Report a value that was cut at its commas; return how many pieces belong to it."""
-    if not isinstance(value, Scalar) or value.style is not None:
-        return 0
-    texts = [piece.text for piece in pieces]
-    if value.text.count("(") > value.text.count(")"):
-        return _cut_signature(value, pieces, texts, faults)
-    if not re.fullmatch(r"[0-9]{1,3}", value.text):
+    if _is_half(value.text):
+        return _cut_signature(value, pieces, cuts)
+    if _BARE.fullmatch(value.text) is None:
         return 0
     count = 0
-    for text in texts:
-        if not re.match(r"[0-9]{3}(?![0-9])", text):
+    for piece in pieces:
+        found = _DIGITS_ON.fullmatch(piece.text)
+        if found is None:
             break
         count += 1
-        if len(text) > 3:
+        if found["unit"]:
             break
-    # `[1,200]` may well be two numbers; `[1,200 usdc]` is one amount.
-    if not count or (listed and len(texts[count - 1]) == 3):
+    # `[1,200]` may well be two numbers; `[1,200 usdc]` is one amount, `[1,000]` one number.
+    if not count or (listed and not _is_one(pieces[:count])):
         return 0
-    whole = ",".join([value.text, *texts[:count]])
-    hint = "write " + line_with(value, _end(pieces[count - 1]), whole.replace(",", "_"))
+    whole = _source(value, pieces[count - 1])
+    number, _, unit = whole.partition(" ") if ", " not in whole else _joined(whole)
     what = f"the comma of {shown(whole)} ends the value here"
-    faults.add(Code.THOUSANDS_CUT, what, value, hint)
-    value.broken = True
+    mended = f"{plain_number(number)} {unit}".rstrip()
+    _report(Code.THOUSANDS_CUT, what, value, pieces[count - 1], mended, cuts)
     return count
 
 
-def _cut_signature(value: Scalar, pieces: list[Scalar], texts: list[str], faults: Faults) -> int:
-    whole = value.text
-    count = 0
-    while count < len(texts) and whole.count("(") > whole.count(")"):
-        whole += f",{texts[count]}"
+def _is_one(pieces: AbstractSequence[Scalar]) -> bool:
+    return " " in pieces[-1].text or any(re.match(r"00", piece.text) for piece in pieces)
+
+
+def _joined(whole: str) -> tuple[str, str, str]:
+    return re.sub(r",\s+", ",", whole).partition(" ")
+
+
+def _cut_signature(value: Scalar, pieces: list[Scalar], cuts: list[Trap]) -> int:
+    whole, count = value.text, 0
+    while count < len(pieces) and _is_half(whole):
+        whole += f",{pieces[count].text}"
         count += 1
-    hint = "write " + line_with(value, _end(pieces[count - 1]), quoted(whole))
+    if not count:
+        return 0
+    whole = _source(value, pieces[count - 1])
     what = f"{shown(whole)} needs quotes: YAML cuts it at its commas"
-    faults.add(Code.SIGNATURE_CUT, what, value, hint)
-    value.broken = True
+    _report(Code.SIGNATURE_CUT, what, value, pieces[count - 1], quoted(whole), cuts)
     return count
+
+
+def _report(
+    code: Code, what: str, value: Scalar, last: Scalar, mended: str, cuts: list[Trap]
+) -> None:
+    cuts.append(trap(code, what, value.index, _end(last), mended))
+    value.broken = True
+
+
+def _is_half(text: str) -> bool:
+    return text.count("(") > text.count(")")
+
+
+def _source(value: Scalar, last: Scalar) -> str:
+    return " ".join(value.source.text[value.index : _end(last)].split())
 
 
 def _end(piece: Scalar) -> int:

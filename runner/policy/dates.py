@@ -26,7 +26,8 @@ from runner.policy.model import (
     NthWeekday,
 )
 from runner.policy.nodes import Mapping, Node, Scalar
-from runner.policy.reader import Reader, Record
+from runner.policy.reader import Reader
+from runner.policy.record import Record
 from runner.policy.scalars import YEARS, between
 
 _LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2})?")
@@ -89,7 +90,7 @@ class DatesReader:
         needed = _NEEDS.get(kind, ())
         for name in needed:
             if name not in record:
-                self.reader.missing(name, record.mapping, "the rule")
+                record.missing(name)
         for name, (key, _) in record.mapping.entries.items():
             if name in ("weekday", "nth", "day") and name not in needed:
                 what = f"`{kind}` has no key `{name}`"
@@ -123,6 +124,8 @@ def parse_local(text: str) -> datetime:
     if not _LOCAL.fullmatch(text):
         if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
             hint = f"add the time: {text}T09:00"
+        elif text in DATES.keys:
+            hint = f'write {{{text}: …}}, as {{last_business_day: "17:00"}}'
         elif _LOCAL.match(text):
             hint = f"a wall-clock time has no offset: write {text[:16]}, and name the `timezone`"
         raise Refusal(Code.NOT_A_DATE, f"{shown(text)} is not a date with a time", hint)
@@ -165,4 +168,8 @@ def _parse_nth(text: str) -> int:
         return -1
     if text in ("1", "2", "3", "4", "5"):
         return int(text)
-    raise Refusal(Code.NOT_A_CHOICE, f"{shown(text)} is not 1 to 5, nor last", "write 1, or last")
+    words = ("first", "second", "third", "fourth", "fifth")
+    hint = "write 1, 2, 3, 4, 5 or last"
+    if text in words:
+        hint = f"write {words.index(text) + 1}"
+    raise Refusal(Code.NOT_A_CHOICE, f"{shown(text)} is not 1 to 5, nor last", hint)

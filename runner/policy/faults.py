@@ -13,6 +13,7 @@ from runner.policy.nodes import Node, Source
 from runner.policy.secrets import masked
 
 _SHOWN = 60  # characters of a value that a message repeats
+_CLOSE = 0.66  # of two names, as difflib measures: two letters in three, in order
 
 MOST_FAULTS = 1000
 """Of one file; nobody mends more in one go, and each costs time."""
@@ -26,6 +27,10 @@ class Refusal(Exception):
         self.code = code
         self.what = what
         self.hint = hint
+
+
+class Moot(Exception):
+    """What a reader raises that cannot tell, because of a fault that has been reported."""
 
 
 @frozen
@@ -47,6 +52,11 @@ class Faults:
         self.warnings: list[PolicyError] = []
         self._seen: set[tuple[str, Mark, str]] = set()
 
+    @property
+    def full(self) -> bool:
+        """There are so many that no more are kept."""
+        return len(self._seen) >= MOST_FAULTS
+
     def add(self, code: Code, what: str, at: Node | Mark, hint: str | None = None) -> None:
         """Keep an error that points at a node or a place."""
         self._keep(code, what, at, hint, severity="error")
@@ -54,6 +64,15 @@ class Faults:
     def warn(self, code: Code, what: str, at: Node | Mark, hint: str | None = None) -> None:
         """Keep a warning: allowed, but hardly meant."""
         self._keep(code, what, at, hint, severity="warning")
+
+    def take(self, other: Faults) -> None:
+        """Keep what another collection of the same file holds."""
+        for fault in [*other.errors, *other.warnings]:
+            if fault.where is not None:
+                seen = (fault.code, fault.where, fault.what)
+                if seen not in self._seen and not self.full:
+                    self._seen.add(seen)
+                    (self.errors if fault.severity == "error" else self.warnings).append(fault)
 
     def refuse(self, refusal: Refusal, at: Node) -> None:
         """Keep what a reader of plain values refused."""
@@ -75,7 +94,7 @@ class Faults:
         else:
             where = at
             source = self.source if at.file == self.source.file else Source(at.file, "")
-        if (code, where, what) in self._seen or len(self._seen) >= MOST_FAULTS:
+        if (code, where, what) in self._seen or self.full:
             return
         self._seen.add((code, where, what))
         kept = self.errors if severity == "error" else self.warnings
@@ -97,6 +116,11 @@ def shown(text: str) -> str:
     return f"`{flat}`" if len(flat) <= _SHOWN else f"`{flat[:_SHOWN]}…`"
 
 
+def article(name: str) -> str:
+    """Return a word with its indefinite article."""
+    return f"{'an' if name[:1].lower() in 'aeio' else 'a'} {name}"
+
+
 def listed(names: Iterable[str], most: int = 8) -> str:
     """Return names as a sentence lists them."""
     names = list(names)
@@ -108,14 +132,18 @@ def meant(text: str, names: Iterable[str]) -> str | None:
     """Return the name that was probably meant: the closest in spelling, whatever its case."""
     import difflib  # noqa: PLC0415 (only messages need it)
 
-    folded = text[:100].casefold().replace("_", "-")
+    folded = _folded(text[:100])
     by_folded = {
-        name.casefold().replace("_", "-"): name
+        _folded(name): name
         for name in names
         if abs(len(name) - len(folded)) <= 2 + len(folded) // 3
     }
-    close = difflib.get_close_matches(folded, by_folded, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(folded, by_folded, n=1, cutoff=_CLOSE)
     return by_folded[close[0]] if close else None
+
+
+def _folded(name: str) -> str:
+    return name.casefold().replace("_", "-")
 
 
 def did_you_mean(text: str, names: Iterable[str], kind: str) -> str:

@@ -11,17 +11,35 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from runner.policy.advice import likely_key
 from runner.policy.beside import Neighbour, Shelf
 from runner.policy.books import Books, read_books
 from runner.policy.codes import Code
-from runner.policy.faults import Faults, did_you_mean, shown
+from runner.policy.faults import Faults, shown
 from runner.policy.language import BOOK, POLICY, SCHEDULE, SESSION
 from runner.policy.nodes import Node, Scalar
-from runner.policy.reader import Reader, Record
+from runner.policy.reader import Reader
+from runner.policy.record import Record
 from runner.policy.source import read
 
 _ENDINGS = (".yaml", ".yml")
 _DEFAULTS = (set(SESSION.keys) | set(SCHEDULE.keys)) - {"previous_names"}
+
+
+@dataclass(slots=True)
+class Given:
+    """
+    What `defaults` says.
+
+    Attributes:
+        fields: Its values by key.
+        meant: Keys that misspelt ones were probably meant to be.
+        whole: All of it could be read.
+    """
+
+    fields: dict[str, Node] = field(default_factory=dict)
+    meant: set[str] = field(default_factory=set)
+    whole: bool = True
 
 
 @dataclass(slots=True)
@@ -31,7 +49,7 @@ class Book:
     file: str
     path: Path
     books: Books
-    defaults: dict[str, Node]
+    defaults: Given
     faults: Faults
 
 
@@ -43,16 +61,23 @@ class Library:
     shelf: Shelf = field(default_factory=Shelf)
     books: dict[Path, Book] = field(default_factory=dict)
 
-    def included(self, record: Record, policy: Path | None) -> list[Book]:
-        """Read the list below `include` of a policy; what is declared in two books is reported."""
+    def included(self, record: Record, policy: Path | None) -> tuple[list[Book], bool]:
+        """
+        Read the list below `include` of a policy; what is declared in two books is reported.
+
+        Returns:
+            The books, and whether that is all that was meant.
+        """
         reader, node = record.reader, record.get("include")
         sequence = None if node is None else reader.sequence(node)
+        whole = sequence is not None or (node is None and record.lacks("include"))
         found: dict[Path, Book] = {}
         names: dict[str, Scalar] = {}
         defaults: dict[str, str] = {}
         for item in sequence or ():
             file = reader.read(item, lambda text: self.shelf.find(policy, text, _ENDINGS), None)
             if file is None:
+                whole = False
                 continue
             if file.path in found or (policy is not None and file.path == policy.resolve()):
                 what = f"{shown(file.name)} is included already"
@@ -64,12 +89,12 @@ class Library:
                 if first is not key:
                     what = f"{shown(name)} of {shown(book.file)} is declared in {first.mark} too"
                     reader.fault(Code.NAME_TWICE, what, item, "delete one of them")
-            for name in book.defaults:
+            for name in book.defaults.fields:
                 earlier = defaults.setdefault(name, book.file)
                 if earlier != book.file:
                     what = f"the default `{name}` of {shown(book.file)} stands in {earlier} too"
                     reader.fault(Code.DUPLICATE_KEY, what, item, "delete one of them")
-        return list(found.values())
+        return list(found.values()), whole
 
     def _book(self, file: Neighbour) -> Book:
         known = self.books.get(file.path)
@@ -82,19 +107,17 @@ def _read_book(file: Neighbour, environment: Mapping[str, str]) -> Book:
     document = read(file.raw, file.name, "with `contacts:` or `tokens:`")
     reader = Reader(document.faults, environment)
     root = document.root
-    fields: dict[str, Node] = {}
-    foreign = None
+    record, foreign = None, None
     if root is not None:
         keys = {text: key for text, (key, _) in root.entries.items()}
         foreign = next((keys[text] for text in keys if _is_foreign(text)), None)
         record = None if foreign is not None else reader.record(root, BOOK)
-        fields = {} if record is None else record.fields
     if foreign is not None:
         what = f"an included file has no {shown(foreign.text)}"
         hint = "books share tokens, contacts, groups and defaults; the rest stays in the policy"
         reader.fault(Code.BAD_BOOK, what, foreign, hint)
-    books = read_books(reader, fields)
-    defaults = read_defaults(reader, fields.get("defaults"))
+    books = read_books(reader, record)
+    defaults = read_defaults(reader, record)
     return Book(file.name, file.path, books, defaults, document.faults)
 
 
@@ -102,15 +125,24 @@ def _is_foreign(key: str) -> bool:
     return key in POLICY.keys and key not in BOOK.keys
 
 
-def read_defaults(reader: Reader, node: Node | None) -> dict[str, Node]:
+def read_defaults(reader: Reader, record: Record | None) -> Given:
     """Read `defaults`: any key of sessions and schedules, save what names one of them."""
-    found: dict[str, Node] = {}
+    given = Given(whole=record is not None and record.declared("defaults").whole)
+    node = None if record is None else record.get("defaults")
     for text, key, value in reader.named(node, names=False):
         if text not in _DEFAULTS:
-            hint = did_you_mean(text, _DEFAULTS, "keys of sessions and schedules")
+            if record is not None:
+                record.strays.add(text)
+            likely = likely_key(text, sorted(_DEFAULTS))
+            hint = "any key of a session or schedule may stand here"
+            if likely is not None:
+                given.meant.add(likely)
+                hint = f"did you mean `{likely}`?"
             reader.fault(Code.UNKNOWN_KEY, f"`defaults` has no key {shown(text)}", key, hint)
-        else:
-            found[text] = value
-            for level in (SESSION, SCHEDULE):
-                reader.warn_if_unsupported(level.name, text, key)
-    return found
+            continue
+        given.fields[text] = value
+        for level in (SESSION, SCHEDULE):
+            if text in level.keys:
+                value.home = level
+            reader.warn_if_unsupported(level.name, text, key)
+    return given

@@ -11,7 +11,11 @@ from bisect import bisect_right
 from collections.abc import Iterator
 
 from runner.errors import Mark
+from runner.policy.language.level import Level
 from runner.policy.secrets import find_secret, masked
+
+NULLS = ("null", "Null", "NULL", "~")
+"""What YAML reads as nothing, and this language refuses, unless it is quoted."""
 
 CELL = "csv"
 """The style of a scalar that is a cell of a table: its text is data, and holds no variables."""
@@ -83,15 +87,17 @@ class Node:
     Attributes:
         index: Of its first character in the source's text.
         key: The key it is the value of, if it is one.
+        home: The level of the map that it stands in, once that has been read.
         broken: A fault has been reported here; nothing more is to be said about it.
     """
 
-    __slots__ = ("broken", "index", "key", "source")
+    __slots__ = ("broken", "home", "index", "key", "source")
 
     def __init__(self, source: Source, index: int) -> None:
         self.source = source
         self.index = index
         self.key: Scalar | None = None
+        self.home: Level | None = None
         self.broken = False
 
     @property
@@ -101,18 +107,27 @@ class Node:
 
 
 class Scalar(Node):
-    """Text. `style` is None for plain text, else what opens it, one of `'"|>`; or `CELL`."""
+    """
+    Text.
 
-    __slots__ = ("style", "text")
+    Attributes:
+        style: None for plain text, else what opens it, one of `'"|>`; or `CELL`.
+        tail: What follows it behind commas, if that is no key: between brackets a comma ends a
+            value, and what comes next reads as keys without value.
+    """
+
+    __slots__ = ("style", "tail", "text")
 
     def __init__(self, source: Source, index: int, text: str, style: str | None = None) -> None:
         # As Node's own constructor does: nine nodes in ten are scalars.
         self.source = source
         self.index = index
         self.key = None
+        self.home = None
         self.broken = False
         self.text = text
         self.style = style
+        self.tail: tuple[Scalar, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -135,14 +150,31 @@ class Sequence(Node):
 
 
 class Mapping(Node):
-    """A map. `entries` go from the text of a key to the key as it stands, and the value."""
+    """
+    A map.
 
-    __slots__ = ("entries", "flow")
+    Attributes:
+        entries: From the text of a key to the key as it stands, and the value.
+        flow: It is written between braces.
+        partial: Something in it could not be read: a key that is missed may have been there.
+    """
+
+    __slots__ = ("entries", "flow", "partial")
 
     def __init__(self, source: Source, index: int, flow: bool) -> None:
         super().__init__(source, index)
         self.flow = flow
         self.entries: dict[str, tuple[Scalar, Node]] = {}
+        self.partial = False
+
+
+def is_sound(node: Node) -> bool:
+    """Tell whether no fault has been reported at a value, nor anywhere in it."""
+    if node.broken:
+        return False
+    if isinstance(node, Mapping):
+        return not node.partial and all(is_sound(value) for _, value in node.entries.values())
+    return not isinstance(node, Sequence) or all(is_sound(item) for item in node)
 
 
 def kind_of(node: Node) -> str:

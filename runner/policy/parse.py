@@ -16,14 +16,20 @@ from runner.policy.books import Books, read_books
 from runner.policy.codes import Code
 from runner.policy.faults import Faults, Finding, Refusal, shown
 from runner.policy.includes import Book, Library, read_defaults
-from runner.policy.language import POLICY, SESSION
+from runner.policy.language import POLICY, SCHEDULE, SESSION
 from runner.policy.model import Policy, Schedule, Session
 from runner.policy.nodes import Mapping as MapNode
 from runner.policy.nodes import Node, Scalar
-from runner.policy.reader import Reader, Record
+from runner.policy.reader import Reader
+from runner.policy.record import Record
 from runner.policy.scalars import parse_name, parse_text, parse_zone
 from runner.policy.schedules import CheckCron, Defaults, Names, ScheduleReader, read_fields
-from runner.policy.sessions import SessionReader, check_previous_names
+from runner.policy.sessions import (
+    Accounts,
+    SessionReader,
+    check_previous_names,
+    has_sound_limits,
+)
 from runner.policy.source import MAX_BYTES, Document, read
 
 Lint = Callable[[Policy], Iterable[Finding]]
@@ -204,30 +210,43 @@ class _Loader:
             return None
         fields.read("version", _parse_version, "1")
         name = fields.read("name", parse_name, "")
-        included = self.library.included(fields, self.path)
-        defaults = self._defaults(fields.get("defaults"), included)
-        books = read_books(self.reader, fields.fields, [book.books for book in included])
+        included, whole = self.library.included(fields, self.path)
+        defaults = self._defaults(fields, included, whole=whole)
+        shared = [book.books for book in included]
+        books = read_books(self.reader, fields, shared, whole=whole)
         self.written |= _declared(books)
         accounts = read_accounts(self.reader, fields, books, self.settings, self._remember)
         zone = defaults.zone or "UTC"
         sessions: dict[str, Session] = {}
-        for key, _, node in self.reader.named(fields.get("sessions")):
-            record = self.reader.record(node, SESSION, defaults.fields)
+        doubtful: set[str] = set()
+        known = Accounts(accounts, fields.declared("accounts"))
+        for key, _, node in self.reader.named(fields.get("sessions"), SESSION):
+            record = self.reader.record(node, SESSION, defaults)
             if record is not None:
                 _complete(record, defaults)
                 self._remember("sessions", key, record)
-                sessions[key] = SessionReader(record, name, accounts, books).read(key, zone)
+                sessions[key] = SessionReader(record, name, known, books).read(key, zone)
+                if not has_sound_limits(record):
+                    doubtful.add(key)
         chains = {account.name: account.chain for account in accounts.values()}
-        names = Names(name, sessions, chains, books, self._find, self.check_cron)
+        names = Names(
+            policy=name,
+            sessions=sessions,
+            declared=fields.declared("sessions"),
+            doubtful=doubtful,
+            chains=chains,
+            books=books,
+            find=self._find,
+            check_cron=self.check_cron,
+        )
         schedules: dict[str, Schedule] = {}
-        for key, _, node in self.reader.named(fields.get("schedules")):
+        for key, _, node in self.reader.named(fields.get("schedules"), SCHEDULE):
             record = read_fields(self.reader, node, defaults)
             if record is not None:
                 self._remember("schedules", key, record)
-                schedules[key] = ScheduleReader(record, names).read(key)
+                schedules[key] = ScheduleReader(record, names, defaults).read(key)
         for section in ("session", "schedule"):
             check_previous_names(self.reader, fields.get(section + "s"), section)
-        self._warn_unused(fields, sessions, schedules)
         place = fields.get("name")
         policy = Policy(
             name=name,
@@ -243,6 +262,8 @@ class _Loader:
             groups=books.groups,
             written=self.written,
         )
+        if not self.faults.errors:
+            self._warn_unused(fields, sessions, schedules)
         if self.lint is not None and not self.faults.errors:
             self._warn_idle_contacts(fields, books)
             for found in self.lint(policy):
@@ -256,14 +277,18 @@ class _Loader:
     def _find(self, text: str, endings: tuple[str, ...]) -> Neighbour:
         return self.library.shelf.find(self.path, text, endings)
 
-    def _defaults(self, node: Node | None, included: Sequence[Book]) -> Defaults:
+    def _defaults(self, fields: Record, included: Sequence[Book], *, whole: bool) -> Defaults:
         """Read `defaults`; what the policy writes itself wins over its books."""
+        given = [*(book.defaults for book in included), read_defaults(self.reader, fields)]
         found: dict[str, Node] = {}
-        for book in included:
-            found |= book.defaults
-        found |= read_defaults(self.reader, node)
+        meant: set[str] = set()
+        for one in given:
+            found |= one.fields
+            meant |= one.meant
+            whole &= one.whole
         zone = found.get("timezone")
-        return Defaults(found, None if zone is None else self.reader.read(zone, parse_zone, None))
+        known = None if zone is None else self.reader.read(zone, parse_zone, None)
+        return Defaults(found, known, frozenset(meant), whole)
 
     def _warn_unused(
         self, fields: Record, sessions: dict[str, Session], schedules: dict[str, Schedule]

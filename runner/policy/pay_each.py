@@ -14,7 +14,8 @@ from runner.policy.codes import Code
 from runner.policy.faults import did_you_mean, shown
 from runner.policy.language import COLUMNS
 from runner.policy.nodes import Node, Scalar
-from runner.policy.reader import Reader, Record
+from runner.policy.reader import Reader
+from runner.policy.record import Record
 from runner.policy.scalars import parse_text
 from runner.policy.table import Table, read_table
 

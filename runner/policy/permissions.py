@@ -37,7 +37,7 @@ from runner.frozen import frozen
 from runner.policy.books import Books
 from runner.policy.codes import Code
 from runner.policy.faults import Refusal, did_you_mean, shown
-from runner.policy.language import FUNCTIONS, FUNCTIONS_ON_CONTRACT
+from runner.policy.language import FUNCTIONS, FUNCTIONS_ON_CONTRACT, PERMISSION
 from runner.policy.nodes import Mapping, Node, Scalar, Sequence
 from runner.policy.reader import Reader
 
@@ -77,7 +77,7 @@ class PermissionsReader:
         self.chain = chain
 
     def read(
-        self, sequence: Sequence, *, accept_risk: str | None
+        self, sequence: Sequence, *, risk_accepted: bool
     ) -> tuple[tuple[Permission, ...], tuple[Mark, ...]]:
         """Return the permissions and, in the same order, where each is written."""
         if not sequence.items:
@@ -86,7 +86,7 @@ class PermissionsReader:
         before = len(self.reader.faults.errors)
         placed = [found for item in sequence if (found := self._item(item)) is not None]
         for place, each in enumerate(placed):
-            self._check(each, placed[:place], accept_risk)
+            self._check(each, placed[:place], risk_accepted=risk_accepted)
         calling = any(not isinstance(each.permission, _LIMITING) for each in placed)
         if placed and not calling and len(self.reader.faults.errors) == before:
             what = "these permissions limit the key, but none lets it call anything"
@@ -106,19 +106,22 @@ class PermissionsReader:
                 hint = did_you_mean(word, [*self._kinds, "root"], "permissions")
                 if word in self._kinds:
                     hint = f"write `- {word}: …`"
+                elif word == "derive":
+                    hint = "write `permissions: derive`, without brackets"
                 what = f"{shown(word)} is not a permission"
                 self.reader.fault(Code.BAD_PERMISSION, what, item, hint)
             return None
-        mapping = self.reader.mapping(item)
+        mapping = self.reader.mapping(item, PERMISSION)
         if mapping is None:
             return None
         entries = list(mapping.entries.items())
-        if len(entries) != 1:
+        if len(entries) != 1 and not mapping.partial:
             at = entries[1][1][0] if entries else mapping
             hint = "begin each permission with its own `- `"
-            self.reader.fault(Code.BAD_PERMISSION, "one permission an item", at, hint)
-            if not entries:
-                return None
+            if not entries or entries[0][0] in self._kinds:
+                self.reader.fault(Code.BAD_PERMISSION, "one permission an item", at, hint)
+        if not entries:
+            return None
         kind, (key, value) = entries[0]
         read = self._kinds.get(kind)
         if read is None:
@@ -128,6 +131,7 @@ class PermissionsReader:
             what = f"{shown(kind)} is not a permission"
             self.reader.fault(Code.BAD_PERMISSION, what, key, hint)
             return None
+        value.home = PERMISSION
         permission = read(self, value)
         return None if permission is None else _Placed(permission, value)
 
@@ -209,7 +213,7 @@ class PermissionsReader:
         chain = self.chain
         return self.reader.read(node, lambda text: self.books.address(text, chain), ZERO_ADDRESS)
 
-    def _check(self, placed: _Placed, earlier: list[_Placed], accept_risk: str | None) -> None:
+    def _check(self, placed: _Placed, earlier: list[_Placed], *, risk_accepted: bool) -> None:
         permission, node = placed.permission, placed.node
         others = [each.permission for each in earlier]
         if others and (isinstance(permission, Root) or any(isinstance(o, Root) for o in others)):
@@ -220,11 +224,11 @@ class PermissionsReader:
             what = f"`{permission.kind}` stands twice for the same thing"
             hint = "write one, with the sum or with all functions"
             self.reader.fault(Code.PERMISSION_TWICE, what, node, hint)
-        if accept_risk is None and _risky(permission):
+        if not risk_accepted and _risky(permission):
             what = f"`{permission.kind}` lets the key do more than it says, even widen itself"
             hint = 'if it must be, add `accept_risk: "the reason"` to the session'
             self.reader.fault(Code.RISK_NOT_ACCEPTED, what, node, hint)
-        elif isinstance(permission, Root):
+        elif isinstance(permission, Root) and not others:
             what = "`root` lets a thief of the session key take everything"
             hint = "use `permissions: derive`"
             self.reader.faults.warn(Code.ROOT_GRANTED, what, node, hint)

@@ -57,6 +57,7 @@ from runner.policy.model import (
     Token,
     TopUp,
 )
+from runner.policy.nodes import NULLS
 from runner.policy.scalars import CHAIN_NAMES
 
 Tree = dict[str, Any]
@@ -409,7 +410,7 @@ def _flow(value: Any) -> str:
 
 def _scalar(text: str) -> str:
     """Return a text as YAML: plain where nothing could be misread, else between quotes."""
-    if _PLAIN.fullmatch(text):
+    if _PLAIN.fullmatch(text) and text not in NULLS:
         return text
     # A literal `${` has no spelling of its own; a variable that falls back to `$` stands in.
     return '"' + "".join(map(_escaped, text.replace("${", "${DOLLAR:-$}{"))) + '"'

@@ -2,7 +2,9 @@
 Reading fields: a node and what it should be → a value, or a fault and a stand-in.
 
 Reading never stops at a fault. A stand-in keeps the program going, so that everything else that
-is wrong comes out too; a policy with faults is never handed on.
+is wrong comes out too; a policy with faults is never handed on. What only follows from a fault is
+not reported: a key that is missed because it is misspelt, a name from a section that could not be
+read.
 """
 
 from __future__ import annotations
@@ -14,17 +16,21 @@ from typing import TypeVar
 from runner.errors import Mark
 from runner.policy import unsupported
 from runner.policy.codes import Code
-from runner.policy.faults import Faults, Refusal, did_you_mean, listed, meant, shown
+from runner.policy.faults import Faults, Moot, Refusal, shown
 from runner.policy.language import LEVELS, Level
-from runner.policy.nodes import CELL, Node, Scalar, Sequence, kind_of
+from runner.policy.mending import quoted, with_line
+from runner.policy.nodes import CELL, NULLS, Node, Scalar, Sequence, kind_of
 from runner.policy.nodes import Mapping as MapNode
-from runner.policy.scalars import parse_name
+from runner.policy.record import Record
+from runner.policy.scalars import parse_name, parse_text
 from runner.policy.secrets import find_secret
-from runner.policy.traps import line_with, quoted
+from runner.policy.variables import expand, is_disclosed, otherwise
 
 T = TypeVar("T")
 
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+_MANY = 2  # unknown keys that tell of another level
+_COMMENT = re.compile(r"[ \t]+(#[^\n\r]*)")
+_HASH = re.compile(r"[ \t]+#\S")
 
 
 class Reader:
@@ -46,10 +52,14 @@ class Reader:
         self.faults = faults
         self.environment = environment
         self.levels = levels
+        self.misplaced: set[str] = set()
+        """Levels of which a map was found where another belongs."""
 
     def fault(self, code: Code, what: str, at: Node | Mark, hint: str | None = None) -> None:
         """Keep an error."""
         self.faults.add(code, what, at, hint)
+
+    # ── values ────────────────────────────────────────────────────────────────────────────────
 
     def read(self, node: Node, parse: Callable[[str], T], instead: T, *, hex64: bool = False) -> T:
         """
@@ -57,106 +67,192 @@ class Reader:
 
         Args:
             node: The value.
-            parse: Turns its text into a value, or raises `Refusal`.
+            parse: Turns its text into a value, or raises `Refusal`; `Moot` if it cannot tell,
+                because of a fault that has been reported.
             instead: What to go on with after a fault.
             hex64: Whether 64 hex digits are fine here.
         """
+        if isinstance(node, Scalar) and node.tail:
+            self._report_tail(node, free=parse is parse_text)
         text = self.text(node, hex64=hex64)
         if text is None:
             return instead
         try:
             return parse(text)
+        except Moot:
+            return instead
         except Refusal as refusal:
-            if isinstance(node, Scalar) and text != node.text:
-                refusal = self._without_value(refusal, node)
-            self.faults.refuse(refusal, node)
+            self.faults.refuse(self._told(refusal, node, text), node)
+            node.broken = True
             return instead
 
     def text(self, node: Node, *, hex64: bool = False) -> str | None:
         """Return the text of a scalar that must be there, variables replaced; None on a fault."""
         if not isinstance(node, Scalar):
-            # A value of braces that reads as a map is most often an unquoted variable.
+            from runner.policy.advice import for_value  # noqa: PLC0415 (only messages need it)
+
             what = f"{_called(node)} takes one value, not {kind_of(node)}"
-            self.fault(Code.WRONG_TYPE, what, node, "write a plain value")
+            self.fault(Code.WRONG_TYPE, what, node, for_value(node))
+            node.broken = True
             return None
-        if node.broken:
-            return None
-        if node.empty:
-            self.no_value(node)
+        if self._is_nothing(node):
             return None
         text = node.text
         if "${" in text and node.style != CELL:
-            expanded = self._expanded(node)
-            if expanded is None:
+            try:
+                text = expand(text, self.environment)
+            except Refusal as refusal:
+                self.faults.refuse(refusal, node)
+                node.broken = True
                 return None
-            text = expanded
         elif not node.source.suspicious:
             return text
         return None if self._is_secret(text, node, hex64=hex64) else text
 
-    def no_value(self, node: Scalar) -> None:
-        """Report a key without value, or one whose value became a comment."""
-        source = node.source
-        match = re.compile(r":?[ \t]+(#[^\n]*)").match(source.text, node.index)
-        key = node.key
-        called = _called(node)
-        if match and key is not None:
-            comment = match[1].rstrip("\r")
-            at = Scalar(source, match.start(1), comment)
-            what = f"{called} has no value: {shown(comment)} is read as a comment"
-            hint = "write " + line_with(at, at.index + len(comment), quoted(comment))
-            self.fault(Code.SWALLOWED_BY_COMMENT, what, at, hint + ", if it is none")
+    def _told(self, refusal: Refusal, node: Node, text: str) -> Refusal:
+        """Complete what a reader of plain values says by what only the file shows."""
+        if not isinstance(node, Scalar):
+            return refusal
+        if text != node.text and not is_disclosed(node.text, self.environment):
+            # What comes from the environment may be anything, a password too.
+            from runner.policy.catalogue import CATALOGUE  # noqa: PLC0415 (only messages need it)
+
+            title = CATALOGUE[refusal.code].title
+            what = f"the value of {shown(node.text)} is refused: {title}"
+            hint = "values from the environment are not shown; look at the variable"
+            return Refusal(refusal.code, what, hint)
+        told = otherwise(text) or refusal.hint
+        if node.style is None and _HASH.match(node.source.text, node.index + len(node.text)):
+            told = f"{told}; what follows ` #` is a comment: if it is none, quote the value"
+        return Refusal(refusal.code, refusal.what, told)
+
+    def _report_tail(self, node: Scalar, *, free: bool) -> None:
+        """Report what a comma parted from a value, where that is no key."""
+        first, last = node.tail[0], node.tail[-1]
+        if free:
+            end = last.index + len(last.text)
+            whole = " ".join(node.source.text[node.index : end].split())
+            what = f"the comma of {shown(whole)} ends the value here"
+            hint = f"write {with_line(node.source, node.index, end, quoted(whole))}"
+            self.fault(Code.VALUE_GOES_ON, what, node, hint)
+            node.broken = True
         else:
-            what = f"{called} has no value"
-            self.fault(Code.NO_VALUE, what, key or node, "write one, or delete the key")
+            what = f"{shown(first.text)} has no value: the comma before it makes it a key"
+            self.fault(Code.NO_VALUE, what, first, "write its value, or delete it")
+        node.tail = ()
+
+    # ── nothing ───────────────────────────────────────────────────────────────────────────────
+
+    def _is_nothing(self, node: Node, wanted: str = "one") -> bool:
+        """Report a key without value; tell if it is one. `null` is a value to nobody here."""
+        if not isinstance(node, Scalar) or node.broken:
+            return node.broken
+        if node.empty:
+            self._no_value(node, wanted)
+            return True
+        if node.style is None and node.text in NULLS:
+            what = f"{_called(node)} is {shown(node.text)}, which is no value"
+            self.fault(Code.NO_VALUE, what, node, self._write_one(node, wanted))
+            node.broken = True
+            return True
+        return False
+
+    def _no_value(self, node: Scalar, wanted: str) -> None:
+        from runner.policy.advice import is_free_text  # noqa: PLC0415 (only messages need it)
+
+        called, place = _called(node), _behind(node)
+        match = _COMMENT.match(node.source.text, place)
+        if match is not None:
+            comment = match[1]
+            at = Scalar(node.source, match.start(1), comment)
+            instead = comment.lstrip("# ") or comment
+            if is_free_text(node) or node.key is None:
+                instead = quoted(comment)
+            end = at.index + len(comment)
+            mended = with_line(node.source, at.index, end, instead)
+            what = f"{called} has no value: {shown(comment)} is read as a comment"
+            hint = f"write {mended}, if it is none"
+            self.fault(Code.SWALLOWED_BY_COMMENT, what, at, hint)
+        else:
+            at = node.key or Scalar(node.source, max(0, place - 1), "")
+            self.fault(Code.NO_VALUE, f"{called} has no value", at, self._write_one(node, wanted))
         node.broken = True
 
-    def mapping(self, node: Node) -> MapNode | None:
-        """Return a node that must be a map; None on a fault."""
+    def _write_one(self, node: Node, wanted: str) -> str:
+        from runner.policy.advice import example_of, key_of  # noqa: PLC0415 (only messages)
+
+        example, key = example_of(node), key_of(node)
+        hint = f"write {wanted}" + (f", as {example}" if example else "")
+        if node.key is not None and (key is None or not key.required):
+            hint += ", or delete the key"
+        return hint
+
+    # ── lists and maps ────────────────────────────────────────────────────────────────────────
+
+    def mapping(self, node: Node, level: Level | None = None) -> MapNode | None:
+        """Return a node that must be a map, with the keys of a level; None on a fault."""
         if isinstance(node, MapNode):
-            return node
-        self._not_a(node, "a map of keys and values")
+            return None if node.broken else node
+        if not self._is_nothing(node, "its keys below it"):
+            from runner.policy.advice import for_map  # noqa: PLC0415 (only messages need it)
+
+            what = f"{_called(node)} takes a map of keys and values, not {kind_of(node)}"
+            self.fault(Code.WRONG_TYPE, what, node, for_map(node, level))
+            node.broken = True
         return None
 
     def sequence(self, node: Node) -> Sequence | None:
         """Return a node that must be a list; None on a fault."""
         if isinstance(node, Sequence):
             return node
-        self._not_a(node, "a list")
+        if not self._is_nothing(node, "a list"):
+            from runner.policy.advice import for_list  # noqa: PLC0415 (only messages need it)
+
+            what = f"{_called(node)} takes a list, not {kind_of(node)}"
+            self.fault(Code.WRONG_TYPE, what, node, for_list(node))
+            node.broken = True
         return None
 
-    def _not_a(self, node: Node, wanted: str) -> None:
-        if isinstance(node, Scalar) and node.empty:
-            self.no_value(node)
-            return
-        hint = "indent its keys below it" if wanted.startswith("a map") else None
-        if isinstance(node, Scalar) and wanted == "a list":
-            hint = f"write [{node.text[:60]}]"
-        what = f"{_called(node)} takes {wanted}, not {kind_of(node)}"
-        self.fault(Code.WRONG_TYPE, what, node, hint)
-        node.broken = True
-
-    def named(self, node: Node | None, *, names: bool = True) -> Iterator[tuple[str, Scalar, Node]]:
+    def named(
+        self, node: Node | None, level: Level | None = None, *, names: bool = True
+    ) -> Iterator[tuple[str, Scalar, Node]]:
         """
         Go through a map whose keys are names that the user chose.
 
         Args:
             node: The map; None for a key that was not written.
+            level: What stands below each name, if that is a map.
             names: Whether the keys must be names (else they are checked by the caller).
         """
         if node is None or (mapping := self.mapping(node)) is None:
             return
+        hollow: Scalar | None = None
         for text, (key, value) in mapping.entries.items():
-            if key.source.suspicious and self._is_secret(text, key):
+            if self._is_unreadable(key):
+                mapping.partial = True
                 continue
-            if self._variable_in(key):
+            if level is not None and self._stands_out(hollow, key, value, level):
+                continue
+            if mapping.flow and self._is_run_together(key, value):
                 continue
             if names:
                 try:
                     parse_name(text)
                 except Refusal as refusal:
                     self.faults.refuse(refusal, key)
+                    mapping.partial = True
+            hollow = _hollow(value)
             yield text, key, value
+
+    def _is_run_together(self, key: Scalar, value: Node) -> bool:
+        if not (isinstance(value, Scalar) and value.empty):
+            return False
+        from runner.policy.advice import run_together  # noqa: PLC0415 (only messages need it)
+
+        found = run_together(key, value)
+        if found is not None:
+            self.fault(Code.NOT_YAML, found.what, key, found.hint)
+        return found is not None
 
     def record(self, node: Node, level: Level, given: Container[str] = ()) -> Record | None:
         """
@@ -165,35 +261,86 @@ class Reader:
         Args:
             given: Keys that have a value elsewhere, in `defaults`.
         """
-        mapping = self.mapping(node)
-        if mapping is None:
+        mapping = self.mapping(node, level)
+        if mapping is None or self._is_of_another(mapping, level):
             return None
-        fields: dict[str, Node] = {}
-        known = level.keys
+        record = Record(self, mapping, level)
+        hollow: Scalar | None = None
         for text, (key, value) in mapping.entries.items():
-            if text not in known:
-                self._unknown_key(text, key, level)
-            else:
-                fields[text] = value
+            value.home = level
+            known = level.keys.get(text)
+            if known is not None:
+                record.fields[text] = value
                 self.warn_if_unsupported(level.name, text, key)
+                hollow = _hollow(value) if "map" in known.type or "list" in known.type else None
+            else:
+                self._unknown_key(record, key, value, hollow)
         for name in level.required:
-            if name not in fields and name not in given:
-                self.missing(name, mapping, level.article)
-        return Record(self, mapping, fields)
+            if name not in record.fields and name not in given:
+                record.missing(name)
+        return record
 
-    def missing(self, name: str, mapping: MapNode, article: str) -> None:
-        """Report a key that is not there, at the key of the map it belongs to."""
-        if name in mapping.entries:
+    def _stands_out(self, hollow: Scalar | None, key: Scalar, value: Node, level: Level) -> bool:
+        """Report a key of a level that stands among the names of its maps; tell if it does."""
+        if key.text not in level.keys:
+            return False
+        if self._beside(hollow, key):
+            return True
+        if isinstance(value, MapNode) and any(text in level.keys for text in value.entries):
+            return False
+        what = f"{shown(key.text)} is a key of {level.article}, and stands where its name belongs"
+        self.fault(Code.UNKNOWN_KEY, what, key, "indent it below the name")
+        return True
+
+    def _is_of_another(self, mapping: MapNode, level: Level) -> bool:
+        """Report a map whose keys are those of another level; tell if it is one."""
+        strange = [text for text in mapping.entries if text not in level.keys]
+        if len(strange) < _MANY or 2 * len(strange) <= len(mapping.entries):
+            return False
+        other = next(
+            (each for each in self.levels.values() if mapping.entries.keys() <= each.keys.keys()),
+            None,
+        )
+        if other is None:
+            return False
+        self.misplaced.add(other.name)
+        at = mapping.key or mapping
+        called = shown(mapping.key.text) if mapping.key is not None else "this item"
+        what = (
+            f"{called} stands where {level.article} belongs; its keys are those of {other.article}"
+        )
+        hint = "look at the indentation, and whether a line above it is missing"
+        self.fault(Code.UNKNOWN_KEY, what, at, hint)
+        mapping.broken = True
+        return True
+
+    def _beside(self, hollow: Scalar | None, key: Scalar) -> bool:
+        """Report, once, keys beside one without value that belong below it; tell if so."""
+        if hollow is None or hollow.key is None:
+            return False
+        if not hollow.broken:
+            above = shown(hollow.key.text)
+            what = f"{shown(key.text)} stands beside {above}, which has no value"
+            hint = f"indent it, and the lines that belong to it, below {above}"
+            self.fault(Code.UNKNOWN_KEY, what, key, hint)
+            hollow.broken = True
+        return True
+
+    def _unknown_key(self, record: Record, key: Scalar, value: Node, hollow: Scalar | None) -> None:
+        if self.faults.full:
             return
-        where = mapping.key or mapping
-        called = f"{article} {shown(mapping.key.text)}" if mapping.key else article
-        at: Node | Mark = where if where.index or mapping.key else mapping.source.mark(0)
-        if mapping.key is None and article == "a policy":
-            at = mapping.source.mark(0)
-        homes = [level for level in self.levels.values() if name in level.keys]
-        homes.sort(key=lambda level: level.article != article)
-        hint = f"add `{name}: …`" + (f": {homes[0].keys[name].gist}" if homes else "")
-        self.fault(Code.MISSING_KEY, f"{called} lacks the key `{name}`", at, hint)
+        if self._is_unreadable(key):
+            record.mapping.partial = True
+            return
+        from runner.policy.advice import unknown_key  # noqa: PLC0415 (only messages need it)
+
+        found = unknown_key(key, value, record.level, self.levels)
+        record.strays.add(key.text)
+        if found.meant is not None:
+            record.meant.add(found.meant)
+        elif self._beside(hollow, key):
+            return
+        self.fault(found.code, found.what, key, found.hint)
 
     def warn_if_unsupported(self, level: str, key: str, at: Node) -> None:
         """Warn of a key that is read and not carried out yet."""
@@ -206,20 +353,10 @@ class Reader:
         hint = "`runner up` refuses to start with it: it would only seem to be obeyed"
         self.faults.warn(Code.NOT_SUPPORTED_YET, what, at, hint)
 
-    def _unknown_key(self, text: str, key: Scalar, level: Level) -> None:
-        if key.broken or self._is_secret(text, key) or self._variable_in(key):
-            return
-        if text.count("(") != text.count(")"):
-            hint = 'quote the signature, as in function: "transfer(address,uint256)"'
-            self.fault(Code.SIGNATURE_CUT, f"{shown(text)} is half a signature", key, hint)
-            return
-        homes = [other.article for other in self.levels.values() if text in other.keys]
-        hint = did_you_mean(text, level.keys, f"keys of {level.article}")
-        if homes and meant(text, level.keys) is None:
-            hint = f"it is a key of {' and of '.join(homes)}"
-        self.fault(Code.UNKNOWN_KEY, f"{level.article} has no key {shown(text)}", key, hint)
-
-    def _variable_in(self, key: Scalar) -> bool:
+    def _is_unreadable(self, key: Scalar) -> bool:
+        """Tell whether nothing can be said about a key but what has been or is now reported."""
+        if key.broken or self._is_secret(key.text, key):
+            return True
         if "${" not in key.text:
             return False
         what = f"{shown(key.text)}: variables stand in values only"
@@ -227,6 +364,8 @@ class Reader:
         return True
 
     def _is_secret(self, text: str, node: Scalar, *, hex64: bool = False) -> bool:
+        if text is node.text and not node.source.suspicious:
+            return False
         kind = find_secret(text, hex64=not hex64)
         if kind is None:
             return False
@@ -235,80 +374,20 @@ class Reader:
         node.broken = True
         return True
 
-    def _expanded(self, node: Scalar) -> str | None:
-        """Replace `${NAME}` and `${NAME:-default}`; None and a fault if one cannot be."""
-        text = node.text
-        if len(_VARIABLE.findall(text)) != text.count("${"):
-            what = f"{shown(text)} is not a variable as they are written here"
-            hint = "write ${NAME} or ${NAME:-default}"
-            self.fault(Code.BAD_VARIABLE, what, node, hint)
-            return None
-        unset = [
-            name
-            for name, default in _VARIABLE.findall(text)
-            if name not in self.environment and f"${{{name}:-" not in text
-        ]
-        if unset:
-            close = meant(unset[0], self.environment)
-            hint = f"set it, or write ${{{unset[0]}:-default}}"
-            if close is not None:
-                hint += f"; did you mean `{close}`?"
-            what = f"the variable {listed(f'`{name}`' for name in unset)} is not set"
-            self.fault(Code.UNSET_VARIABLE, what, node, hint)
-            return None
-        expanded = _VARIABLE.sub(self._value, text)
-        if not expanded:
-            self.fault(Code.NO_VALUE, f"the value of {shown(text)} is empty", node, "set it")
-            return None
-        return expanded
 
-    def _value(self, match: re.Match[str]) -> str:
-        value = self.environment.get(match[1], "")
-        return value or (match[2] or "")
-
-    def _without_value(self, refusal: Refusal, node: Scalar) -> Refusal:
-        # What comes from the environment may be anything, a password too: it is not repeated.
-        from runner.policy.catalogue import CATALOGUE  # noqa: PLC0415 (only messages need it)
-
-        title = CATALOGUE[refusal.code].title
-        what = f"the value of {shown(node.text)} is refused: {title}"
-        hint = "values from the environment are not shown; look at the variable"
-        return Refusal(refusal.code, what, hint)
+def _hollow(value: Node) -> Scalar | None:
+    """Return a value that is not there, and not to be told of already."""
+    hollow = isinstance(value, Scalar) and value.empty and not value.broken
+    return value if hollow and isinstance(value, Scalar) else None
 
 
-class Record:
-    """The fields of one map."""
-
-    __slots__ = ("fields", "mapping", "reader")
-
-    def __init__(self, reader: Reader, mapping: MapNode, fields: dict[str, Node]) -> None:
-        self.reader = reader
-        self.mapping = mapping
-        self.fields = fields
-
-    def __contains__(self, name: str) -> bool:
-        return name in self.fields
-
-    def get(self, name: str) -> Node | None:
-        """Return the value of a key, or None if it was not written."""
-        return self.fields.get(name)
-
-    def read(self, name: str, parse: Callable[[str], T], default: T, *, hex64: bool = False) -> T:
-        """Read a scalar, or return the default if the key was not written or has a fault."""
-        node = self.fields.get(name)
-        if node is None:
-            return default
-        return self.reader.read(node, parse, default, hex64=hex64)
-
-    @property
-    def place(self) -> Node:
-        """Where the map is named: its key, else itself."""
-        return self.mapping.key or self.mapping
-
-    @property
-    def mark(self) -> Mark:
-        """Where the map is named."""
-        return self.place.mark
+def _behind(node: Scalar) -> int:
+    """Return where the value of a key, or of an item, should begin."""
+    key, text = node.key, node.source.text
+    if key is None:
+        return node.index
+    colon = text.find(":", key.index + len(key.text))
+    return node.index if colon < 0 or colon > node.index else colon + 1
 
 
 def _called(node: Node) -> str:

@@ -31,6 +31,22 @@ _LONG_UNITS = {
     "d": ("day", "days"),
     "w": ("week", "weeks"),
 }
+_CALENDAR = 'no duration: a day of the calendar is a cron: "0 9 1 * *" is the first of each month'
+_PERIODS = {
+    "hourly": "1h",
+    "daily": "1d",
+    "weekly": "1w",
+    "fortnightly": "2w",
+    "biweekly": "2w",
+    "hour": "1h",
+    "day": "1d",
+    "week": "1w",
+    **dict.fromkeys(("month", "monthly", "year", "yearly", "annually", "quarterly"), _CALENDAR),
+    **dict.fromkeys(
+        ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "weekdays"),
+        'a weekday is a cron: "0 9 * * MON"',
+    ),
+}
 _PERCENTAGE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s?%")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _INSTANT = re.compile(
@@ -57,7 +73,8 @@ def parse_duration(text: str) -> timedelta:
     if seconds == 0:
         raise Refusal(Code.OUT_OF_RANGE, f"{shown(text)} is no time at all", "write 1s or more")
     if seconds > _LONGEST.total_seconds():
-        raise Refusal(Code.OUT_OF_RANGE, f"{shown(text)} is longer than a hundred years")
+        what = f"{shown(text)} is longer than a hundred years"
+        raise Refusal(Code.OUT_OF_RANGE, what, "write what is meant; look at the unit")
     return timedelta(seconds=seconds)
 
 
@@ -69,27 +86,45 @@ def parse_duration_or_zero(text: str) -> timedelta:
 def _refuse_duration(text: str) -> NoReturn:
     what = f"{shown(text)} is not a duration"
     hint = "write an integer and one of s m h d w: 90s, 15m, 12h, 45d, 2w"
-    if re.fullmatch(r"[0-9_]+", text):
+    if re.fullmatch(r"[0-9_]*[1-9][0-9_]*", text):
         what = f"{shown(text)} has no unit of time"
         hint = f"write {text}s, {text}m, {text}h, {text}d or {text}w"
-    elif match := re.fullmatch(r"([0-9]+)\s*([A-Za-z]+)", text):
-        word = match[2].lower()
-        for unit, words in _LONG_UNITS.items():
-            if word in words or (word == unit and unit != "m"):
-                hint = f"write {match[1]}{unit}"
-        if word in ("m", "mo", "mon", "month", "months", "y", "year", "years") and match[2] != "m":
-            hint = "months and years differ in length: write days, as 30d or 365d"
-        elif match[2] == "m":
-            hint = f"write {match[1]}m"
-    elif re.fullmatch(r"(?:[0-9]+[smhdw]\s*){2,}", text):
+    elif re.fullmatch(r"0+", text):
+        what, hint = f"{shown(text)} is no time at all", "write 1s or more"
+    elif re.match(r"[-+]", text):
+        hint = f"durations have no sign: write {text.lstrip('+-')}"
+    raise Refusal(Code.NOT_A_DURATION, what, _duration_meant(text) or hint)
+
+
+def _duration_meant(text: str) -> str | None:
+    """Return the hint for a duration in words, in several units or parts of one, or ISO 8601."""
+    if text.casefold() in _PERIODS:
+        return f"write {_PERIODS[text.casefold()]}"
+    if match := re.fullmatch(r"(?i)P(?:([0-9]+)([DW])|T([0-9]+)([HMS]))", text):
+        return f"write {match[1] or match[3]}{(match[2] or match[4]).lower()}"
+    if match := re.fullmatch(r"([0-9]+)\s*([A-Za-z]+)", text):
+        return _unit_meant(match[1], match[2])
+    if re.fullmatch(r"(?:[0-9]+[smhdw]\s*){2,}", text):
         parts = re.findall(r"([0-9]+)([smhdw])", text)
         total = sum(int(number[:9]) * _UNITS[unit] for number, unit in parts)
-        hint = f"write it in one unit: {_in_one_unit(total)}"
-    elif match := re.fullmatch(r"([0-9]{1,6})\.([0-9]{1,6})([smhdw])", text):
+        return f"write it in one unit: {_in_one_unit(total)}"
+    if match := re.fullmatch(r"([0-9]{1,6})\.([0-9]{1,6})([smhdw])", text):
         seconds = Decimal(f"{match[1]}.{match[2]}") * _UNITS[match[3]]
         if seconds == seconds.to_integral_value():
-            hint = f"write it as an integer: {_in_one_unit(int(seconds))}"
-    raise Refusal(Code.NOT_A_DURATION, what, hint)
+            return f"write it as an integer: {_in_one_unit(int(seconds))}"
+    return None
+
+
+def _unit_meant(number: str, word: str) -> str | None:
+    folded = word.lower()
+    if word == "m":
+        return f"write {number}m"
+    if folded in ("m", "mo", "mon", "month", "months", "y", "year", "years"):
+        return "months and years differ in length: write days, as 30d or 365d"
+    for unit, words in _LONG_UNITS.items():
+        if folded in words or folded == unit:
+            return f"write {number}{unit}"
+    return None
 
 
 def _in_one_unit(seconds: int) -> str:
@@ -101,10 +136,16 @@ def parse_percentage(text: str) -> Decimal:
     """Read `10%` as 0.1."""
     match = _PERCENTAGE.fullmatch(text)
     if match is None or len(text) > 20:
-        raise Refusal(Code.NOT_A_PERCENTAGE, f"{shown(text)} is not a percentage", "write 10%")
+        hint = "write digits and a percent sign, as 10%"
+        if re.fullmatch(r"0?\.[0-9]{1,6}", text):
+            hint = f"write {format(Decimal(text) * 100, 'f')}%"
+        elif re.fullmatch(r"[0-9]{1,4}", text):
+            hint = f"write {text}%"
+        raise Refusal(Code.NOT_A_PERCENTAGE, f"{shown(text)} is not a percentage", hint)
     fraction = Decimal(match[1]) / 100
     if fraction > 10:
-        raise Refusal(Code.OUT_OF_RANGE, f"{shown(text)} is more than 1000%")
+        what = f"{shown(text)} is more than 1000%"
+        raise Refusal(Code.OUT_OF_RANGE, what, "write up to 1000%; 10% is usual")
     return fraction
 
 
@@ -114,6 +155,8 @@ def parse_count(text: str) -> int:
         return parse_units(text, 0)
     except EncodingError:
         hint = "write it with digits, as 3"
+        if re.fullmatch(r"[0-9]{1,3}(?:[,.' ][0-9]{3})+", text):
+            hint = f"write {re.sub('[^0-9]', '_', text)}"
         raise Refusal(Code.NOT_A_NUMBER, f"{shown(text)} is not an integer", hint) from None
 
 
@@ -137,7 +180,8 @@ def parse_boolean(text: str) -> bool:
         return True
     if lower in ("false", "no", "off"):
         return False
-    raise Refusal(Code.NOT_A_BOOLEAN, f"{shown(text)} is neither true nor false", "write true")
+    hint = "write true or false"
+    raise Refusal(Code.NOT_A_BOOLEAN, f"{shown(text)} is neither true nor false", hint)
 
 
 def parse_name(text: str) -> str:
@@ -158,7 +202,7 @@ def choice(text: str, choices: tuple[str, ...]) -> str:
     if text in choices:
         return text
     close = meant(text, choices)
-    hint = f"write one of {listed(choices)}" + (f"; did you mean `{close}`?" if close else "")
+    hint = f"did you mean `{close}`?" if close else f"write one of {listed(choices)}"
     raise Refusal(Code.NOT_A_CHOICE, f"{shown(text)} is not one of {listed(choices)}", hint)
 
 
@@ -177,10 +221,13 @@ def parse_zone(text: str) -> str:
             pass
         else:
             return text
+    what = f"there is no time zone {shown(text)}"
+    if re.fullmatch(r"[A-Z]{2,5}", text):
+        hint = f"abbreviations as {text} are no zones: {hint}"
+        raise Refusal(Code.UNKNOWN_TIMEZONE, what, hint)
     names = available_timezones()
     close = meant(text, names) or meant(text, (name.rpartition("/")[2] for name in names))
     full = next((name for name in sorted(names) if close and name.endswith(close)), None)
-    what = f"there is no time zone {shown(text)}"
     raise Refusal(Code.UNKNOWN_TIMEZONE, what, f"did you mean `{full}`?" if full else hint)
 
 
@@ -203,7 +250,9 @@ def parse_instant(text: str, zone: str | None, gap: Gap, fold: Fold) -> datetime
         if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
             hint = f"a date has no instant; write {text}T00:00Z, or the time that is meant"
         elif re.search(r":[0-9]{2}\.[0-9]", text):
-            hint = "instants are whole seconds"
+            hint = "instants are whole seconds: leave the fraction out"
+        elif re.fullmatch(r"[0-9]{9,10}", text):
+            hint = f"write {datetime.fromtimestamp(int(text), UTC):%Y-%m-%dT%H:%M:%SZ}"
         raise Refusal(Code.NOT_AN_INSTANT, f"{shown(text)} is not a date with a time", hint)
     try:
         local = datetime.fromisoformat(match["local"].upper())
@@ -211,7 +260,8 @@ def parse_instant(text: str, zone: str | None, gap: Gap, fold: Fold) -> datetime
     except ValueError as error:
         raise Refusal(Code.NOT_AN_INSTANT, f"{shown(text)}: {error}", hint) from None
     if local.year not in YEARS:
-        raise Refusal(Code.OUT_OF_RANGE, f"{shown(text)} is not between 2000 and 2199")
+        what = f"{shown(text)} is not between 2000 and 2199"
+        raise Refusal(Code.OUT_OF_RANGE, what, "look at the year")
     if offset is not None:
         return local.replace(tzinfo=offset).astimezone(UTC)
     if zone is None:
@@ -225,9 +275,10 @@ def _offset(text: str | None) -> timezone | None:
         return None
     if text in "Zz":
         return UTC
-    delta = timedelta(hours=int(text[1:3]), minutes=int(text[-2:]))
-    if int(text[-2:]) > 59:
-        raise ValueError("an offset has at most 59 minutes")
+    hours, minutes = int(text[1:3]), int(text[-2:])
+    if hours > 23 or minutes > 59:
+        raise ValueError("an offset is at most 23:59")
+    delta = timedelta(hours=hours, minutes=minutes)
     return timezone(-delta if text[0] == "-" else delta)
 
 
@@ -268,6 +319,8 @@ def parse_hex(text: str) -> bytes:
     """Read bytes: `0x` and an even number of hex digits, perhaps none."""
     if not re.fullmatch(r"0x(?:[0-9a-fA-F]{2})*", text):
         hint = "write 0x and an even number of hex digits"
+        if re.fullmatch(r"0x[0-9a-fA-F]+", text):
+            hint = f"there are {len(text) - 2} digits, an odd number: two make a byte"
         raise Refusal(Code.NOT_HEX, f"{shown(text)} is not hex data", hint)
     return bytes.fromhex(text[2:])
 
@@ -301,7 +354,7 @@ def parse_chain(text: str) -> int:
         number = int(text.replace("_", ""))
         if 0 < number < 2**64:
             return number
-    hint = did_you_mean(text, CHAINS, "chains") + " A chain id is taken as well."
+    hint = did_you_mean(text, CHAINS, "chains") + "; an EIP-155 id is taken as well"
     raise Refusal(Code.UNKNOWN_CHAIN, f"there is no chain {shown(text)}", hint)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,13 +15,15 @@ from typing import Literal, Protocol, TypeVar, cast
 from runner.errors import EncodingError
 from runner.frozen import frozen
 from runner.policy.books import Books
+from runner.policy.call_kinds import KindsReader
 from runner.policy.calls import CALL_KEYS, CallsReader
 from runner.policy.codes import Code
 from runner.policy.conditions import RequirementsReader, read_blackouts
 from runner.policy.dates import DatesReader
-from runner.policy.faults import Refusal, did_you_mean, shown
+from runner.policy.faults import Moot, Refusal, did_you_mean, shown
 from runner.policy.language import SCHEDULE
 from runner.policy.model import (
+    Asset,
     At,
     Blackout,
     CatchUp,
@@ -42,7 +45,8 @@ from runner.policy.model import (
 )
 from runner.policy.nodes import Node
 from runner.policy.pay_each import Find
-from runner.policy.reader import Reader, Record
+from runner.policy.reader import Reader
+from runner.policy.record import Declared, Record
 from runner.policy.scalars import (
     between,
     choice,
@@ -54,7 +58,7 @@ from runner.policy.scalars import (
     parse_url,
     parse_zone,
 )
-from runner.policy.sessions import read_limits, read_names
+from runner.policy.sessions import has_sound_limits, read_limits, read_names
 
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -80,10 +84,23 @@ CheckCron = Callable[[str, DayMatch | None], CronFacts]
 
 @frozen
 class Defaults:
-    """What `defaults` says: nodes by key, for schedules and sessions that do not write them."""
+    """
+    What `defaults` says, for schedules and sessions that do not write it themselves.
+
+    Attributes:
+        fields: Nodes by key.
+        meant: Keys that misspelt ones were probably meant to be.
+        whole: All of it could be read.
+    """
 
     fields: Mapping[str, Node]
     zone: str | None
+    meant: AbstractSet[str] = frozenset()
+    whole: bool = True
+
+    def __contains__(self, key: object) -> bool:
+        """Tell whether a key has a default, or may have one."""
+        return key in self.fields or key in self.meant or not self.whole
 
 
 @frozen
@@ -91,10 +108,16 @@ class Names:
     """
     What the schedules of a policy may refer to: its sessions, the chain of each account, its
     books, files beside it; and how cron expressions are read.
+
+    Attributes:
+        declared: The names of sessions, whether they could be read or not.
+        doubtful: Sessions whose limits could not be read.
     """
 
     policy: str
     sessions: Mapping[str, Session]
+    declared: Declared
+    doubtful: AbstractSet[str]
     chains: Mapping[str, int]
     books: Books
     find: Find
@@ -104,16 +127,15 @@ class Names:
 class ScheduleReader:
     """Reads one schedule of a policy."""
 
-    def __init__(self, record: Record, names: Names) -> None:
+    def __init__(self, record: Record, names: Names, defaults: Defaults) -> None:
         """`record` holds its fields, defaults included."""
         self.record = record
         self.reader = record.reader
         self.policy = names.policy
-        self.sessions = names.sessions
+        self.names = names
         self.books = names.books
-        self.find = names.find
-        self.check_cron = names.check_cron
-        self.session = self.sessions.get(record.read("session", self._session, ""))
+        self.defaults = defaults
+        self.session = names.sessions.get(record.read("session", self._session, ""))
         chain = names.chains.get(self.session.account) if self.session is not None else None
         self.chain = chain or None
         self.zone = record.read("timezone", parse_zone, None)
@@ -127,7 +149,7 @@ class ScheduleReader:
         trigger, place = self._trigger()
         catch_up = self._word("catch_up", CatchUp, CatchUp.LATEST)
         window = record.read("catch_up_window", parse_duration, None)
-        if catch_up is CatchUp.ALL and "catch_up_window" not in record:
+        if catch_up is CatchUp.ALL and record.lacks("catch_up_window"):
             at = record.get("catch_up") or record.place
             what = "`catch_up: all` needs a `catch_up_window`"
             hint = "add `catch_up_window: 24h`: how late a payment may still be made"
@@ -194,9 +216,11 @@ class ScheduleReader:
         return read_blackouts(self.reader, node, self.any_zone, self._expression)
 
     def _session(self, text: str) -> str:
-        if text in self.sessions:
+        if text in self.names.sessions:
             return text
-        hint = did_you_mean(text, self.sessions, "sessions")
+        if self.names.declared.may_hold(text):
+            raise Moot
+        hint = did_you_mean(text, self.names.sessions, "sessions")
         raise Refusal(Code.UNKNOWN_SESSION, f"there is no session {shown(text)}", hint)
 
     def _word(self, key: str, words: type[Word], default: Word) -> Word:
@@ -221,7 +245,7 @@ class ScheduleReader:
             second = record.mapping.entries[own[1]][0]
             what = f"a second trigger: the schedule has `{own[0]}` already"
             self.reader.fault(Code.TWO_TRIGGERS, what, second, "keep one of them")
-        if not present:
+        if not present and record.lacks(*TRIGGERS):
             what = "the schedule has no trigger"
             hint = 'add one of `cron: "0 9 1 * *"`, `every: 1w`, `at: 2026-12-01T09:00Z`'
             self.reader.fault(Code.NO_TRIGGER, what, record.place, hint)
@@ -255,7 +279,7 @@ class ScheduleReader:
         def parse(text: str) -> str:
             expression = " ".join(text.split())
             try:
-                facts = self.check_cron(expression, day_match)
+                facts = self.names.check_cron(expression, day_match)
             except EncodingError as error:
                 raise Refusal(_cron_code(error.what), error.what, error.hint) from None
             if warn and facts.names_one_hour:
@@ -267,7 +291,7 @@ class ScheduleReader:
         return self.reader.read(node, parse, "0 0 1 1 *")
 
     def _needed_zone(self, who_needs: str, node: Node) -> str:
-        if "timezone" not in self.record:
+        if self.record.lacks("timezone") and "timezone" not in self.defaults:
             what = f"{who_needs} a time zone"
             hint = "add `timezone: Europe/Berlin`, here or below `defaults`; UTC is one"
             self.reader.fault(Code.NO_TIMEZONE, what, node, hint)
@@ -310,15 +334,16 @@ class ScheduleReader:
             second = record.mapping.entries[own[1]][0]
             what = f"a second form of calls: the schedule has `{own[0]}` already"
             self.reader.fault(Code.NOT_ONE_KIND, what, second, "put both into one list `calls`")
-        if not present:
+        if not present and record.lacks(*CALL_KEYS):
             what = "the schedule calls nothing"
             hint = "add `pay: {alice: 10 usdc}`, or a list `calls`"
             self.reader.fault(Code.NO_CALLS, what, record.place, hint)
         receivers = self.session.receivers if self.session is not None else None
-        daily = {money.asset for money in limits.per_day}
-        if self.session is not None:
-            daily |= {money.asset for money in self.session.limits.per_day}
-        reader = CallsReader(self.reader, self.books, self.chain, receivers, daily, self.find)
+        find = self.names.find
+        daily = self._daily(limits)
+        reader = CallsReader(
+            KindsReader(self.reader, self.books, self.chain, receivers, daily, find)
+        )
         calls: list[PolicyCall] = []
         for key in present:
             node = record.get(key)
@@ -326,10 +351,19 @@ class ScheduleReader:
                 calls.extend(reader.items(node) if key == "calls" else reader.one(key, node))
         return tuple(calls)
 
+    def _daily(self, limits: Limits) -> AbstractSet[Asset] | None:
+        """Return what a budget per day bounds; None if a fault keeps that from being known."""
+        session = self.session
+        if session is None or session.name in self.names.doubtful:
+            return None
+        if not has_sound_limits(self.record):
+            return None
+        return {money.asset for money in (*limits.per_day, *session.limits.per_day)}
+
 
 def read_fields(reader: Reader, node: Node, defaults: Defaults) -> Record | None:
     """Return the fields of a schedule, completed by the defaults it does not override."""
-    record = reader.record(node, SCHEDULE, defaults.fields)
+    record = reader.record(node, SCHEDULE, defaults)
     if record is None:
         return None
     written = record.mapping.entries

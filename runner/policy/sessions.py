@@ -4,6 +4,8 @@ Reading `sessions`: which key, how long, what it may do, what the runner lets it
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 from typing import Literal, cast
@@ -11,48 +13,60 @@ from typing import Literal, cast
 from runner.errors import Mark
 from runner.ethereum.address import ZERO_ADDRESS, Address
 from runner.ethereum.permissions import Permission
+from runner.frozen import frozen
 from runner.policy.books import Books
 from runner.policy.codes import Code
-from runner.policy.faults import Refusal, did_you_mean, shown
+from runner.policy.faults import Moot, Refusal, did_you_mean, shown
 from runner.policy.language import LIMITS
 from runner.policy.model import Derive, Limits, Money, RollingLimit, Session, SmartAccount
-from runner.policy.nodes import Mapping, Node, Scalar
+from runner.policy.nodes import Mapping as MapNode
+from runner.policy.nodes import Node, Scalar, is_sound
 from runner.policy.permissions import PermissionsReader
-from runner.policy.reader import Reader, Record
+from runner.policy.reader import Reader
+from runner.policy.record import Declared, Record
 from runner.policy.scalars import (
     choice,
     parse_duration,
     parse_name,
     parse_percentage,
-    parse_text,
     parse_zone,
 )
 
 _ONE_DAY = timedelta(days=1)
+_ENDLESS = (
+    *("0", "endless", "forever", "inf", "infinite", "infinity", "never", "no", "none", "permanent"),
+    *("unlimited", "-1", "∞"),
+)
 _LONGEST_LEAD = Decimal("0.8")  # of the lifetime (R2)
+
+
+@frozen
+class Accounts:
+    """The accounts of a policy, and those that it declares."""
+
+    by_name: Mapping[str, SmartAccount]
+    declared: Declared
 
 
 class SessionReader:
     """Reads one session of a policy."""
 
-    def __init__(
-        self, record: Record, policy: str, accounts: dict[str, SmartAccount], books: Books
-    ) -> None:
+    def __init__(self, record: Record, policy: str, accounts: Accounts, books: Books) -> None:
         self.record = record
         self.reader = record.reader
         self.policy = policy
         self.accounts = accounts
         self.books = books
         self.account = record.read("account", self._account, "")
-        known = accounts.get(self.account)
+        known = accounts.by_name.get(self.account)
         self.chain = known.chain or None if known is not None else None
 
     def read(self, name: str, zone: str) -> Session:
         """Read it; `zone` is where its days and months count if it names none."""
         record = self.record
         lifetime = record.read("lifetime", _parse_lifetime, _ONE_DAY)
-        accept_risk = record.read("accept_risk", parse_text, None)
-        permissions, marks = self._permissions(accept_risk)
+        accept_risk = record.read("accept_risk", _parse_reason, None)
+        permissions, marks = self._permissions(risk="accept_risk" in record)
         return Session(
             name=name,
             policy=self.policy,
@@ -77,9 +91,11 @@ class SessionReader:
         )
 
     def _account(self, text: str) -> str:
-        if text in self.accounts:
+        if text in self.accounts.by_name:
             return text
-        hint = did_you_mean(text, self.accounts, "accounts")
+        if self.accounts.declared.may_hold(text):
+            raise Moot
+        hint = did_you_mean(text, self.accounts.by_name, "accounts")
         raise Refusal(Code.UNKNOWN_ACCOUNT, f"there is no account {shown(text)}", hint)
 
     def _renew_before(self, lifetime: timedelta) -> timedelta | Decimal | None:
@@ -97,7 +113,7 @@ class SessionReader:
         return lead
 
     def _permissions(
-        self, accept_risk: str | None
+        self, *, risk: bool
     ) -> tuple[tuple[Permission, ...] | Derive, tuple[Mark, ...]]:
         node = self.record.get("permissions")
         if node is None:
@@ -109,11 +125,16 @@ class SessionReader:
         if sequence is None:
             return Derive.DERIVE, ()
         permissions = PermissionsReader(self.reader, self.books, self.chain)
-        return permissions.read(sequence, accept_risk=accept_risk)
+        return permissions.read(
+            sequence, risk_accepted=risk or not self.record.lacks("accept_risk")
+        )
 
     def _receivers(self) -> tuple[Address, ...] | None:
         node = self.record.get("receivers")
-        if node is None or (isinstance(node, Scalar) and node.text == "any"):
+        if node is None:
+            return None
+        if isinstance(node, Scalar) and node.text in ("any", "all", "anyone", "everyone"):
+            self.reader.read(node, _parse_any, "any")
             return None
         sequence = self.reader.sequence(node)
         if sequence is None:
@@ -159,12 +180,27 @@ def read_limits(record: Record, books: Books, chain: int | None, zone: str) -> L
     )
 
 
+def has_sound_limits(record: Record) -> bool:
+    """Tell whether `limits` could be read: what they lack is not there."""
+    node = record.get("limits")
+    if node is None:
+        return record.lacks("limits")
+    known = isinstance(node, MapNode) and node.entries.keys() <= LIMITS.keys.keys()
+    return known and is_sound(node)
+
+
 def _rolling(limits: Record, books: Books, chain: int | None) -> tuple[RollingLimit, ...]:
     reader = limits.reader
-    return tuple(
-        RollingLimit(reader.read(key, parse_duration, _ONE_DAY), books.moneys(value, chain))
-        for _, key, value in reader.named(limits.get("rolling"), names=False)
-    )
+    found: dict[timedelta, RollingLimit] = {}
+    for text, key, value in reader.named(limits.get("rolling"), names=False):
+        length = reader.read(key, parse_duration, None)
+        amounts = books.moneys(value, chain)
+        if length in found:
+            what = f"{shown(text)} is as long as another window of this list"
+            reader.fault(Code.DUPLICATE_KEY, what, key, "keep one of them")
+        elif length is not None:
+            found[length] = RollingLimit(length, amounts)
+    return tuple(found.values())
 
 
 def read_names(record: Record, key: str) -> tuple[str, ...]:
@@ -180,11 +216,11 @@ def read_names(record: Record, key: str) -> tuple[str, ...]:
 
 def check_previous_names(reader: Reader, section: Node | None, kind: str) -> None:
     """Refuse former names that are in use, or claimed by two."""
-    if not isinstance(section, Mapping):
+    if not isinstance(section, MapNode):
         return
     claimed: dict[str, str] = {}
     for owner, (_, node) in section.entries.items():
-        if not isinstance(node, Mapping) or "previous_names" not in node.entries:
+        if not isinstance(node, MapNode) or node.broken or "previous_names" not in node.entries:
             continue
         names = node.entries["previous_names"][1]
         for item in getattr(names, "items", ()):
@@ -192,7 +228,7 @@ def check_previous_names(reader: Reader, section: Node | None, kind: str) -> Non
                 continue
             rival = item.text if item.text in section.entries else claimed.get(item.text)
             if rival is not None:
-                what = f"{shown(item.text)} is the name of another {kind}"
+                what = f"{shown(item.text)} is the name of a {kind} now"
                 if rival != item.text:
                     what = f"{shown(item.text)} is a former name of `{rival}` already"
                 hint = "one history belongs to one name; delete it here"
@@ -205,25 +241,45 @@ def _share(lead: timedelta, lifetime: timedelta) -> Decimal:
 
 
 def _parse_lifetime(text: str) -> timedelta:
-    if text in ("never", "forever", "none", "unlimited", "0"):
+    if text.casefold() in _ENDLESS:
         what = "a grant that never ends is refused for payments"
         raise Refusal(Code.ENDLESS, what, "write a duration, as 45d; it is renewed in time")
     return parse_duration(text)
 
 
 def _parse_lead(text: str) -> timedelta | Decimal:
+    if re.fullmatch(r"0?\.[0-9]+", text):
+        what = f"{shown(text)} is neither a duration nor a percentage"
+        raise Refusal(Code.NOT_A_PERCENTAGE, what, f"write {format(Decimal(text) * 100, 'f')}%")
     if not text.endswith("%"):
         return parse_duration(text)
     fraction = parse_percentage(text)
     if not fraction:
-        raise Refusal(Code.OUT_OF_RANGE, "a grant renewed at its end is renewed too late")
+        what = "a grant renewed at its end is renewed too late"
+        raise Refusal(Code.OUT_OF_RANGE, what, "33% is usual; at most 80%")
     return fraction
 
 
 def _parse_derive(text: str) -> str:
     if text != "derive":
         hint = "write `permissions: derive`, or a list, as [erc20-token-transfer: 100 usdc]"
+        if text == "root":
+            hint = "write `permissions: [root]`; it needs `accept_risk` as well"
         raise Refusal(Code.BAD_PERMISSION, f"{shown(text)} is not a set of permissions", hint)
+    return text
+
+
+def _parse_any(text: str) -> str:
+    if text != "any":
+        what = f"{shown(text)} is no list of receivers"
+        raise Refusal(Code.NOT_A_CHOICE, what, "write `receivers: any`, or name them")
+    return text
+
+
+def _parse_reason(text: str) -> str:
+    if text.strip().casefold() in ("", "true", "yes", "on", "ok", "1", "y"):
+        what = f"{shown(text)} is no reason"
+        raise Refusal(Code.NO_VALUE, what, "say why: it is shown to whoever signs the grant")
     return text
 
 

@@ -11,10 +11,10 @@ import re
 
 from runner.frozen import frozen
 from runner.policy.beside import Neighbour
+from runner.policy.characters import decoded, refuse_unseen
 from runner.policy.codes import Code
 from runner.policy.faults import Faults, shown
 from runner.policy.nodes import CELL, Scalar, Source
-from runner.policy.source import decoded, refuse_unseen
 
 _CELL = re.compile(
     r'[ \t]*(?:"(?P<quoted>(?:[^"]|"")*)"[ \t]*|(?P<plain>[^",\r\n]*))(?P<end>,|\r?\n|\Z)'

@@ -11,241 +11,270 @@ Source: rule X24.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import yaml
 
 from runner.frozen import frozen
+from runner.policy.brackets import PAIRS, open_brackets, piece_end
 from runner.policy.codes import Code
 from runner.policy.faults import shown
-from runner.policy.nodes import Node, Source
+from runner.policy.mending import (
+    Diagnosis,
+    Trap,
+    line_end,
+    line_start,
+    needs_quotes,
+    quoted,
+    takes_list,
+    trap,
+    value_end,
+)
+from runner.policy.traps_inside import diagnose_inside, reserved
+
+_VALUE = re.compile(
+    r"[ ]*(?P<dash>(?:-[ ]+)*)(?:(?P<key>[\w.$<>/-]+|\"[^\"\n]*\"|'[^'\n]*')[ ]*:[ ]+)?"
+)
+_NO_BLANK = re.compile(r"(?P<key>[A-Za-z_][\w-]*)[ ]*(?::|=|[ ])[ ]*(?P<value>[^\s:=].*)?\Z")
 
 
 @frozen
-class Diagnosis:
-    """What is wrong at `start`, an index into the text."""
+class Reached:
+    """
+    How far reading came before it tripped.
 
-    code: Code
-    what: str
-    start: int
-    hint: str
+    Attributes:
+        flows: Where the brackets begin that are open.
+        place: Where the last event ends.
+        text: Where the last quoted text stands.
+    """
 
-
-@frozen
-class Trap(Diagnosis):
-    """A value that only lacks its quotes: from `start` to before `end`."""
-
-    end: int
-
-
-_IN_FLOW = re.compile(r"(?:\$\{[^}\n]*\}|[^,\[\]{}\n#]|(?<!\s)#|,(?!\s))*")
+    flows: Sequence[int]
+    place: int
+    text: tuple[int, int] | None
 
 
-def diagnose(error: yaml.MarkedYAMLError, text: str, source: Source) -> Diagnosis:
-    """Turn an error of libyaml into a diagnosis; a `Trap` if the value can be blotted out."""
-    at: int = (error.problem_mark.index or 0) if error.problem_mark else 0
-    opened = error.context_mark.index if error.context_mark else None
-    problem = error.problem or ""
-    here = text[at : at + 1]
+def diagnose(error: yaml.MarkedYAMLError, text: str, reached: Reached) -> Diagnosis:
+    """Turn an error of libyaml into a diagnosis; a `Trap` if reading can go on."""
+    at = min((error.problem_mark.index or 0) if error.problem_mark else 0, len(text))
+    since = error.context_mark.index if error.context_mark else at
     # A tab where the indentation ends stops libyaml a little earlier or later: look around.
-    if tab := re.compile(r"[^\n]*").match(text, _line_start(text, at)):
-        indent = re.match(r"[ ]*\t", tab[0])
-        if indent:
-            return _tab(tab.start() + indent.end() - 1)
-    if error.context == "while scanning an alias" and opened is not None:
-        return _unquoted(
-            Code.STARTS_WITH_STAR, "YAML reads a leading `*` as an alias", text, opened, source
-        )
-    if "cannot start any token" in problem:
-        if here == "\t":
-            return _tab(at)
-        code = Code.STARTS_WITH_AT if here == "@" else Code.RESERVED_START
-        return _unquoted(code, f"YAML reserves a leading {shown(here)}", text, at, source)
-    if here == "{" and text[at - 1 : at] == "$" and at:
-        start = _flow_value_start(text, at - 1)
-        what = "the brace of `${…}` opens a map here"
-        return _unquoted(Code.VARIABLE_IN_BRACES, what, text, start, source)
-    if "mapping values are not allowed" in problem:
-        value = _first_value(text, at)
-        if value is not None:
-            what = "YAML takes `: ` for a new key"
-            return _unquoted(Code.COLON_IN_VALUE, what, text, value, source)
-    context = error.context or ""
-    if context == "while parsing a flow node":
-        opened = _innermost_open(text, at)
-    if opened is not None and text[opened : opened + 1] in ("[", "{", '"', "'"):
-        return _bracket(text, opened, at, error)
-    return _other(text, at, error, source)
-
-
-def quoted(text: str) -> str:
-    """Return a value between quotes, as it can be pasted."""
-    if '"' in text or "\\" in text:
-        return "'" + text.replace("'", "''") + "'"
-    return f'"{text}"'
-
-
-def value_end(text: str, start: int) -> int:
-    """Return where a plain value that starts at `start` was meant to end."""
-    if _in_flow(text, start):
-        match = _IN_FLOW.match(text, start)
-        end = match.end() if match else start
-    else:
-        end = text.find("\n", start)
-        end = len(text) if end < 0 else end
-        comment = re.compile(r"\s#").search(text, start, end)
-        end = comment.start() if comment else end
-    return start + len(text[start:end].rstrip())
-
-
-def line_with(value: Node, end: int, replacement: str) -> str:
-    """Return the line of a value with another text in its place: what to paste."""
-    return _replaced(value.source.text, value.index, end, replacement)
-
-
-def _replaced(text: str, start: int, end: int, replacement: str) -> str:
-    last = text.find("\n", end)
-    rest = text[end : last if last >= 0 else len(text)]
-    return (text[_line_start(text, start) : start] + replacement + rest).strip()
-
-
-_NICKNAMES = {
-    "@yearly": "0 0 1 1 *",
-    "@annually": "0 0 1 1 *",
-    "@monthly": "0 0 1 * *",
-    "@weekly": "0 0 * * 0",
-    "@daily": "0 0 * * *",
-    "@midnight": "0 0 * * *",
-    "@hourly": "0 * * * *",
-}
-
-
-def _unquoted(code: Code, what: str, text: str, start: int, source: Source) -> Trap:
-    end = max(value_end(text, start), start + 1)
-    value = text[start:end]
-    line = _replaced(source.text, start, end, quoted(_NICKNAMES.get(value, value)))
-    return Trap(code, f"{shown(value)} needs quotes: {what}", start, f"write {line}", end=end)
+    indent = re.compile(r"[ ]*\t").match(text, line_start(text, at))
+    if indent is not None:
+        return _tab(indent.end() - 1)
+    context, problem = error.context or "", error.problem or ""
+    if "cannot start any token" in problem and text[at : at + 1] == "\t":
+        return _tab(at)
+    unclosed = _ran_on(text, at, reached)
+    if unclosed is not None:
+        return unclosed
+    is_quoted = "quoted scalar" in context
+    opened = open_brackets(text, reached.flows, reached.place, since if is_quoted else at)
+    if is_quoted:
+        return _quote(text, since, at, problem, inside=bool(opened))
+    if "tag" in context or "tag handle" in problem:
+        return _tag(text, at if "handle" in problem else since, inside=bool(opened))
+    if opened:
+        return diagnose_inside(text, opened, since if "alias" in context else at, problem)
+    return _outside(text, since, at, context, problem)
 
 
 def _tab(at: int) -> Diagnosis:
     return Diagnosis(Code.TAB, "a tab stands here", at, "write spaces instead")
 
 
-def _bracket(text: str, opened: int, at: int, error: yaml.MarkedYAMLError) -> Diagnosis:
-    opener = text[opened]
-    if opener in "\"'":
-        if "unexpected end" in (error.problem or "") or "document indicator" in (
-            error.problem or ""
-        ):
-            what = f"the quote {opener} is not closed"
-            return Diagnosis(Code.NOT_CLOSED, what, opened, f"end the text with {opener}")
-        hint = "between double quotes a backslash is written \\\\; single quotes keep it as it is"
-        return Diagnosis(Code.NOT_YAML, f"bad quoted text: {error.problem}", at, hint)
-    if not _closed(text, opened):
-        what = f"the bracket {shown(opener)} is not closed"
-        closer = "]" if opener == "[" else "}"
-        return Diagnosis(Code.NOT_CLOSED, what, opened, f"close it with {shown(closer)}")
-    what = f"between {shown(opener)} and its end a comma is missing, or a value needs quotes"
-    return Diagnosis(Code.NOT_YAML, what, at, "separate the parts by commas")
+# ── quotes and tags ───────────────────────────────────────────────────────────────────────────
 
 
-def _other(text: str, at: int, error: yaml.MarkedYAMLError, source: Source) -> Diagnosis:
+def _ran_on(text: str, at: int, reached: Reached) -> Trap | None:
+    """Blame a quote that was closed by one of a later line, behind which the text goes on."""
+    if reached.text is None:
+        return None
+    start, end = reached.text
+    if "\n" not in text[start:end] or line_start(text, at) != line_start(text, end):
+        return None
+    return _unclosed_quote(text, start, inside=bool(reached.flows))
+
+
+def _unclosed_quote(text: str, start: int, *, inside: bool) -> Trap:
+    end = value_end(text, start)
+    if inside:
+        is_key = text[:start].rstrip()[-1:] in ("{", ",") and ": " in text[start:end]
+        end = piece_end(text, start, is_key=is_key)
+    what = f"the quote {text[start]} is not closed"
+    return trap(Code.NOT_CLOSED, what, start, end, text[start], since=end, until=end)
+
+
+def _quote(text: str, start: int, at: int, problem: str, *, inside: bool) -> Diagnosis:
+    if "escape" not in problem and "hexdecimal" not in problem:
+        return _unclosed_quote(text, start, inside=inside)
+    backslash = text.rfind("\\", start, at + 1)
+    what = f"{shown(text[backslash : backslash + 2])} stands for nothing between double quotes"
+    whole = re.compile(r'"((?:\\.|[^"\\\n])*)"').match(text, start)
+    if whole is None:
+        hint = "a backslash is written twice there; single quotes keep it as it is"
+        return Diagnosis(Code.NOT_YAML, what, start, hint)
+    return trap(Code.NOT_YAML, what, start, whole.end(), quoted(whole[1]))
+
+
+def _tag(text: str, start: int, *, inside: bool) -> Trap:
+    end = piece_end(text, start) if inside else value_end(text, start)
+    value = text[start:end]
+    what = f"tags such as {shown(value.split(' ')[0])} are not read"
+    rest = value.partition(" ")[2].strip()
+    return trap(Code.TAG, what, start, end, rest or quoted(value))
+
+
+# ── outside of brackets ───────────────────────────────────────────────────────────────────────
+
+
+def _outside(text: str, since: int, at: int, context: str, problem: str) -> Diagnosis:
+    first = line_start(text, since if context == "while scanning a block scalar" else at)
+    found = _VALUE.match(text, first)
+    value = found.end() if found else first
+    end = value_end(text, value)
+    has_key = found is not None and found["key"] is not None
+    if "alias" in context or "anchor" in context or "cannot start any token" in problem:
+        start = since if "alias" in context or "anchor" in context else at
+        return reserved(text, start, value_end(text, start))
+    if "block scalar" in context:
+        return reserved(text, value, end)
+    if "entries are not allowed" in problem and has_key:
+        return _list_in_line(text, value, end, found["key"] if found else "")
+    if "keys are not allowed" in problem or "node content" in problem:
+        if value < end:
+            return reserved(text, value, end)
+    elif "mapping values are not allowed" in problem and has_key and value <= at < end:
+        if value == at:
+            return reserved(text, value, end)
+        why = "YAML takes `: ` for a new key"
+        return needs_quotes(Code.COLON_IN_VALUE, why, text, value, end)
+    elif problem == "did not find expected key" and value < at < end:
+        return _goes_on(text, value, at, end)
+    return _line(text, since, at, context, problem)
+
+
+def _list_in_line(text: str, start: int, end: int, key: str) -> Trap:
+    if not takes_list(key):
+        return reserved(text, start, end)
+    what = "a list cannot start here"
+    mended = f"[{text[start:end].removeprefix('-').strip()}]"
+    return trap(Code.NOT_YAML, what, start, end, mended)
+
+
+def _goes_on(text: str, start: int, at: int, end: int) -> Diagnosis:
+    """Diagnose a line that goes on where YAML thinks its value complete."""
+    if text[at] in ("}", "]"):
+        what = f"{shown(text[at])} closes nothing"
+        return trap(Code.NOT_CLOSED, what, at, at + 1, "", blot=" ")
+    value = text[start:end]
+    if text[start] in "\"'":
+        inner = value[1:-1] if value.endswith(text[start]) else value
+        what = f"{shown(value)} goes on behind its closing quote"
+        return trap(Code.VALUE_GOES_ON, what, start, end, quoted(inner))
+    if text[start] in PAIRS:
+        return needs_quotes(
+            Code.VALUE_GOES_ON,
+            f"its {shown(text[start])} opens a {_OPENS[text[start]]}",
+            text,
+            start,
+            end,
+        )
+    return reserved(text, start, end)
+
+
+_OPENS = {"{": "map", "[": "list"}
+
+
+# ── lines out of order ────────────────────────────────────────────────────────────────────────
+
+
+def _line(text: str, since: int, at: int, context: str, problem: str) -> Diagnosis:
+    """Diagnose a line that does not stand where it could."""
     at = min(at, len(text.rstrip()))
-    problem = error.problem or "not YAML"
-    if problem == "did not find expected key":
-        if text[at : at + 1] in ("]", "}"):
-            what = f"{shown(text[at])} closes nothing"
-            return Diagnosis(Code.NOT_CLOSED, what, at, "delete it, or open the bracket")
-        if re.search(r"[\"'][ ]*$", text[_line_start(text, at) : at]):
-            what = "text goes on behind the closing quote"
-            return Diagnosis(Code.NOT_YAML, what, at, "put all of the value between the quotes")
-        what = "this line is neither a key nor part of the value above"
-        hint = "align it with its neighbours; a key is followed by `: `"
-        return Diagnosis(Code.NOT_YAML, what, at, hint)
-    if "expected '-' indicator" in problem:
-        hint = "each item of a list begins with `- `, aligned with the others"
-        return Diagnosis(Code.NOT_YAML, "a key stands among the items of a list", at, hint)
-    if "mapping values are not allowed" in problem:
-        return Diagnosis(
-            Code.NOT_YAML,
-            "a key cannot stand here",
-            _line_start(text, at) + _indent(text, at),
-            "the key above already has a value, or the indentation is off",
-        )
+    start = line_start(text, at)
+    indented = start + len(text[start:]) - len(text[start:].lstrip(" "))
     if "could not find expected ':'" in problem:
-        opened = error.context_mark.index if error.context_mark else at
-        return Diagnosis(
-            Code.NOT_YAML,
-            "this line has no colon",
-            opened,
-            "a key is followed by `: `; longer text goes between quotes",
-        )
-    if "sequence entries are not allowed" in problem:
-        hint = "begin the list in the next line, or write it between brackets"
-        return Diagnosis(Code.NOT_YAML, "a list cannot start here", at, hint)
-    mark = source.mark(at)
-    what = f"not YAML: {error.context or 'reading'}, {problem}".replace("\n", " ")
-    return Diagnosis(Code.NOT_YAML, what, at, f"look at line {mark.line} and the one above it")
+        return _no_colon(text, since)
+    if "document start" in problem:
+        hint = "one policy per file"
+        return Diagnosis(Code.SECOND_DOCUMENT, "text stands behind the end mark `...`", at, hint)
+    if "directive" in context:
+        what = "a line that begins with `%` is an order to YAML"
+        return Diagnosis(Code.NOT_YAML, what, start, "delete the line")
+    item = text.startswith("- ", indented) or text[indented : indented + 2] in ("-", "-\n")
+    if problem in ("did not find expected key", "did not find expected '-' indicator") or (
+        "are not allowed" in problem
+    ):
+        return _misplaced(text, indented, problem, item=item)
+    what = f"this is not YAML: {context or 'reading'}, {problem}".replace("\n", " ")
+    hint = "compare this line and the one above with the examples of `runner explain P014`"
+    return Diagnosis(Code.NOT_YAML, what, at, hint)
 
 
-def _line_start(text: str, at: int) -> int:
-    return text.rfind("\n", 0, at) + 1
+def _misplaced(text: str, at: int, problem: str, *, item: bool) -> Diagnosis:
+    """Diagnose a line that is indented otherwise than its neighbours."""
+    column = at - line_start(text, at)
+    above, before = _lines_above(text, at)
+    if "values are not allowed" in problem and above is not None:
+        high = above[1] - above[0]
+        if before is not None and before[1] - before[0] == column > high:
+            # The line above stepped out of the map that this one goes on with.
+            what = f"this line is indented by {high}, its neighbours by {column}"
+            return Diagnosis(Code.NOT_YAML, what, above[1], f"indent it by {column} as well")
+        return _below_value(text, at, above[1])
+    if "'-' indicator" in problem and not item:
+        what = "a key stands among the items of a list"
+        hint = "each item of a list begins with `- `, aligned with the others"
+        return Diagnosis(Code.NOT_YAML, what, at, hint)
+    if item and above is not None and column == above[1] - above[0]:
+        what = "an item of a list stands among keys"
+        return Diagnosis(Code.NOT_YAML, what, at, "delete its `- `, or indent it below a key")
+    what = f"this line is indented by {column}, unlike those around it"
+    return Diagnosis(Code.NOT_YAML, what, at, "align it with the lines it belongs to")
 
 
-def _indent(text: str, at: int) -> int:
-    start = _line_start(text, at)
-    return len(text[start:at]) - len(text[start:at].lstrip(" "))
+def _below_value(text: str, at: int, above: int) -> Diagnosis:
+    """Diagnose a key below one that has a value in its line; one of the two is too much."""
+    found = _VALUE.match(text, line_start(text, above))
+    line = text[above : line_end(text, above)].rstrip()
+    if re.fullmatch(r"[\w.-]+", line):
+        what = "this line has no colon"
+        return Diagnosis(Code.NOT_YAML, what, above, f"write {line}:")
+    if found is not None and found["key"] and text[at : line_end(text, at)].rstrip().endswith(":"):
+        what = f"{shown(found['key'])} has a value, and keys below it"
+        value = text[found.end() : value_end(text, found.end())]
+        return Diagnosis(Code.NOT_YAML, what, found.end(), f"delete {shown(value)}")
+    what = "a key cannot stand here: the line above has a value already"
+    hint = "align it with the line above, or delete the value there"
+    return Diagnosis(Code.NOT_YAML, what, at, hint)
 
 
-def _in_flow(text: str, at: int) -> bool:
-    """Look back for a bracket that is still open in this line or the flow map around it."""
-    line = text[_line_start(text, at) : at]
-    return line.count("{") + line.count("[") > line.count("}") + line.count("]")
+def _lines_above(text: str, at: int) -> list[tuple[int, int] | None]:
+    """Return start and indentation's end of the two lines above that hold something."""
+    found: list[tuple[int, int] | None] = []
+    end = line_start(text, at)
+    while end > 0 and len(found) < 2:
+        start = line_start(text, end - 1)
+        line = text[start:end]
+        if line.strip() and not line.lstrip().startswith("#"):
+            found.append((start, start + len(line) - len(line.lstrip(" "))))
+        end = start
+    return [*found, None, None][:2]
 
 
-def _flow_value_start(text: str, at: int) -> int:
-    """Return where the plain value around `at` begins, inside brackets."""
-    line = _line_start(text, at)
-    before = text[line:at]
-    cut = max((match.end() for match in re.finditer(r":\s+|,\s*|[\[{]\s*", before)), default=0)
-    return line + cut
-
-
-def _first_value(text: str, at: int) -> int | None:
-    """Return where the value begins whose second colon stands at `at`."""
-    line = _line_start(text, at)
-    match = re.match(r"\s*(?:-\s+)*[\w.$<>/-]+\s*:\s+", text[line : at + 1])
-    return line + match.end() if match and line + match.end() < at else None
-
-
-_TOKENS = re.compile(
-    r"(?<![^\s\[{,:])(?:\"(?:\\.|[^\"\\])*\"|'(?:''|[^'])*')|(?<!\S)#[^\n]*|[{}\[\]]", re.DOTALL
-)
-"""What matters for pairing brackets: quoted text and comments, to be skipped, and brackets."""
-
-_PAIRS = {"{": "}", "[": "]"}
-
-
-def _closed(text: str, opened: int) -> bool:
-    """Follow brackets from an opening one to see whether the matching one comes."""
-    expected: list[str] = []
-    for match in _TOKENS.finditer(text, opened):
-        token = match[0]
-        if token in _PAIRS:
-            expected.append(_PAIRS[token])
-        elif token in ("}", "]"):
-            if expected.pop() != token:
-                return False
-            if not expected:
-                return True
-    return False
-
-
-def _innermost_open(text: str, end: int) -> int | None:
-    """Return the last bracket before `end` that is not closed before it."""
-    places: list[int] = []
-    for match in _TOKENS.finditer(text, 0, end):
-        if match[0] in _PAIRS:
-            places.append(match.start())
-        elif match[0] in ("}", "]") and places:
-            places.pop()
-    return places[-1] if places else None
+def _no_colon(text: str, start: int) -> Diagnosis:
+    """Diagnose a line that should be a key with its value."""
+    end = line_end(text, start)
+    line = text[start:end].rstrip()
+    found = _NO_BLANK.match(line)
+    what, hint = "this line has no colon", "a key is followed by `: `"
+    below = re.compile(r"\r?\n([ ]*)").match(text, end)
+    if below is not None and len(below[1]) > start - line_start(text, start):
+        return Diagnosis(Code.NOT_YAML, what, start, f"write {line.split(' ')[0]}:")
+    if found is not None and found["value"]:
+        mended = f"{found['key']}: {found['value']}"
+        if ":" in line:
+            what = f"a blank is missing behind the colon of {shown(found['key'])}"
+        return trap(Code.NOT_YAML, what, start, end, mended, blot="")
+    return trap(Code.NOT_YAML, what, start, end, f"{line}:", blot="", hint=hint)

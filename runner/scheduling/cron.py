@@ -21,6 +21,7 @@ from cronsim import CronSim, CronSimError
 
 from runner.errors import EncodingError
 from runner.frozen import frozen
+from runner.policy.faults import article
 from runner.policy.model import DayMatch
 
 _DAY = timedelta(days=1)
@@ -198,7 +199,7 @@ def parse_cron(expression: str, day_match: DayMatch | None = None) -> CronExpres
     fields = tuple(parts) if len(parts) == 6 else ("0", *parts)
     for kind, part in zip(_KINDS, fields, strict=True):
         _check_field(kind, part)
-    sim = _simulation(fields, day_match)
+    sim = _simulation(" ".join(parts), fields, day_match)
     return CronExpression(
         text=" ".join(parts),
         fields=fields,
@@ -245,7 +246,9 @@ def _check_field(kind: _Kind, text: str) -> None:
         try:
             CronSim(" ".join(probe), _EPOCH)
         except CronSimError:
-            fault = f"a {kind.name} is {kind.low} to {kind.high}; for instance {kind.example}"
+            fault = (
+                f"{article(kind.name)} is {kind.low} to {kind.high}; for instance {kind.example}"
+            )
     if fault is not None:
         raise CronError(f"`{text}` is no {kind.name} of a cron expression", hint=fault)
 
@@ -272,7 +275,7 @@ def _trap(kind: _Kind, text: str) -> str | None:
     return None
 
 
-def _simulation(fields: tuple[str, ...], day_match: DayMatch | None) -> CronSim:
+def _simulation(text: str, fields: tuple[str, ...], day_match: DayMatch | None) -> CronSim:
     # cronsim reads a day field that begins with a star as "any", and then joins by "and";
     # spelled as a range, */2 restricts like any other list.
     parts = list(fields)
@@ -284,9 +287,6 @@ def _simulation(fields: tuple[str, ...], day_match: DayMatch | None) -> CronSim:
     try:
         sim = CronSim(" ".join(parts), _EPOCH)
     except CronSimError as error:
-        raise CronError(
-            f"`{' '.join(fields)}` never fires",
-            hint=f"no month it names has such a day ({error})",
-        ) from error
+        raise CronError(f"`{text}` never fires", hint="no month it names has such a day") from error
     sim.day_and = not (both and either)
     return sim

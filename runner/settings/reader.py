@@ -11,7 +11,8 @@ from runner.policy.codes import Code
 from runner.policy.faults import Faults
 from runner.policy.language.config import CONFIG_LEVELS, REFERENCE
 from runner.policy.nodes import Node, Sequence
-from runner.policy.reader import Reader, Record
+from runner.policy.reader import Reader
+from runner.policy.record import Record
 from runner.policy.scalars import parse_text
 from runner.settings.model import CommandRef, EnvRef, FileRef, Reference
 from runner.settings.values import parse_path, parse_variable

@@ -4,11 +4,11 @@ Reading `signers`: where the keys of owners live.
 
 from __future__ import annotations
 
-from runner.policy.books import read_address
+from runner.policy.addresses import read_address
 from runner.policy.codes import Code
 from runner.policy.language.config import SIGNER
 from runner.policy.nodes import Node
-from runner.policy.reader import Record
+from runner.policy.record import Record
 from runner.policy.scalars import parse_boolean
 from runner.settings.model import EnvRef, FileRef, SignerSpec
 from runner.settings.reader import SettingsReader

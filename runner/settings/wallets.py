@@ -12,7 +12,7 @@ from runner.policy.faults import Refusal, meant, shown
 from runner.policy.language.config import FINALITY, REFERENCE, TIMING, WALLET
 from runner.policy.nodes import Mapping as MapNode
 from runner.policy.nodes import Node
-from runner.policy.reader import Record
+from runner.policy.record import Record
 from runner.policy.scalars import (
     CHAINS,
     between,

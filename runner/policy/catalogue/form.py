@@ -135,6 +135,12 @@ FORM: dict[Code, Entry] = {
         "YAML takes what stands before the colon for a key.",
         'description: "Salaries: paid monthly"',
     ),
+    Code.VALUE_GOES_ON: entry(
+        "a value that is quoted or bracketed in part needs quotes around all of it",
+        "A quote or bracket at the beginning opens text, a list or a map, and what follows its end "
+        "belongs to nothing. Between brackets a bracket within a value does so too.",
+        "memo: 'the \"old\" [first] rate'",
+    ),
     Code.UNKNOWN_KEY: entry(
         "there is no such key here",
         "A misspelt key must not be silently ignored: it may be a limit.",

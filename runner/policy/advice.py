@@ -1,0 +1,167 @@
+"""
+How to mend what was found where something else belongs: hints that need the language's own tables.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterable, Mapping
+
+from runner.frozen import frozen
+from runner.policy.codes import Code
+from runner.policy.faults import listed, meant, shown
+from runner.policy.language import Key, Level
+from runner.policy.language.synonyms import SYNONYMS
+from runner.policy.mending import with_line
+from runner.policy.nodes import Mapping as MapNode
+from runner.policy.nodes import Node, Scalar, Sequence
+
+_FEW = 13  # keys that a hint can list
+_SHORT = 60  # characters of a value in a hint
+_RUN_TOGETHER = re.compile(r"([\w.-]+)(:|[ ])(?=\S)")
+
+
+@frozen
+class Unknown:
+    """What is said of a key that there is not, and which key was probably meant."""
+
+    what: str
+    hint: str
+    meant: str | None = None
+    code: Code = Code.UNKNOWN_KEY
+
+
+def key_of(node: Node) -> Key | None:
+    """Return the key of the language that a value stands behind."""
+    if node.home is None or node.key is None:
+        return None
+    return node.home.keys.get(node.key.text)
+
+
+def is_free_text(node: Node) -> bool:
+    """Tell whether a value is text that people read."""
+    key = key_of(node)
+    return key is not None and key.type == "text"
+
+
+def example_of(node: Node) -> str | None:
+    """Return an example of a value's key, as it stands in a file, if that is one line."""
+    from runner.policy.catalogue.examples import EXAMPLES  # noqa: PLC0415 (only messages need it)
+
+    if node.home is None or node.key is None:
+        return None
+    example = EXAMPLES.get(node.home.name, {}).get(node.key.text, "")
+    fits = example.startswith(f"{node.key.text}:") and "\n" not in example
+    return example if fits else None
+
+
+def for_value(node: Node) -> str:
+    """Return the hint for a list or map where one value belongs."""
+    if isinstance(node, Sequence) and len(node.items) == 1 and isinstance(node.items[0], Scalar):
+        return f"write {node.items[0].text[:_SHORT]}"
+    words = _bare_words(node)
+    if words:
+        return f'write "{{{words}}}" if the braces belong to it, "${{{words}}}" for a variable'
+    example = example_of(node)
+    return f"write one value, as {example}" if example else "write one value, without brackets"
+
+
+def for_list(node: Node) -> str:
+    """Return the hint for a value or map where a list belongs."""
+    key = key_of(node)
+    of_maps = key is not None and key.type in (
+        "list of calls",
+        "list of conditions",
+        "list of spans",
+    )
+    example = example_of(node)
+    if isinstance(node, Scalar) and not of_maps:
+        parts = [node.text, *(piece.text for piece in node.tail)]
+        items = [word.strip("()[] ") for part in parts for word in part.split(",")]
+        return f"write [{', '.join(items)[:_SHORT]}]"
+    words = _bare_words(node)
+    if words:
+        return f"write [{words}]"
+    if isinstance(node, MapNode) and not node.flow:
+        return "begin each item with `- `"
+    return f"write a list, as {example}" if example else "write a list, between [ and ]"
+
+
+def for_map(node: Node, level: Level | None) -> str:
+    """Return the hint for a value or list where a map belongs."""
+    if isinstance(node, Sequence) and not node.flow:
+        return "delete one `- `" if node.key is None else "write `name: …` instead of each `- `"
+    example = example_of(node)
+    if example:
+        return f"write keys and values, as {example}"
+    if level is None:
+        return "write names and values below it, as `name: …`"
+    if isinstance(node, Scalar) and node.text in level.keys:
+        return f"write `{node.text}: …`"
+    return f"write keys below it: {listed(level.required or level.keys)}"
+
+
+def _bare_words(node: Node) -> str | None:
+    """Return what stands between braces that hold no value: `{alice, bob}`."""
+    if not isinstance(node, MapNode) or not node.flow or not node.entries:
+        return None
+    values = [value for _, value in node.entries.values()]
+    if all(isinstance(value, Scalar) and value.empty for value in values):
+        return ", ".join(node.entries)[:_SHORT]
+    return None
+
+
+# ── keys ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def unknown_key(key: Scalar, value: Node, level: Level, levels: Mapping[str, Level]) -> Unknown:
+    """Say what is wrong with a key that a level does not have."""
+    text = key.text
+    what = f"{level.article} has no key {shown(text)}"
+    glued = run_together(key, value, level.keys)
+    if glued is not None:
+        return glued
+    if text.startswith("-") and text.lstrip("- ") in level.keys:
+        known = text.lstrip("- ")
+        return Unknown(what, f"write `{known}: …`; an item of a list begins with `- `", known)
+    likely = likely_key(text, level.keys)
+    if likely is not None:
+        return Unknown(what, f"did you mean `{likely}`?", likely)
+    homes = dict.fromkeys(other.article for other in levels.values() if text in other.keys)
+    if homes:
+        return Unknown(what, f"it is a key of {listed(homes, 3)}")
+    if text.startswith(("x-", ".", "_")):
+        return Unknown(what, "write an anchor at the first value that uses it; there are no others")
+    if len(level.keys) > _FEW:
+        return Unknown(what, f"`runner explain {level.name}` lists its keys")
+    return Unknown(what, f"keys of {level.article}: {listed(level.keys, _FEW)}")
+
+
+def likely_key(text: str, keys: Iterable[str]) -> str | None:
+    """Return the key that was probably meant: the closest, else one that others call so."""
+    keys = list(keys)
+    close = meant(text, keys)
+    if close is None:
+        others = SYNONYMS.get(text.casefold().replace("_", "-"), ())
+        close = next((name for name in others if name in keys), None)
+    return close
+
+
+def run_together(key: Scalar, value: Node, names: Container[str] | None = None) -> Unknown | None:
+    """
+    Find a key that lacks the colon, or the blank behind it: `every:1w`, `{alice 5 usdc}`.
+
+    Args:
+        names: What it may be; None for names that the user chose.
+    """
+    match = _RUN_TOGETHER.match(key.text)
+    empty = isinstance(value, Scalar) and value.empty
+    if match is None or key.style is not None or not (empty or (names and match[2] == ":")):
+        return None
+    name, colon = match[1], match[2] == ":"
+    if names is not None and name not in names:
+        return None
+    place = key.index + (match.end() if colon else match.end(1))
+    mended = with_line(key.source, place, place, " " if colon else ":")
+    lacks = "a blank is missing behind the colon of" if colon else "a colon is missing behind"
+    return Unknown(f"{lacks} {shown(name)}", f"write {mended}", name, Code.NOT_YAML)
