@@ -50,6 +50,16 @@ class RunnerError(Exception):
     def __str__(self) -> str:
         return self.what if self.where is None else f"{self.where}: {self.what}"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An exception is copied by calling its class, which here takes more than one text.
+        return _restored, (self.__class__, self.args, self.__dict__)
+
+
+def _restored(kind: type[RunnerError], args: tuple[Any, ...], state: dict[str, Any]) -> RunnerError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
+
 
 class EncodingError(RunnerError):
     """A value does not fit its type: an address, an amount, ABI data, typed data, an operation."""

@@ -42,6 +42,7 @@ def policies_of(
     Raises:
         PolicyErrors: every fault of every file.
     """
+    from runner.cli.spread import spread
     from runner.policy.parse import load_policies
     from runner.scheduling.cron import check_cron
 
@@ -54,7 +55,12 @@ def policies_of(
 
         finder = partial(lint, now=now)
     return load_policies(
-        wanted, environment=os.environ, settings=settings, check_cron=check_cron, lint=finder
+        wanted,
+        environment=os.environ,
+        settings=settings,
+        check_cron=check_cron,
+        lint=finder,
+        spread=spread,
     )
 
 

@@ -6,7 +6,8 @@ Source: Ethereum yellow paper, section 3.
 
 from __future__ import annotations
 
-from sha3 import keccak_256
+# What the package's `sha3` exports; that module also loads hashlib, and OpenSSL with it.
+from _pysha3 import keccak_256
 
 
 def keccak256(data: bytes) -> bytes:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from runner.errors import Mark, PolicyError, PolicyErrors
@@ -38,6 +39,33 @@ Lint = Callable[[Policy], Iterable[Finding]]
 _SUFFIXES = (".yaml", ".yml")
 
 
+@frozen
+class _Loaded:
+    """What became of one file. `line` is the one that names the policy."""
+
+    path: Path
+    policy: Policy | None
+    faults: list[PolicyError]
+    line: str | None = None
+
+
+@frozen
+class Part:
+    """What became of some of the files, and the faults of the books that they include."""
+
+    files: list[_Loaded]
+    books: dict[Path, list[PolicyError]]
+
+
+ReadPart = Callable[[Sequence[Path]], Part]
+Spread = Callable[[ReadPart, Sequence[Path]], Sequence[Part]]
+"""Applies a reader to parts of a list of files; the parts in their order are the whole list."""
+
+
+def _all_here(read_part: ReadPart, files: Sequence[Path]) -> Sequence[Part]:
+    return [read_part(files)]
+
+
 def load_policies(
     paths: Sequence[Path],
     *,
@@ -45,6 +73,7 @@ def load_policies(
     settings: Surroundings | None = None,
     check_cron: CheckCron,
     lint: Lint | None = None,
+    spread: Spread = _all_here,
 ) -> tuple[Policy, ...]:
     """
     Load policies from files and folders.
@@ -57,6 +86,7 @@ def load_policies(
         check_cron: Reads cron expressions; `runner.scheduling.cron.check_cron`.
         lint: Finds what is allowed and hardly meant in a policy without faults;
             `runner.planning.lint.lint` with the time.
+        spread: Reads the files in parts, perhaps in several processes.
 
     Returns:
         The policies in the order of their files. Their warnings are in `Policy.warnings`.
@@ -64,10 +94,32 @@ def load_policies(
     Raises:
         PolicyErrors: All faults of all files, warnings included, in file order.
     """
-    loaded: list[_Loaded] = []
-    first: dict[str, Policy] = {}
+    read_part = partial(
+        _load_files, environment=environment, settings=settings, check_cron=check_cron, lint=lint
+    )
+    parts = spread(read_part, tuple(_files(paths)))
+    books = {path for part in parts for path in part.books}
+    loaded = [one for part in parts for one in part.files]
+    if books:  # a book lies beside the policies that include it, and is none itself
+        loaded = [one for one in loaded if one.path.resolve() not in books]
+    found = [fault for one in _names_checked(loaded) for fault in one.faults]
+    found += [fault for part in parts for faults in part.books.values() for fault in faults]
+    if any(fault.severity == "error" for fault in found):
+        raise PolicyErrors(_once(found))
+    return tuple(one.policy for one in loaded if one.policy is not None)
+
+
+def _load_files(
+    files: Sequence[Path],
+    *,
+    environment: Mapping[str, str],
+    settings: Surroundings | None,
+    check_cron: CheckCron,
+    lint: Lint | None,
+) -> Part:
     library = Library(environment)
-    for path in _files(paths):
+    loaded = []
+    for path in files:
         if path.is_dir():
             loaded.append(_Loaded(path, None, [_nothing_in(path)]))
             continue
@@ -78,21 +130,30 @@ def load_policies(
             continue
         document = read(raw, str(path))
         policy = _Loader(document, path, library, settings, check_cron, lint).load()
+        line = None if policy is None else document.source.line(policy.mark.line)
+        loaded.append(_Loaded(path, policy, _in_order(document.faults), line))
+    books = {path: _in_order(book.faults) for path, book in library.books.items()}
+    return Part(loaded, books)
+
+
+def _names_checked(loaded: Iterable[_Loaded]) -> Iterator[_Loaded]:
+    """Report the second policy of a name."""
+    first: dict[str, Policy] = {}
+    for one in loaded:
+        policy = one.policy
         if policy is not None and policy.name:
             earlier = first.setdefault(policy.name, policy)
             if earlier is not policy:
-                what = f"the policy name `{policy.name}` is taken by {earlier.file}"
-                hint = "names are unique among all files: the history belongs to the name"
-                document.faults.add(Code.POLICY_TWICE, what, policy.mark, hint)
-        loaded.append(_Loaded(path, policy, _in_order(document.faults)))
-    if library.books:  # a book lies beside the policies that include it, and is none itself
-        loaded = [one for one in loaded if one.path.resolve() not in library.books]
-    found = [fault for one in loaded for fault in one.faults]
-    found += [fault for book in library.books.values() for fault in _in_order(book.faults)]
-    policies = tuple(one.policy for one in loaded if one.policy is not None)
-    if any(fault.severity == "error" for fault in found):
-        raise PolicyErrors(_once(found))
-    return policies
+                fault = PolicyError(
+                    f"the policy name `{policy.name}` is taken by {earlier.file}",
+                    code=Code.POLICY_TWICE.value,
+                    where=policy.mark,
+                    hint="names are unique among all files: the history belongs to the name",
+                    source=one.line,
+                )
+                yield replace(one, faults=sorted([*one.faults, fault], key=_place))
+                continue
+        yield one
 
 
 def parse_policy(
@@ -120,15 +181,6 @@ def parse_policy(
     if policy is None or any(fault.severity == "error" for fault in found):
         raise PolicyErrors(_once(found))
     return policy
-
-
-@frozen
-class _Loaded:
-    """What became of one file."""
-
-    path: Path
-    policy: Policy | None
-    faults: list[PolicyError]
 
 
 def _once(faults: Iterable[PolicyError]) -> list[PolicyError]:
@@ -176,8 +228,11 @@ def _nothing_in(path: Path) -> PolicyError:
 
 
 def _in_order(faults: Faults) -> list[PolicyError]:
-    found = [*faults.errors, *faults.warnings]
-    return sorted(found, key=lambda fault: (fault.where is not None, fault.where))
+    return sorted([*faults.errors, *faults.warnings], key=_place)
+
+
+def _place(fault: PolicyError) -> tuple[bool, Mark | None]:
+    return fault.where is not None, fault.where
 
 
 class _Loader:
