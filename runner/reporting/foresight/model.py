@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 
@@ -176,8 +176,8 @@ class Foresight:
     start: datetime
     end: datetime
     executed: bool
-    outcomes: tuple[Outcome, ...]
-    grants: tuple[GrantLife, ...]
+    outcomes: tuple[Outcome, ...] = field(repr=False)
+    grants: tuple[GrantLife, ...] = field(repr=False)
     purses: tuple[Purse, ...]
     accounts: Mapping[str, Payer]
     troubles: tuple[Trouble, ...] = ()
