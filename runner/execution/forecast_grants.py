@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from runner.execution.contexts import ScheduleContext, SessionContext, allowances
 from runner.guard.intent import NATIVE
@@ -110,8 +111,7 @@ class SessionForecast:
         usual = {token: 2 * amount for token, amount in wanted.items() if token not in written}
         holdings = [
             Holding(one.expires_at, {t: max(wanted[t] - one.taken[t], 0) for t in wanted})
-            for one in self.generations
-            if one.expires_at >= at
+            for one in takewhile(lambda one: one.expires_at >= at, reversed(self.generations))
         ]
         free_at = fits_at(holdings, wanted=wanted, bounds=written, now=at) or at
         needed = context.room + context.venue.margins.activation
