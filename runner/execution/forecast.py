@@ -3,131 +3,111 @@ What the engine would do, by arithmetic alone: nothing is prepared, signed or se
 
 Each slot is decided by the rules that the ledger and the executor keep, in the order in which
 they keep them; a run that can be paid is paid at once, one that cannot waits until its window
-ends and fails. What only a chain could tell, such as a contract that reverts, is not foreseen.
+ends, and fails. What only a chain could tell, such as a contract that reverts, is not foreseen.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from typing import Protocol
 
-from runner.execution.contexts import ScheduleContext, SessionContext, allowances
+from runner.execution.contexts import ScheduleContext, SessionContext
 from runner.execution.due import waiting_places, window_end
+from runner.execution.forecast_grants import (
+    Generation,
+    SessionForecast,
+    named_allowances,
+    symbols,
+)
 from runner.guard.budget import Reservation
 from runner.guard.intent import NATIVE
-from runner.planning.renewal import may_serve, renewal_at
 from runner.policy.model import OverlapKind
-from runner.reporting.foresight.model import Allowance, GrantLife, Outcome, moved
+from runner.reporting.foresight.model import GrantLife, Outcome, moved
 from runner.scheduling.occurrence import Reason, Slot, State
-from runner.scheduling.triggers import Timetable, timetable
+from runner.scheduling.triggers import timetable
 
 _MICROSECOND = timedelta(microseconds=1)
-_ACTIVATION = timedelta(seconds=2)
 _PAYMENT = timedelta(seconds=1)
-"""How long an activation and a payment take where a block comes each second."""
+"""How long a payment takes where a block comes each second."""
 
-
-@dataclass(slots=True)
-class _Generation:
-    number: int
-    requested_at: datetime
-    active_at: datetime
-    expires_at: datetime
-    renewal_at: datetime
-    served_until: datetime | None = None
-    taken: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-
-
-class _Session:
-    """A session's generations, one after the other."""
-
-    def __init__(self, context: SessionContext, *, now: datetime) -> None:
-        self.context = context
-        self.allowances = allowances(context.permissions)
-        self.generations = [self._generation(1, now)]
-
-    @property
-    def newest(self) -> _Generation:
-        return self.generations[-1]
-
-    def renew_up_to(self, now: datetime) -> None:
-        """Obtain every generation that is due by a moment."""
-        while self.context.spec.renew == "auto" and self.newest.renewal_at <= now:
-            self._renew(self.newest.renewal_at)
-
-    def usable(self, room: timedelta, now: datetime) -> _Generation | None:
-        """The generation that carries a run now (R6)."""
-        self.renew_up_to(now)
-        for one in reversed(self.generations[-2:]):
-            serves = one.active_at <= now and (one.served_until is None or now < one.served_until)
-            if serves and may_serve(expires_at=one.expires_at, now=now, run_room=room):
-                return one
-        return None
-
-    def holds(self, one: _Generation, sums: Mapping[str, int]) -> bool:
-        """Whether what is left of its allowances holds a run (B6)."""
-        return all(
-            one.taken[token] + sums.get(token, 0) <= most for token, most in self.allowances.items()
-        )
-
-    def renew_early(self, now: datetime) -> datetime | None:
-        """Ask for the next generation because this one is used up; when it serves (R2)."""
-        one = self.newest
-        if self.context.spec.renew == "off":
-            return None
-        if one.active_at > now:
-            return one.active_at
-        life = one.expires_at - one.requested_at
-        self._renew(max(now, one.requested_at + life / 10))
-        return self.newest.active_at
-
-    def _renew(self, at: datetime) -> None:
-        before = self.newest
-        self.generations.append(self._generation(before.number + 1, at))
-        before.served_until = min(self.newest.active_at, before.expires_at)
-
-    def _generation(self, number: int, now: datetime) -> _Generation:
-        issued = now.replace(microsecond=0)
-        spec, account = self.context.spec, self.context.account
-        return _Generation(
-            number=number,
-            requested_at=now,
-            active_at=now + _ACTIVATION,
-            expires_at=issued + spec.lifetime,
-            renewal_at=renewal_at(
-                issued_at=issued,
-                expires_at=issued + spec.lifetime,
-                renew_before=spec.renew_before,
-                run_room=self.context.room,
-                margins=self.context.venue.margins,
-                seed=f"{account.address}/{spec.uid}/{number}",
-            ),
-        )
-
-
-@dataclass(slots=True)
-class _Run:
-    slot: Slot
-    expires_at: datetime
-    reserved: tuple[Reservation, ...]
+_DAY = timedelta(days=1)
+_TELL_EVERY = 1_000
 
 
 class _Schedule:
     """A schedule on its way through the window."""
 
-    def __init__(self, context: ScheduleContext, *, start: datetime) -> None:
+    def __init__(
+        self, context: ScheduleContext, *, account: str, fee: int, start: datetime
+    ) -> None:
         self.context = context
         self.spec = context.spec
-        self.table: Timetable = timetable(context.spec, anchor=start)
+        self.session = context.session.uid
+        self.outlives_days = context.session.spec.lifetime > _DAY
+        self.on_no_grant = context.session.spec.on_no_grant
+        self.account = account
+        self.table = timetable(context.spec, anchor=start)
+        self.lines = context.most.lines
         self.sums = context.most.sums
+        self.fee = fee
+        leaves = {token: moved(self.lines, token) for token in self.sums}
+        if fee:
+            leaves[NATIVE] = leaves.get(NATIVE, 0) + fee
+        self.leaves = {token: amount for token, amount in leaves.items() if amount}
         self.exclusive = context.spec.overlap.kind is not OverlapKind.ALLOW
         self.places = waiting_places(context.spec)
+        self.limited = bool(context.reservations(due_at=start, slot="any"))
         self.runs = self.failures = self.open = 0
         self.waiting: list[_Run] = []
         self.is_paused = self.is_over = False
+
+    def wanted(self, slot: Slot) -> tuple[Reservation, ...]:
+        """What a run of this slot takes of budgets."""
+        if not self.limited:
+            return ()
+        return self.context.reservations(due_at=slot.due_at, slot=slot.text)
+
+
+class Book(Protocol):
+    """What budgets hold, by the rules of the ledger; runs are named by any text."""
+
+    def fits(self, wanted: Sequence[Reservation]) -> bool:
+        """Whether all of these stay within their limits."""
+        ...
+
+    def used_up(self, one: Reservation, open_runs: Collection[str]) -> bool:
+        """Whether this will never fit again, whatever becomes of the open runs."""
+        ...
+
+    def reserve(self, run: str, wanted: Sequence[Reservation]) -> None:
+        """Take these amounts."""
+        ...
+
+    def release(self, run: str) -> None:
+        """Give back what a run has taken."""
+        ...
+
+
+@dataclass(slots=True)
+class _Run:
+    """A slot that is ours."""
+
+    schedule: _Schedule
+    slot: Slot
+
+    @property
+    def name(self) -> str:
+        """What the book of budgets knows it by."""
+        return f"{self.schedule.spec.uid}@{self.slot.text}"
+
+    @property
+    def expires_at(self) -> datetime:
+        """The end of its catch-up window; most runs never ask."""
+        return window_end(self.schedule.spec, self.schedule.table, self.slot)
 
 
 @dataclass(slots=True)
@@ -142,10 +122,13 @@ class Forecast:
     One forecast over [start, end).
 
     Args:
+        granted_at: When the first generation of each session is asked for.
+        book: Of budgets; empty.
         account_of: The purse of each account, where several names stand for one (by uid).
         opening: What each purse holds, by account and token, in base units.
         fee: Wei that one operation costs where the account pays for it.
         compact: Whether like outcomes of one day become one with a count.
+        progress: Told now and then how many slots are decided.
     """
 
     def __init__(
@@ -156,6 +139,7 @@ class Forecast:
         start: datetime,
         end: datetime,
         granted_at: datetime,
+        book: Book,
         account_of: Mapping[str, str],
         opening: Mapping[tuple[str, str], int],
         fee: int,
@@ -164,18 +148,27 @@ class Forecast:
     ) -> None:
         self._start = start
         self._end = end
-        self._account_of = account_of
-        self._balances = dict(opening)
-        self._fee = fee
         self._compact = compact
         self._progress = progress
-        self._sessions = {uid: _Session(s, now=granted_at) for uid, s in sessions.items()}
-        self._schedules = {uid: _Schedule(s, start=start) for uid, s in schedules.items()}
-        self._budgets: dict[tuple[str, str, str], int] = defaultdict(int)
-        self._rows: dict[object, _Row] = {}
-        self._agenda: list[tuple[datetime, int, str, int, Slot | _Run]] = []
+        self._balances = defaultdict(int, opening)
+        self._book = book
+        self._open: set[str] = set()
+        self._accounts = {uid: account_of[_account(one)] for uid, one in sessions.items()}
+        self._fees = {uid: _fee(one, fee) for uid, one in sessions.items()}
+        self._sessions = {uid: SessionForecast(s, now=granted_at) for uid, s in sessions.items()}
+        self._schedules = {
+            uid: _Schedule(
+                one,
+                account=self._accounts[one.session.uid],
+                fee=self._fees[one.session.uid],
+                start=start,
+            )
+            for uid, one in schedules.items()
+        }
         self._slots = {uid: self._due(one) for uid, one in self._schedules.items()}
+        self._agenda: list[tuple[datetime, int, str, int, Slot | _Run]] = []
         self._turn = 0
+        self._rows: dict[object, _Row] = {}
 
     def run(self) -> tuple[tuple[Outcome, ...], tuple[GrantLife, ...]]:
         """Go through the window; slots in the order in which they fire."""
@@ -184,13 +177,14 @@ class Forecast:
         done = 0
         while self._agenda:
             now, _, uid, _, what = heapq.heappop(self._agenda)
+            one = self._schedules[uid]
             if isinstance(what, _Run):
-                self._close(self._schedules[uid], what, now)
+                self._close(one, what, now)
                 continue
-            self._decide(self._schedules[uid], what, now)
+            self._decide(one, what, now)
             self._next_slot(uid)
             done += 1
-            if done % 1000 == 0:
+            if done % _TELL_EVERY == 0:
                 self._progress(done)
         return self._outcomes(), self._grants()
 
@@ -215,85 +209,70 @@ class Forecast:
     # ── one slot ──────────────────────────────────────────────────────────────────────────────
 
     def _decide(self, one: _Schedule, slot: Slot, now: datetime) -> None:
-        if one.spec.max_runs is not None and one.runs >= one.spec.max_runs:
+        wanted = one.wanted(slot)
+        if self._is_over(one, wanted):
             one.is_over = True
-            return
-        if slot.verdict is not None:
+        elif slot.verdict is not None:
             self._note(one, slot, slot.closes_as or State.SKIPPED, slot.verdict)
         elif one.spec.suspend or one.is_paused:
             self._note(one, slot, State.SKIPPED, Reason.PAUSED)
         else:
-            self._claim(one, slot, now)
+            self._claim(one, slot, wanted, now)
 
-    def _claim(self, one: _Schedule, slot: Slot, now: datetime) -> None:
-        wanted = one.context.reservations(due_at=slot.due_at, slot=slot.text)
-        fits = self._fits(wanted)
-        stands_behind = one.exclusive and one.open > 0
-        against = self._against(one, fits=fits, stands_behind=stands_behind)
+    def _is_over(self, one: _Schedule, wanted: tuple[Reservation, ...]) -> bool:
+        """T9: it has run as often as it may, or paid all that it shall."""
+        if one.spec.max_runs is not None and one.runs >= one.spec.max_runs:
+            return True
+        return any(each.ends and self._book.used_up(each, self._open) for each in wanted)
+
+    def _claim(
+        self, one: _Schedule, slot: Slot, wanted: tuple[Reservation, ...], now: datetime
+    ) -> None:
+        fits = self._book.fits(wanted)
+        behind = one.exclusive and one.open > 0
+        against = _against(one, fits=fits, behind=behind)
         if against is not None:
             self._note(one, slot, State.SKIPPED, against)
             return
         one.runs += 1
-        run = _Run(slot, window_end(one.spec, one.table, slot), wanted if fits else ())
-        self._reserve(run.reserved)
-        if stands_behind:
-            if one.places == 0:
-                for older in one.waiting:
-                    self._release(older.reserved)
-                    self._note(one, older.slot, State.SUPERSEDED, Reason.OVERLAP, ended_at=now)
-                one.waiting.clear()
-            one.waiting.append(run)
-        elif not fits:
-            self._wait(one, run, Reason.BUDGET)
-        else:
+        run = _Run(one, slot)
+        if fits and wanted:
+            self._book.reserve(run.name, wanted)
+        if behind:
+            self._stand_behind(one, run, now)
+        elif fits:
             self._begin(one, run, now)
+        else:
+            self._wait(one, run, Reason.BUDGET)
 
-    @staticmethod
-    def _against(one: _Schedule, *, fits: bool, stands_behind: bool) -> Reason | None:
-        """Why a slot is skipped; in the order in which the ledger judges (M7, X14)."""
-        if stands_behind and one.places is None:
-            return Reason.OVERLAP
-        if not fits and (stands_behind or one.spec.on_budget == "skip"):
-            return Reason.BUDGET
-        if stands_behind and one.places and len(one.waiting) >= one.places:
-            return Reason.OVERLAP
-        return None
+    def _stand_behind(self, one: _Schedule, run: _Run, now: datetime) -> None:
+        if one.places == 0:  # buffer_one: the newest slot takes the only place
+            for older in one.waiting:
+                self._book.release(older.name)
+                self._open.discard(older.name)
+                self._note(one, older.slot, State.SUPERSEDED, Reason.OVERLAP, ended_at=now)
+            one.waiting.clear()
+        one.waiting.append(run)
+        self._open.add(run.name)
 
     def _begin(self, one: _Schedule, run: _Run, now: datetime) -> None:
-        session = self._sessions[one.context.session.uid]
-        generation = session.usable(one.context.room, now)
-        paid_at = now
-        if generation is None or not session.holds(generation, one.sums):
-            serves_at = session.newest.active_at
-            if generation is not None or serves_at <= now:
-                serves_at = session.renew_early(now) or run.expires_at
-            if one.context.session.spec.on_no_grant != "hold" and generation is None:
-                choice = one.context.session.spec.on_no_grant
-                state = State.SKIPPED if choice == "skip" else State.MISSED
-                self._end_run(one, run, state, Reason.GRANT, now)
-                return
-            if serves_at >= run.expires_at or not session.holds(session.newest, one.sums):
-                self._wait(one, run, Reason.GRANT)
-                return
-            generation, paid_at = session.newest, serves_at
-        account = self._account_of[self._uid_of_account(one.context)]
-        if not self._affords(one, account):
+        session = self._sessions[one.session]
+        generation, at = session.carrier(one.context.room, one.sums, now)
+        if generation is None and one.on_no_grant != "hold" and not session.serves(now):
+            state = State.SKIPPED if one.on_no_grant == "skip" else State.MISSED
+            self._end_run(one, run, state, Reason.GRANT, now)
+        elif generation is None or (at > now and at >= run.expires_at):
+            self._wait(one, run, Reason.GRANT)
+        elif any(self._balances[one.account, t] < amount for t, amount in one.leaves.items()):
             self._wait(one, run, Reason.PREFLIGHT, generation.number)
-            return
-        self._pay(one, run, generation, account, paid_at)
+        else:
+            self._pay(one, run, generation, at)
 
-    def _pay(
-        self, one: _Schedule, run: _Run, generation: _Generation, account: str, at: datetime
-    ) -> None:
-        for token in one.sums:
-            leaves = moved(one.context.most.lines, token)
-            if leaves:
-                self._balances[account, token] = self._balances.get((account, token), 0) - leaves
-        fee = self._fee_of(one.context)
-        if fee:
-            self._balances[account, NATIVE] = self._balances.get((account, NATIVE), 0) - fee
-        for token, amount in one.sums.items():
-            generation.taken[token] += amount
+    def _pay(self, one: _Schedule, run: _Run, generation: Generation, at: datetime) -> None:
+        for token, amount in one.leaves.items():
+            self._balances[one.account, token] -= amount
+        self._sessions[one.session].take(generation, one.sums, at)
+        self._open.discard(run.name)
         one.failures = 0
         self._note(
             one,
@@ -301,21 +280,8 @@ class Forecast:
             State.SUCCESS,
             None,
             generation=generation.number,
-            fee=fee,
             ended_at=at + _PAYMENT,
         )
-
-    def _affords(self, one: _Schedule, account: str) -> bool:
-        fee = self._fee_of(one.context)
-        tokens = {*one.sums, NATIVE} if fee else set(one.sums)
-        return all(
-            moved(one.context.most.lines, token) + (fee if token == NATIVE else 0)
-            <= self._balances.get((account, token), 0)
-            for token in tokens
-        )
-
-    def _fee_of(self, context: ScheduleContext) -> int:
-        return 0 if context.session.account.gas_policy is not None else self._fee
 
     # ── what cannot be paid ───────────────────────────────────────────────────────────────────
 
@@ -324,14 +290,15 @@ class Forecast:
     ) -> None:
         """Held until its window ends; nothing is foreseen that would help it."""
         one.open += 1
-        self._note(
-            one, run.slot, State.MISSED, reason, ended_at=run.expires_at, generation=generation
-        )
-        self._put(run.expires_at, 0, one.spec.uid, run)
+        self._open.add(run.name)
+        end = run.expires_at
+        self._note(one, run.slot, State.MISSED, reason, ended_at=end, generation=generation)
+        self._put(end, 0, one.spec.uid, run)
 
     def _close(self, one: _Schedule, run: _Run, now: datetime) -> None:
         one.open -= 1
-        self._release(run.reserved)
+        self._book.release(run.name)
+        self._open.discard(run.name)
         self._failed(one)
         while one.waiting and not one.is_paused and not (one.exclusive and one.open):
             following = one.waiting.pop(0)
@@ -343,32 +310,18 @@ class Forecast:
     def _end_run(
         self, one: _Schedule, run: _Run, state: State, reason: Reason, now: datetime
     ) -> None:
-        self._release(run.reserved)
+        self._book.release(run.name)
+        self._open.discard(run.name)
         self._note(one, run.slot, state, reason, ended_at=now)
         if state is State.MISSED:
             self._failed(one)
 
-    def _failed(self, one: _Schedule) -> None:
+    @staticmethod
+    def _failed(one: _Schedule) -> None:
         one.failures += 1
         most = one.spec.pause_after_failures
         if most and one.failures >= most:  # M10
             one.is_paused = True
-
-    # ── budgets ───────────────────────────────────────────────────────────────────────────────
-
-    def _fits(self, wanted: tuple[Reservation, ...]) -> bool:
-        return all(
-            self._budgets[one.budget, one.period, one.token] + one.amount <= one.limit
-            for one in wanted
-        )
-
-    def _reserve(self, wanted: tuple[Reservation, ...]) -> None:
-        for one in wanted:
-            self._budgets[one.budget, one.period, one.token] += one.amount
-
-    def _release(self, wanted: tuple[Reservation, ...]) -> None:
-        for one in wanted:
-            self._budgets[one.budget, one.period, one.token] -= one.amount
 
     # ── the result ────────────────────────────────────────────────────────────────────────────
 
@@ -381,13 +334,13 @@ class Forecast:
         *,
         ended_at: datetime | None = None,
         generation: int | None = None,
-        fee: int = 0,
     ) -> None:
-        context, uid = one.context, one.spec.uid
         local_day = date.fromisoformat(slot.local[:10])
-        key: object = (uid, slot.text)
+        key: object = (one.spec.uid, slot.text)
         if self._compact:
-            key = (uid, local_day, state, reason, generation)
+            if not one.outlives_days:  # many grants a day: nobody looks at each
+                generation = None
+            key = (one.spec.uid, local_day, state, reason, generation)
             row = self._rows.get(key)
             if row is not None:
                 row.count += 1
@@ -395,24 +348,20 @@ class Forecast:
                 return
         self._rows[key] = _Row(
             Outcome(
-                schedule=uid,
-                session=context.session.uid,
-                account=self._account_of[self._uid_of_account(context)],
+                schedule=one.spec.uid,
+                session=one.session,
+                account=one.account,
                 slot=slot.text,
                 due_at=slot.due_at,
                 local_day=local_day,
                 state=state.value,
                 reason=None if reason is None else reason.value,
                 ended_at=ended_at or slot.fire_at,
-                lines=context.most.lines,
+                lines=one.lines,
                 generation=generation,
-                fee=fee,
+                fee=one.fee,
             )
         )
-
-    @staticmethod
-    def _uid_of_account(context: ScheduleContext) -> str:
-        return f"{context.spec.policy}/{context.session.account.spec.name}"
 
     def _outcomes(self) -> tuple[Outcome, ...]:
         made = (
@@ -426,13 +375,12 @@ class Forecast:
     def _grants(self) -> tuple[GrantLife, ...]:
         names = symbols(one.context for one in self._schedules.values())
         found = []
-        for uid, session in self._sessions.items():
+        for uid, session in sorted(self._sessions.items()):
             session.renew_up_to(self._end - _MICROSECOND)
-            account = session.context.account
             found += [
                 GrantLife(
                     session=uid,
-                    account=self._account_of[f"{session.context.spec.policy}/{account.spec.name}"],
+                    account=self._accounts[uid],
                     generation=one.number,
                     state="active" if one is session.newest else "replaced",
                     requested_at=one.requested_at,
@@ -441,7 +389,7 @@ class Forecast:
                     expires_at=one.expires_at,
                     next_renewal_at=one.renewal_at,
                     allowances=named_allowances(session.context, names),
-                    fee=0 if account.gas_policy is not None else self._fee,
+                    fee=self._fees[uid],
                 )
                 for one in session.generations
                 if one.requested_at < self._end
@@ -449,20 +397,20 @@ class Forecast:
         return tuple(found)
 
 
-def symbols(schedules: Iterable[ScheduleContext]) -> dict[str, tuple[str, int]]:
-    """Name and decimals of every token that something moves."""
-    found = {NATIVE: ("native", 18)}
-    for context in schedules:
-        found |= {line.token: (line.symbol, line.decimals) for line in context.most.lines}
-    return found
+def _against(one: _Schedule, *, fits: bool, behind: bool) -> Reason | None:
+    """Why a slot is skipped; in the order in which the ledger judges (M7, X14)."""
+    if behind and one.places is None:
+        return Reason.OVERLAP
+    if not fits and (behind or one.spec.on_budget == "skip"):
+        return Reason.BUDGET
+    if behind and one.places and len(one.waiting) >= one.places:
+        return Reason.OVERLAP
+    return None
 
 
-def named_allowances(
-    session: SessionContext, names: Mapping[str, tuple[str, int]]
-) -> tuple[Allowance, ...]:
-    """What each grant of a session may spend; a closed one (0) says nothing to people."""
-    return tuple(
-        Allowance(token, *names.get(token, (token, 0)), amount=amount)
-        for token, amount in allowances(session.permissions).items()
-        if amount
-    )
+def _account(session: SessionContext) -> str:
+    return f"{session.spec.policy}/{session.account.spec.name}"
+
+
+def _fee(session: SessionContext, fee: int) -> int:
+    return 0 if session.account.gas_policy is not None else fee

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from runner.adapters.memory.ledger import MemoryLedger
 from runner.adapters.memory.rows import OccurrenceRow
 from runner.execution.contexts import ScheduleContext, SessionContext
-from runner.execution.forecast import named_allowances, symbols
+from runner.execution.forecast_grants import named_allowances, symbols
 from runner.records import Grant, GrantState, Operation, Run
 from runner.reporting.foresight.model import FAILED, GrantLife, Outcome
 from runner.scheduling.occurrence import CalendarSlot, State, parse_slot

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
+from runner.adapters.memory.budgets import Budgets
 from runner.adapters.virtual import VirtualLoop
 from runner.execution.forecast import Forecast
 from runner.policy.model import Policy
@@ -26,8 +27,18 @@ TYPICAL_FEE = 3 * 10**12
 
 _ENDINGS = frozenset(f"run.{state}" for state in CLOSED)
 _TELLING = frozenset(
-    {"grant.failed", "schedule.paused", "run.fault", "chain.fault", "run.evidence"}
+    {
+        "grant.failed",
+        "grant.blocked",
+        "schedule.paused",
+        "run.fault",
+        "chain.fault",
+        "run.evidence",
+    }
 )
+
+_CONSEQUENCES = frozenset({"schedule.paused", "grant.blocked"})
+"""Worth knowing; whether anybody is not paid for it, the slots say."""
 
 Progress = Callable[[int, int], None]
 """Told how many slots are done, of how many."""
@@ -100,6 +111,7 @@ def _forecast(
         start=window.start,
         end=window.end,
         granted_at=window.start - WARM_UP,
+        book=Budgets(),
         account_of=purses.name_of,
         opening=purses.opening,
         fee=TYPICAL_FEE,
@@ -131,7 +143,7 @@ class _Listener:
                 subject=subject,
                 what=_said(event, str(fields.get("detail", event))),
                 hint=fields.get("hint"),
-                fatal=event != "schedule.paused",
+                fatal=event not in _CONSEQUENCES,
             )
             self._heard.setdefault((event, subject), trouble)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 
@@ -147,6 +147,7 @@ class Course:
     Attributes:
         points: What it holds after each day (UTC) on which something left it, ascending.
         shortages: Every slot of the window that it does not cover, in order.
+        rests: Nothing leaves it in the second half of the window: its pace says nothing.
         lasts_until: Where it would run dry at the window's pace; None if it does before, or never.
     """
 
@@ -154,6 +155,7 @@ class Course:
     closing: int
     points: tuple[tuple[date, int], ...]
     shortages: tuple[Shortage, ...]
+    rests: bool
     lasts_until: date | None
 
     @property
@@ -176,8 +178,8 @@ class Foresight:
     start: datetime
     end: datetime
     executed: bool
-    outcomes: tuple[Outcome, ...]
-    grants: tuple[GrantLife, ...]
+    outcomes: tuple[Outcome, ...] = field(repr=False)
+    grants: tuple[GrantLife, ...] = field(repr=False)
     purses: tuple[Purse, ...]
     accounts: Mapping[str, Payer]
     troubles: tuple[Trouble, ...] = ()
@@ -302,8 +304,13 @@ class Foresight:
             balance -= leaves
             if leaves:
                 points[at.astimezone(UTC).date()] = balance
-        lasts = None if shortages else self._lasts_until(purse.opening - balance, balance)
-        return Course(purse, balance, tuple(sorted(points.items())), tuple(shortages), lasts)
+        half = (self.start + (self.end - self.start) / 2).astimezone(UTC).date()
+        rests = max(points, default=date.min) < half
+        lasts = None
+        if not shortages and not rests:
+            lasts = self._lasts_until(purse.opening - balance, balance)
+        course = tuple(sorted(points.items()))
+        return Course(purse, balance, course, tuple(shortages), rests, lasts)
 
     def _departures(self, purse: Purse) -> list[tuple[datetime, int, Outcome | None]]:
         """What leaves a purse, and what failed slots would have taken, in order of time."""

@@ -28,6 +28,7 @@ from runner.reporting.words import label, meaning
 
 _MOST_ROWS = 20
 _MOST_MONTHS = 24
+_MOST_COLUMNS = 5
 
 
 def as_text(found: Foresight, look: Look) -> list[str]:
@@ -158,24 +159,49 @@ def _totals(found: Foresight, look: Look) -> Iterator[str]:
 def _total(one: Total) -> Row:
     return [
         one.receiver_name,
-        Cell(amount(one.amount, one.decimals, one.symbol), Tone.STRONG),
+        Cell(_units(one), Tone.STRONG),
         str(one.count),
         Cell(one.receiver, Tone.DIM),
     ]
 
 
 def _months(found: Foresight, look: Look) -> Iterator[str]:
-    if len(found.months) < 2:
+    keys = list(dict.fromkeys((one.chain, one.token, one.receiver) for one in found.totals))
+    if len(found.months) < 2 or not keys:
         return
+    if len(keys) <= _MOST_COLUMNS:
+        header, rows = _month_columns(found, keys)
+    else:
+        header, rows = _month_rows(found)
+    right = tuple(range(1 if len(keys) <= _MOST_COLUMNS else 2, len(header)))
+    yield from table(header, rows[:_MOST_ROWS], look, flexible=(1,), right=right)
+    yield from _more(len(rows), look)
+    yield ""
+
+
+def _month_columns(
+    found: Foresight, keys: Sequence[tuple[int, str, str]]
+) -> tuple[list[str], list[Row]]:
+    """A line a month, a column a receiver."""
+    rows: list[Row] = []
+    for month, totals in found.months.items():
+        paid = {(one.chain, one.token, one.receiver): one for one in totals}
+        cells = [_units(paid[key]) if key in paid else NOTHING for key in keys]
+        rows.append([month, *cells])
+    return ["MONTH", *(one.receiver_name.upper() for one in found.totals)], rows
+
+
+def _month_rows(found: Foresight) -> tuple[list[str], list[Row]]:
+    """A line for each month and receiver."""
     rows: list[Row] = []
     for month, totals in found.months.items():
         for index, one in enumerate(totals):
-            units = amount(one.amount, one.decimals, one.symbol)
-            rows.append(["" if index else month, one.receiver_name, units, str(one.count)])
-    header = ["MONTH", "PAID TO", "AMOUNT", "COUNT"]
-    yield from table(header, rows[:_MOST_ROWS], look, flexible=(1,), right=(2, 3))
-    yield from _more(len(rows), look)
-    yield ""
+            rows.append(["" if index else month, one.receiver_name, _units(one), str(one.count)])
+    return ["MONTH", "PAID TO", "AMOUNT", "COUNT"], rows
+
+
+def _units(one: Total) -> str:
+    return amount(one.amount, one.decimals, one.symbol)
 
 
 def _funding(found: Foresight, look: Look) -> Iterator[str]:
@@ -202,6 +228,8 @@ def lasts(one: Course) -> str:
         needs = amount(short.needs, purse.decimals, purse.symbol)
         holds = amount(short.holds, purse.decimals, purse.symbol)
         return f"runs dry on {short.day}: {short.outcome.schedule} needs {needs}, there are {holds}"
+    if one.rests:
+        return "nothing leaves it any more"
     if one.lasts_until is not None:
         return f"until about {one.lasts_until:%B %Y} at this pace"
     return "for more than a century at this pace"

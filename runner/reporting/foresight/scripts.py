@@ -19,6 +19,9 @@ from runner.reporting.totals import Total, harmless
 
 Json = dict[str, Any]
 
+_MOST_GRANTS = 5_000
+"""Grants that are listed one by one; `grants` counts all."""
+
 _COLUMNS = (
     "due_at",
     "schedule",
@@ -70,7 +73,7 @@ def as_json(found: Foresight) -> Json:
             for month, totals in found.months.items()
             for one in totals
         ],
-        "sessions": [_grant(found, one) for one in found.grants],
+        "sessions": [_grant(found, one) for one in found.grants[:_MOST_GRANTS]],
         "payments": list(_payments(found)),
         "notes": list(found.notes),
     }
