@@ -263,6 +263,8 @@ FAULTY = [
     ("P032", "session", "permissions: {root: 1}"),
     ("P032", "session", "limits: [per_day]"),
     ("P032", "schedule", "overlap: [skip]"),
+    ("P032", "schedule", "start_at: 2026-12-01T00:00Z\nday_match: [or]"),
+    ("P032", "body", "session: salaries\nat: 2026-12-01T00:00Z\nanchor: []\npay: {alice: 1 usdc}"),
     ("P032", "schedule", "require: {balance: {at_least: 1 usdc}}"),
     ("P032", "calls", "- pay: {alice: [1 usdc]}"),
     ("P032", "calls", "- pay: 5 usdc"),
