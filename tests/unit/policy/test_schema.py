@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from support import house
 from support.placed import place
 from support.resolved import READERS, resolved
 from unit.policy import test_policy_faults as corpus
@@ -134,6 +135,10 @@ SOUND = [
     *sorted(file for file in Path("examples").glob("*/*.yaml") if file.stem != "runner"),
     Path("tests/unit/policy/example.yaml"),
 ]
+
+
+def test_the_policy_that_processes_run_on_passes(validators):
+    assert verdicts(validators["policy"], house.POLICY) == {"core": [], "text": []}
 
 
 @pytest.mark.parametrize("file", SOUND, ids=str)
