@@ -143,6 +143,9 @@ class ScheduleReader:
         self.any_zone = self.zone or ("UTC" if "timezone" in record else None)
         self.gap = self._word("dst_gap", Gap, Gap.SHIFT)
         self.fold = self._word("dst_fold", Fold, Fold.FIRST)
+        self.day_match = None
+        if "day_match" in record:
+            self.day_match = self._word("day_match", DayMatch, DayMatch.AND)
 
     def read(self, name: str) -> Schedule:
         record = self.record
@@ -154,10 +157,10 @@ class ScheduleReader:
             what = "`catch_up: all` needs a `catch_up_window`"
             hint = "add `catch_up_window: 24h`: how late a payment may still be made"
             self.reader.fault(Code.NO_WINDOW, what, at, hint)
-        start_at, end_at = self._instant("start_at"), self._instant("end_at")
+        start_at, end_at, anchor = map(self._instant, ("start_at", "end_at", "anchor"))
         self._check_span(trigger, place, start_at, end_at)
         if isinstance(trigger, Every):
-            trigger = replace(trigger, anchor=self._instant("anchor") or start_at)
+            trigger = replace(trigger, anchor=anchor or start_at)
         self._warn_no_effect(trigger)
         limits = read_limits(record, self.books, self.chain, self.any_zone or "UTC")
         return Schedule(
@@ -265,13 +268,9 @@ class ScheduleReader:
                 return DatesReader(self.reader).read(node, zone, self.gap, self.fold), node
 
     def _cron(self, node: Node) -> Cron:
-        day_match = None
-        if "day_match" in self.record:
-            day_match = self._word("day_match", DayMatch, DayMatch.AND)
-
-        expression = self._expression(node, day_match, warn=True)
+        expression = self._expression(node, self.day_match, warn=True)
         zone = self._needed_zone("a cron needs", node)
-        return Cron(expression, zone, day_match, self.gap, self.fold)
+        return Cron(expression, zone, self.day_match, self.gap, self.fold)
 
     def _expression(
         self, node: Node, day_match: DayMatch | None = None, *, warn: bool = False

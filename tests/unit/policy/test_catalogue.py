@@ -125,9 +125,9 @@ def test_every_key_is_found_by_each_of_its_paths():
     ],
 )
 def test_a_missing_key_is_told_in_the_words_of_its_level(texts, call, hint):
-    (fault,) = texts.faults(texts.calls(call))
+    faults = texts.faults(texts.calls(call))
 
-    assert (fault.code, fault.hint) == ("P031", hint)
+    assert hint in [fault.hint for fault in faults if fault.code == "P031"]
 
 
 def test_levels_are_found_by_name():

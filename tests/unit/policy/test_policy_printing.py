@@ -121,7 +121,7 @@ def sessions(draw: st.DrawFn) -> m.Session:
     percent = draw(st.decimals("0.1", "80", places=1))
     return m.Session(
         name=draw(WORDS),
-        policy="p",
+        policy="given",
         account="treasury",
         lifetime=lifetime,
         renew_before=draw(st.sampled_from([None, percent / 100])),
@@ -251,7 +251,7 @@ def schedules(draw: st.DrawFn, session: str) -> m.Schedule:
     count, unit = int(rate[0]), {"s": 1, "m": 60, "h": 3600, "d": 86_400}[rate[2]]
     return m.Schedule(
         name=draw(WORDS),
-        policy="p",
+        policy="given",
         session=session,
         trigger=trigger,
         calls=tuple(draw(st.lists(calls(), min_size=1, max_size=3))),
@@ -351,7 +351,7 @@ def test_any_policy_reads_back_as_itself(texts, drawn):
 
     wanted = without_marks(drawn)
     # The policy's name is repeated in its parts.
-    assert without_marks(given_back) == _renamed(wanted, "p", name)
+    assert without_marks(given_back) == _renamed(wanted, "given", name)
 
 
 def _renamed(value: Any, before: str, after: str) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from support import house
 from support.placed import place
 from support.resolved import READERS, resolved
 from unit.policy import test_policy_faults as corpus
@@ -134,6 +135,10 @@ SOUND = [
     *sorted(file for file in Path("examples").glob("*/*.yaml") if file.stem != "runner"),
     Path("tests/unit/policy/example.yaml"),
 ]
+
+
+def test_the_policy_that_processes_run_on_passes(validators):
+    assert verdicts(validators["policy"], house.POLICY) == {"core": [], "text": []}
 
 
 @pytest.mark.parametrize("file", SOUND, ids=str)
@@ -263,6 +268,8 @@ FAULTY = [
     ("P032", "session", "permissions: {root: 1}"),
     ("P032", "session", "limits: [per_day]"),
     ("P032", "schedule", "overlap: [skip]"),
+    ("P032", "schedule", "start_at: 2026-12-01T00:00Z\nday_match: [or]"),
+    ("P032", "body", "session: salaries\nat: 2026-12-01T00:00Z\nanchor: []\npay: {alice: 1 usdc}"),
     ("P032", "schedule", "require: {balance: {at_least: 1 usdc}}"),
     ("P032", "calls", "- pay: {alice: [1 usdc]}"),
     ("P032", "calls", "- pay: 5 usdc"),
