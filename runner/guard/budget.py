@@ -7,12 +7,12 @@ Pure: it names the budget, the period and the amount; the ledger adds up and ref
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from runner.frozen import frozen
 from runner.guard.intent import NATIVE, intent_of, is_computed
 from runner.policy.model import Limits, Money, Schedule, Session
 
@@ -26,7 +26,7 @@ _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reservation:
     """
     `amount` of `token` against one period of one budget, whose limit is `limit` (X14).
@@ -51,7 +51,7 @@ class Reservation:
         return self.budget.rpartition(":")[2]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Budgets:
     """
     All that the runs of one schedule are charged to: the limits of its session, its own, and what
@@ -125,7 +125,7 @@ class Budgets:
         yield _Budget(self.own, "until_total", self.until_total, ends=True)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Budget:
     scope: str
     kind: str

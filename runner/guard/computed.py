@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from runner.ethereum.address import Address
+from runner.frozen import frozen
 from runner.guard.intent import NATIVE, TransferLine, intent_of, is_computed
 from runner.policy.model import Pay, PolicyCall, Sweep, TopUp
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Movement:
     """
     Value that an open run may still move: `amount` base units of a token's address or `native`.

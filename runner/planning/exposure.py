@@ -8,7 +8,6 @@ key still exists or not.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from runner.ethereum.permissions import (
@@ -19,13 +18,14 @@ from runner.ethereum.permissions import (
     Permission,
     Root,
 )
+from runner.frozen import frozen
 from runner.guard.intent import NATIVE
 
 _AFTER = timedelta(seconds=1)
 """The second of expiry is still inside of a grant's life (F5)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Holding:
     """What is left of one grant's allowances, by token, until its end."""
 
