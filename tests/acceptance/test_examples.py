@@ -1,16 +1,20 @@
 """
-Every recipe of examples/ is sound, small and explained.
+Every recipe of examples/ is sound, small, explained, and pays what it says.
 """
 
 from __future__ import annotations
 
+import json
 import re
+from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from runner.cli.main import run
+from runner.ethereum.units import format_units
 from runner.planning.lint import lint
 from runner.policy.model import Policy
 from runner.policy.parse import load_policies, parse_policy
@@ -81,3 +85,56 @@ def test_what_is_resolved_reads_as_the_same_policy(recipe):
 
     assert print_policy(again) == print_policy(policy)
     assert again.schedules.keys() == policy.schedules.keys()
+
+
+# A hundred days of each: runs paid, slots that had nothing to do, and what was paid in all, in
+# whole units by token. Counted by hand from the policy and a calendar.
+HUNDRED_DAYS = {
+    # Every hour: filled up once, then full.
+    "gas-tank": (1, 2291, {"native": "0.5"}),
+    # Tuesdays from 1 December to 2 March.
+    "hosting-bill": (14, 0, {"usdc": "279.86"}),
+    # Four ends of months, and the second Friday of December.
+    "last-business-day": (5, 0, {"usdc": "15000"}),
+    # Three first days, and a bonus.
+    "payroll": (5, 0, {"usdc": "35102"}),
+    "payroll-csv": (4, 0, {"usdc": "50402"}),
+    "savings-vault": (14, 0, {}),
+    "several-chains": (300, 0, {"usdc": "9000"}),
+    "sponsored-gas": (14, 0, {"usdc": "2800"}),
+    # Fourteen Mondays, and four first days of a month.
+    "subscriptions": (18, 0, {"usdc": "372.6"}),
+    # All of the faucet's coins but the float, in the first night.
+    "sweep": (1, 99, {"usdc": "999500"}),
+    "two-currencies": (15, 0, {"usdc": "21750", "dai": "9000"}),
+    "vesting": (3, 0, {"usdc": "3000"}),
+}
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.name)
+def test_a_hundred_days_of_it(recipe, capsys):
+    paid, idle, sums = HUNDRED_DAYS[recipe.name]
+    settings = recipe / "runner.yaml"
+    options = ["--config", str(settings)] if settings.exists() else []
+
+    start = f"{NOW:%Y-%m-%dT%H:%MZ}"
+
+    code = run(["simulate", *options, "--days", "100", "--from", start, "--json", str(recipe)])
+
+    found = json.loads(capsys.readouterr().out)
+    assert code == 0
+    assert found["occurrences"] == {"success": paid, "skipped": idle, "missed": 0, "failed": 0}
+    assert found["failures"] == []
+    assert _sums(load(recipe), found["totals"]) == sums
+
+
+def _sums(policy: Policy, totals: list[dict[str, str]]) -> dict[str, str]:
+    """Totals of all receivers, in whole units."""
+    assets = {asset.address or "native": asset for asset in policy.assets}
+    sums: dict[str, int] = defaultdict(int)
+    decimals = {}
+    for total in totals:
+        asset = assets[total["token"]]
+        sums[asset.name] += int(total["amount"])
+        decimals[asset.name] = asset.decimals
+    return {name: format_units(amount, decimals[name]) for name, amount in sums.items()}
