@@ -267,6 +267,39 @@ def test_loader_and_schema_agree_on_what_is_built_wrongly(texts, tree):
             assert is_taken(root) == {False}
 
 
+def completed_by_defaults() -> dict[str, Any]:
+    """The same policy, with keys that must be written below `defaults`."""
+    tree = copy.deepcopy(WHOLE)
+    for section, keys in (("sessions", ("account", "lifetime")), ("schedules", ("session",))):
+        for inner in tree[section].values():
+            for key in keys:
+                tree.setdefault("defaults", {})[key] = inner.pop(key)
+    del tree["schedules"]["c"]["every"], tree["schedules"]["b"]["timezone"]
+    more = {"every": "1w", "timezone": "UTC", "catch_up": "all", "catch_up_window": "1h"}
+    return tree | {"defaults": tree["defaults"] | more}
+
+
+def test_defaults_complete_a_policy(texts):
+    text = written(completed_by_defaults())
+
+    assert texts.faults(text) == []
+    assert is_taken(read(text, "f").root) == {True}
+
+
+@THOROUGH
+@given(tree=mutated(completed_by_defaults()))
+def test_what_defaults_do_not_complete_is_refused(texts, tree):
+    """
+    One way only: the loader reads a default where a session or schedule takes it, the schema all.
+    """
+    text = written(tree)
+    root = read(text, "f").root
+    codes = {fault.code for fault in texts.faults(text, {"V": "alice"})}
+
+    if root is not None and not has_empty_text(tree) and codes & NEVER - beyond_it(tree):
+        assert is_taken(root) == {False}
+
+
 NEVER_IN_SETTINGS = frozenset({"P030", "P031", "P032", "P033", "P120", "P123"})
 CONFIG_SCHEMA = Draft202012Validator(config_schema())
 
