@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 _PER_SECOND = 1_000_000
+_SECOND = timedelta(seconds=1)
 
 
 class _Standstill(selectors.DefaultSelector):
@@ -26,7 +27,8 @@ class _Standstill(selectors.DefaultSelector):
 
     def __init__(self) -> None:
         super().__init__()
-        self.microseconds = 0
+        self.seconds = 0.0
+        self.elapsed = timedelta(0)
         self.idlers: list[tuple[float, asyncio.Event]] = []
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
@@ -34,15 +36,15 @@ class _Standstill(selectors.DefaultSelector):
         if timeout is None:
             raise RuntimeError("everything waits, and nothing is left that could happen")
         if timeout > 0:
-            self.microseconds += max(math.ceil(timeout * _PER_SECOND), 1)
+            self.elapsed += timedelta(microseconds=max(math.ceil(timeout * _PER_SECOND), 1))
+            self.seconds = self.elapsed / _SECOND
             self._ring()
         return []
 
     def _ring(self) -> None:
-        now = self.microseconds / _PER_SECOND
-        due = [bell for earliest, bell in self.idlers if earliest <= now]
+        due = [bell for earliest, bell in self.idlers if earliest <= self.seconds]
         if due:
-            self.idlers = [idler for idler in self.idlers if idler[0] > now]
+            self.idlers = [idler for idler in self.idlers if idler[0] > self.seconds]
         # Before the timers of this moment: who idles has looked when they act.
         for bell in due:
             bell.set()
@@ -60,12 +62,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         """Seconds, to the microsecond; stands still while anything is ready to run."""
-        return self._standstill.microseconds / _PER_SECOND
+        return self._standstill.seconds
 
     @property
     def elapsed(self) -> timedelta:
-        """As `time`, exactly."""
-        return timedelta(microseconds=self._standstill.microseconds)
+        """As `time`, exactly; the same object until time moves."""
+        return self._standstill.elapsed
 
     def ring_on_moving(self, bell: asyncio.Event, after: float) -> None:
         """Set a bell when time next moves, at this time of the loop or later."""
@@ -78,10 +80,14 @@ class VirtualClock:
     def __init__(self, loop: VirtualLoop, *, start: datetime) -> None:
         self._loop = loop
         self._start = start
+        self._now = (timedelta(0), start)
 
     def now(self) -> datetime:
         """The loop's time as an instant."""
-        return self._start + self._loop.elapsed
+        elapsed = self._loop.elapsed
+        if elapsed is not self._now[0]:  # asked far more often than time moves
+            self._now = (elapsed, self._start + elapsed)
+        return self._now[1]
 
     def monotonic(self) -> float:
         """The loop's time."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from typing import Any
 
 from runner.adapters.memory.budgets import Budgets
@@ -62,10 +63,24 @@ def simulate(
     Raises:
         RunnerError: as `up` would refuse.
     """
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+    with _calm_collector(), asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(
             _simulate(settings, placed(policies, window), window, balances, execute, progress)
         )
+
+
+@contextmanager
+def _calm_collector() -> Iterator[None]:
+    """
+    Look for cycles less often: a simulation keeps all that it makes, and looking through it again
+    and again costs a tenth of its time.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(50_000, 20, 20)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 async def _simulate(
