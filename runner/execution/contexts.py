@@ -28,6 +28,7 @@ from runner.policy.model import (
 )
 from runner.ports import ChainReader, Clock, Signer, WalletApi
 from runner.records import Pace
+from runner.scheduling.blackout import Blackouts
 
 SECOND_LOOK = timedelta(minutes=1)
 """R23: everything is looked at again this often, whatever the timers say."""
@@ -137,6 +138,11 @@ class ScheduleContext:
     def is_computed(self) -> bool:
         """Whether amounts are read from the chain when a run is prepared (G10)."""
         return any(is_computed(call) for call in self.spec.calls)
+
+    @property
+    def blackouts(self) -> Blackouts:
+        """When nothing of it is paid (B1)."""
+        return Blackouts.of(self.spec.blackout)
 
     @property
     def budgets(self) -> Budgets:

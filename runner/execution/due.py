@@ -11,12 +11,12 @@ from runner.records import Claim
 from runner.scheduling.lateness import (
     Decision,
     RangeDecision,
-    catch_up_window_default,
     decide_since,
     decided_until,
+    window_end,
 )
 from runner.scheduling.occurrence import Reason, Slot, State
-from runner.scheduling.triggers import Timetable, timetable
+from runner.scheduling.triggers import timetable
 
 _NO_BOUND = 1_000_000
 
@@ -140,13 +140,3 @@ def waiting_places(spec: Schedule) -> int | None:
     if spec.overlap.kind is OverlapKind.BUFFER_ALL:
         return spec.overlap.most or _NO_BOUND
     return None
-
-
-def window_end(spec: Schedule, table: Timetable, slot: Slot) -> datetime:
-    """The end of a slot's catch-up window (M2); a slot on time has its grace at least."""
-    window = spec.catch_up_window
-    if spec.catch_up is CatchUp.NONE:
-        window = spec.start_grace
-    elif window is None:
-        window = catch_up_window_default(slot, table.next_firing_after(slot.due_at))
-    return slot.fire_at + max(window, spec.start_grace)

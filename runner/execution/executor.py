@@ -42,6 +42,9 @@ _PREFLIGHT_PAUSE = 5.0
 
 _LONGEST_PREFLIGHT_PAUSE = 300.0
 
+_LONGEST_WAIT = 600.0
+"""Seconds until a run that waits for a blackout's end looks at the clock again."""
+
 _MOST_ATTEMPTS = 3
 
 
@@ -120,15 +123,8 @@ class Executor:
             run = await self._end_if_late(run, deadline)
             if run.state in CLOSED:
                 break
-            if run.state is State.HELD and run.reason is Reason.GUARD:
-                run = await self._wait_for_a_person(run)
-                break
-            if run.state is State.HELD and run.reason is Reason.BUDGET:
-                reserved = await self._reserve(run)
-                if reserved is None:
-                    await self._sleep(_PREFLIGHT_PAUSE, until=run.expires_at or deadline)
-                    continue
-                run, deadline = reserved, reserved.deadline_at or deadline
+            run, deadline, waited = await self._wait(run, deadline)
+            if waited:
                 continue
             try:
                 return await self._try_once(run, deadline, signing)
@@ -151,6 +147,26 @@ class Executor:
             except TooLate:
                 run = await self._ledger.run(run.id)
         return run, None
+
+    async def _wait(self, run: Run, deadline: datetime) -> tuple[Run, datetime, bool]:
+        """What only a person or time ends; tells whether it was waited for, so look again."""
+        if run.state is State.HELD and run.reason is Reason.GUARD:
+            return await self._wait_for_a_person(run), deadline, True
+        if run.state is State.HELD and run.reason is Reason.BUDGET:
+            reserved = await self._reserve(run)
+            if reserved is None:
+                await self._sleep(_PREFLIGHT_PAUSE, until=run.expires_at or deadline)
+                return run, deadline, True
+            return reserved, reserved.deadline_at or deadline, True
+        dark_until = self._schedule.blackouts.until(self._now())
+        if dark_until is not None:
+            run = await self._hold(run, Reason.BLACKOUT, _blackout(dark_until))
+            wait = min((dark_until - self._now()).total_seconds(), _LONGEST_WAIT)
+            await self._sleep(wait, until=run.expires_at or dark_until)
+            return run, deadline, True
+        if run.state is State.HELD and run.reason is Reason.BLACKOUT:
+            return *(await self._release(run)), False
+        return run, deadline, False
 
     async def _try_once(
         self, run: Run, deadline: datetime, signing: Callable[[], None]
@@ -468,6 +484,10 @@ class Executor:
             attempt=run.attempt,
             **fields,
         )
+
+
+def _blackout(until: datetime) -> str:
+    return f"nothing is paid until {until.isoformat().replace('+00:00', 'Z')}"
 
 
 def is_unsigned(run: Run) -> bool:

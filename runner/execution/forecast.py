@@ -16,7 +16,7 @@ from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from runner.execution.contexts import ScheduleContext, SessionContext
-from runner.execution.due import waiting_places, window_end
+from runner.execution.due import waiting_places
 from runner.execution.forecast_grants import (
     Generation,
     SessionForecast,
@@ -27,6 +27,7 @@ from runner.guard.budget import Reservation
 from runner.guard.intent import NATIVE
 from runner.policy.model import OverlapKind
 from runner.reporting.foresight.model import GrantLife, Outcome, moved
+from runner.scheduling.lateness import window_end
 from runner.scheduling.occurrence import Reason, Slot, State
 from runner.scheduling.triggers import timetable
 
@@ -111,6 +112,13 @@ class _Run:
 
 
 @dataclass(slots=True)
+class _Deferred:
+    """A run that begins with the end of a blackout (B1)."""
+
+    run: _Run
+
+
+@dataclass(slots=True)
 class _Row:
     outcome: Outcome
     count: int = 1
@@ -166,7 +174,7 @@ class Forecast:
             for uid, one in schedules.items()
         }
         self._slots = {uid: self._due(one) for uid, one in self._schedules.items()}
-        self._agenda: list[tuple[datetime, int, str, int, Slot | _Run]] = []
+        self._agenda: list[tuple[datetime, int, str, int, Slot | _Run | _Deferred]] = []
         self._turn = 0
         self._rows: dict[object, _Row] = {}
 
@@ -180,6 +188,11 @@ class Forecast:
             one = self._schedules[uid]
             if isinstance(what, _Run):
                 self._close(one, what, now)
+                continue
+            if isinstance(what, _Deferred):
+                one.open -= 1
+                self._begin(one, what.run, now)
+                self._go_on(one, now)
                 continue
             self._decide(one, what, now)
             self._next_slot(uid)
@@ -201,7 +214,7 @@ class Forecast:
         if slot is not None:
             self._put(slot.fire_at, 1, uid, slot)
 
-    def _put(self, at: datetime, rank: int, uid: str, what: Slot | _Run) -> None:
+    def _put(self, at: datetime, rank: int, uid: str, what: Slot | _Run | _Deferred) -> None:
         # What ends at an instant makes room for what begins then.
         self._turn += 1
         heapq.heappush(self._agenda, (at, rank, uid, self._turn, what))
@@ -256,6 +269,15 @@ class Forecast:
         self._open.add(run.name)
 
     def _begin(self, one: _Schedule, run: _Run, now: datetime) -> None:
+        dark_until = one.table.blackouts.until(now)
+        if dark_until is not None and dark_until >= run.expires_at:
+            self._wait(one, run, Reason.BLACKOUT)
+            return
+        if dark_until is not None:
+            one.open += 1
+            self._open.add(run.name)
+            self._put(dark_until, 0, one.spec.uid, _Deferred(run))
+            return
         session = self._sessions[one.session]
         generation, at = session.carrier(one.context.room, one.sums, now)
         if generation is None and one.on_no_grant != "hold" and not session.serves(now):
@@ -300,6 +322,10 @@ class Forecast:
         self._book.release(run.name)
         self._open.discard(run.name)
         self._failed(one)
+        self._go_on(one, now)
+
+    def _go_on(self, one: _Schedule, now: datetime) -> None:
+        """What waited behind a run that is over takes its turn (M7)."""
         while one.waiting and not one.is_paused and not (one.exclusive and one.open):
             following = one.waiting.pop(0)
             if now >= following.expires_at:

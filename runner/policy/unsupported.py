@@ -16,7 +16,6 @@ from runner.policy.codes import Code
 KEYS: frozenset[tuple[str, str]] = frozenset(
     {
         ("session", "owner_lead"),
-        ("schedule", "blackout"),
         ("schedule", "require"),
         ("schedule", "approve_above"),
         ("schedule", "approval_lead"),

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from runner.guard.budget import most_runs
 from runner.policy.model import Every, Schedule
 from runner.reporting.scripts import Upcoming
-from runner.scheduling.occurrence import Slot
+from runner.scheduling.lateness import window_end
 from runner.scheduling.triggers import timetable
 
 _INSTANT = timedelta(microseconds=1)
@@ -54,8 +54,7 @@ def next_of(
     """
     if schedule.until_total and most_runs(replace(schedule, max_runs=None), paid=paid) == 0:
         return None
-    slots = timetable(schedule, anchor=anchor).slots(after)
-    return next((_named(schedule, slot) for slot in slots if slot.verdict is None), None)
+    return next(_paid(schedule, anchor=anchor, after=after), None)
 
 
 def _firing(schedule: Schedule, *, start: datetime, now: datetime) -> Iterator[Upcoming]:
@@ -68,10 +67,16 @@ def _firing(schedule: Schedule, *, start: datetime, now: datetime) -> Iterator[U
     if most is not None and schedule.start_at is not None:
         # What ends a schedule counts from its beginning, where the policy names one (T9).
         after = min(after, schedule.start_at - _INSTANT)
-    slots = timetable(schedule, anchor=whole).slots(after)
-    firing = (_named(schedule, slot) for slot in slots if slot.verdict is None)
+    firing = _paid(schedule, anchor=whole, after=after)
     return (one for one in islice(firing, most) if one.due_at >= start)
 
 
-def _named(schedule: Schedule, slot: Slot) -> Upcoming:
-    return Upcoming(schedule.uid, slot.due_at, slot.local)
+def _paid(schedule: Schedule, *, anchor: datetime, after: datetime) -> Iterator[Upcoming]:
+    """The slots that fire, but for those that a blackout outlasts."""
+    table = timetable(schedule, anchor=anchor)
+    for slot in table.slots(after):
+        if slot.verdict is not None:
+            continue
+        dark_until = table.blackouts.until(slot.fire_at)
+        if dark_until is None or dark_until < window_end(schedule, table, slot):
+            yield Upcoming(schedule.uid, slot.due_at, slot.local)

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from runner.frozen import frozen
-from runner.policy.model import CatchUp
+from runner.policy.model import CatchUp, Schedule
 from runner.scheduling.occurrence import Reason, Slot, State
 from runner.scheduling.triggers import Timetable
 
@@ -78,6 +78,16 @@ def catch_up_window_default(slot: Slot, next_slot: Slot | None) -> timedelta:
         return LARGEST_WINDOW
     half = (next_slot.due_at - slot.due_at) / 2
     return min(max(half, LEAST_WINDOW), LARGEST_WINDOW)
+
+
+def window_end(spec: Schedule, table: Timetable, slot: Slot) -> datetime:
+    """The end of a slot's catch-up window (M2); a slot on time has its grace at least."""
+    window = spec.catch_up_window
+    if spec.catch_up is CatchUp.NONE:
+        window = spec.start_grace
+    elif window is None:
+        window = catch_up_window_default(slot, table.next_firing_after(slot.due_at))
+    return slot.fire_at + max(window, spec.start_grace)
 
 
 def decide(

@@ -11,16 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from heapq import merge
 from itertools import islice, takewhile
+from operator import attrgetter
 from typing import Protocol
 
 from runner.errors import EncodingError
 from runner.ethereum.hashing import keccak256
 from runner.frozen import frozen
 from runner.policy.model import At, Cron, Dates, Every, Schedule
+from runner.scheduling.blackout import Blackouts
 from runner.scheduling.cron import check_cron
 from runner.scheduling.dates import WallDates
-from runner.scheduling.occurrence import Slot, format_instant_slot
+from runner.scheduling.occurrence import Reason, Slot, State, format_instant_slot
 from runner.scheduling.wallclock import EXACT_UP_TO, Moment, WallClock, most_within
 from runner.scheduling.zones import FIRST_INSTANT, LAST_INSTANT, load_zone
 
@@ -100,6 +103,58 @@ class Once:
 
 
 @frozen
+class Sparing:
+    """
+    A trigger without what blackouts leave out: such slots do not fire, and get their rows (B1).
+    """
+
+    source: Source
+    blackouts: Blackouts
+
+    def moments(self, start: datetime) -> Iterator[Moment]:
+        stretches = self.blackouts.left_out(start)
+        dark = next(stretches, None)
+        for moment in self.source.moments(start):
+            while dark is not None and dark[1] <= moment.due_at:
+                dark = next(stretches, None)
+            is_left_out = dark is not None and dark[0] <= moment.due_at
+            yield _left_out(moment) if is_left_out else moment
+
+    def count(self, start: datetime, end: datetime) -> int:
+        inside = sum(self.source.count(*dark) for dark in self._dark(start, end))
+        return self.source.count(start, end) - inside
+
+    def exceptions(self, start: datetime, end: datetime) -> Iterator[Moment]:
+        stretches = list(self._dark(start, end))
+        usual = (
+            moment
+            for moment in self.source.exceptions(start, end)
+            if not any(begin <= moment.due_at < until for begin, until in stretches)
+        )
+        inside = (moment for dark in stretches for moment in self._inside(*dark))
+        return merge(usual, inside, key=attrgetter("due_at"))
+
+    def densest(self, window: timedelta, start: datetime, end: datetime) -> int:
+        return self.source.densest(window, start, end)
+
+    def _inside(self, begin: datetime, until: datetime) -> Iterator[Moment]:
+        moments = takewhile(lambda moment: moment.due_at < until, self.source.moments(begin))
+        return map(_left_out, moments)
+
+    def _dark(self, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+        for begin, until in self.blackouts.left_out(start):
+            if begin >= end:
+                return
+            yield max(begin, start), min(until, end)
+
+
+def _left_out(moment: Moment) -> Moment:
+    if moment.verdict is not None:
+        return moment
+    return moment._replace(verdict=Reason.BLACKOUT, closes_as=State.SKIPPED)
+
+
+@frozen
 class Timetable:
     """
     The slots of one schedule.
@@ -109,6 +164,7 @@ class Timetable:
         begin: No slot is due before it (`start_at`).
         end: No slot is due after it (`end_at`, included).
         jitter: Upper bound of the delay, whole seconds (T8).
+        blackouts: No delay leads into one.
     """
 
     uid: str
@@ -116,6 +172,7 @@ class Timetable:
     begin: datetime | None
     end: datetime | None
     jitter: timedelta
+    blackouts: Blackouts = Blackouts()
 
     def slots(self, after: datetime) -> Iterator[Slot]:
         """
@@ -208,6 +265,8 @@ class Timetable:
                 fire_at = moment.due_at + self._delay(moment.text)
         if fire_at is not None and before is not None:
             fire_at = min(fire_at, before - _SECOND)
+        if fire_at is not None and self.blackouts.until(fire_at) is not None:
+            fire_at = together[0].due_at
         for moment in together:
             yield self._slot(moment, fire_at or moment.due_at)
 
@@ -229,12 +288,15 @@ def timetable(schedule: Schedule, *, anchor: datetime | None, uid: str | None = 
         EncodingError: the trigger cannot be computed with, or an `every` has no anchor.
     """
     begin, end = _utc(schedule.start_at), _utc(schedule.end_at)
+    blackouts = Blackouts.of(schedule.blackout)
+    source = _source(schedule, anchor)
     return Timetable(
         uid=uid or schedule.uid,
-        source=_source(schedule, anchor),
+        source=Sparing(source, blackouts) if blackouts.skipping else source,
         begin=begin,
         end=end,
         jitter=schedule.jitter // _SECOND * _SECOND,
+        blackouts=blackouts,
     )
 
 
@@ -243,16 +305,16 @@ def count_within(table: Timetable, window: timedelta, horizon: timedelta, start:
     The largest number of slots that fire in any window of this length inside the horizon.
 
     The window is closed, since a grant still pays in the second of its expiry. Exact for `at`,
-    and for a cron of up to 10,000 slots in the horizon; beyond that, and for an `every` with
-    jitter, it may be a little more and is never less (see `WallClock.densest`). Deterministic
-    in its arguments, so it can be remembered by them.
+    and for cron, dates, and what blackouts leave, of up to 10,000 slots in the horizon; beyond
+    that, and for an `every` with jitter, it may be a little more and is never less (see
+    `WallClock.densest`). Deterministic in its arguments, so it can be remembered by them.
 
     Source: SEMANTICS R25.
     """
     end = start + max(horizon, window)
     after = start - _MICROSECOND
     total = table.count(after, end)
-    if isinstance(table.source, WallClock) and total <= EXACT_UP_TO:
+    if isinstance(table.source, WallClock | Sparing) and total <= EXACT_UP_TO:
         firing = (slot for slot in table.slots(after) if slot.verdict is None)
         return most_within([slot.fire_at for slot in islice(firing, total)], window)
     # Jitter can bring two slots closer together, by all of it at most.

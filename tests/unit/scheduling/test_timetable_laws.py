@@ -11,7 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.policy.model import Fold, Gap, LastBusinessDay, NearestWeekday, NthWeekday
+from runner.policy.model import (
+    Cron,
+    DatedBlackout,
+    Fold,
+    Gap,
+    LastBusinessDay,
+    NearestWeekday,
+    NthWeekday,
+    RecurringBlackout,
+)
 from runner.scheduling.cron import check_cron
 from runner.scheduling.triggers import Timetable
 from runner.scheduling.zones import instants, load_zone
@@ -75,8 +84,8 @@ def wall_times(zone: str, near: datetime) -> list[str]:
 @pytest.fixture(scope="session")
 def table_of(cron, every, at, dates):
     def make(drawn: tuple) -> Timetable:
-        kind, (zone, near), gap, fold, jitter = drawn
-        late = {"jitter": jitter * SECOND}
+        kind, (zone, near), gap, fold, jitter, dark = drawn
+        late = {"jitter": jitter * SECOND, "blackout": blackouts(dark, zone, near)}
         if kind == "every":
             return every(1013, applied=near - timedelta(days=1), **late)
         if kind == "at":
@@ -95,7 +104,25 @@ timetables = st.tuples(
     st.sampled_from(Gap),
     st.sampled_from(Fold),
     st.sampled_from([0, 0, 45, 7200]),
+    st.sampled_from(["", "", "defer", "skip", "both"]),
 )
+
+
+def blackouts(kind: str, zone: str, near: datetime) -> tuple:
+    """
+    A stretch around the change, and an hour and a half of each night in the zone.
+    """
+    nightly = Cron("45 1 * * *", zone, None, Gap.SHIFT, Fold.FIRST)
+    lasts = timedelta(minutes=90)
+    whole = near.replace(microsecond=0)
+    dated = {"defer": "defer", "skip": "skip", "both": "skip"}.get(kind)
+    night = {"defer": "defer", "skip": "skip", "both": "defer"}.get(kind)
+    if dated is None or night is None:
+        return ()
+    return (
+        DatedBlackout(whole - timedelta(hours=7), whole + timedelta(hours=4), dated),
+        RecurringBlackout(nightly, lasts, night),
+    )
 
 
 def within(table: Timetable, after: datetime, until: datetime) -> list:
