@@ -108,6 +108,8 @@ HUNDRED_DAYS = {
     "sweep": (1, 99, {"usdc": "999500"}),
     "two-currencies": (15, 0, {"usdc": "21750", "dai": "9000"}),
     "vesting": (3, 0, {"usdc": "3000"}),
+    # 71 weekdays less the 7 of the freeze, and 15 Fridays, of which none is left out.
+    "year-end-freeze": (79, 7, {"usdc": "5607.6"}),
 }
 
 
