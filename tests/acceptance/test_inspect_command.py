@@ -80,7 +80,7 @@ def test_the_hash_of_an_operation(vector, shown, written):
     for document in (
         {k: vector[k] for k in ("chainId", "entryPoint", "userOperation")},
         {**vector["userOperation"], "chainId": vector["chainId"]},
-        {**vector["packed"], "chainId": vector["chainId"]},
+        {**vector["packed"], "chainId": int(vector["chainId"], 16)},
     ):
         report = shown("user-op", written(document))
         assert report["user_op_hash"] == vector["userOpHash"]
@@ -323,6 +323,8 @@ def test_stdin_is_read_for_a_dash():
         (["user-op", "[1, 2]"], "not an object"),
         (["user-op", '{"type": "array", "data": []}'], "without operations"),
         (["user-op", '{"chainId": "1"}'], "not a hex integer"),
+        (["user-op", '{"chainId": 0}'], "chainId"),
+        (["user-op", '{"chainId": true}'], "chainId"),
         (["user-op", '{"chainId": "0x2"}', "--chain-id", "1"], "is of chain 2, not 1"),
         (["user-op", "{}", "--chain-id", "0"], "is not in the range"),
     ],

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from runner.adapters.wallet_api.messages import first_fault
 from runner.adapters.wallet_api.scalars import (
@@ -73,7 +73,7 @@ class PackedData(Wire):
 class _Wrapper(Wire):
     """Where the chain and the entry point may stand beside an operation."""
 
-    chain_id: HexBigInt = ABSENT
+    chain_id: HexBigInt | Annotated[int, Field(ge=1)] = ABSENT  # people write it in decimal too
     entry_point: AbsentAddress = ABSENT
 
 
