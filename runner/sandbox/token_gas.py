@@ -76,7 +76,7 @@ def read_token_gas(value: Any, where: str) -> TokenGas:
     settings = wire.optional(fields, "postOpSettings", wire.members, where) or {}
     if settings.get("balanceCheck", False) is not False:
         raise rpc.invalid(f"{place}.balanceCheck must be false or absent")
-    approve = wire.optional(settings, "autoApprove", _approve, place)
+    approve = wire.optional(settings, "autoApprove", _auto_approve, place)
     wire.only(settings, place, "autoApprove", "balanceCheck")
     return TokenGas(token, most, approve=approve, checks_balance="balanceCheck" not in settings)
 
@@ -100,7 +100,7 @@ def _permit(value: Any, where: str) -> AutoPermit | PermitDetails:
     )
 
 
-def _approve(value: Any, where: str) -> AutoApprove:
+def _auto_approve(value: Any, where: str) -> AutoApprove:
     if value is True:
         return AutoApprove()
     fields = wire.members(value, where)
