@@ -20,7 +20,7 @@ LASTS: Final = 1_800
 """Seconds for which a promise holds."""
 
 _TIME = 6
-_SEAL = 32
+_STAMP = 32
 _TERMS = 1 + 20 + 32 + 32
 _AS_A_GIFT = bytes(33)
 _AFTER, _FIRST = 1, 2
@@ -53,11 +53,11 @@ def read_promise(op: UserOperation, chain_id: int) -> Promise:
     """
     if op.paymaster is None:
         return NO_PROMISE
-    time, terms = op.paymaster_data[:_TIME], op.paymaster_data[_TIME + _SEAL :]
+    time, terms = op.paymaster_data[:_TIME], op.paymaster_data[_TIME + _STAMP :]
     if op.paymaster != PAYMASTER or len(terms) < len(_AS_A_GIFT):
         message = "rejected by paymaster (AA30 paymaster not deployed)"
         raise Refusal(rpc.REJECTED_BY_PAYMASTER, "UnknownPaymaster", message, "AA30")
-    if op.paymaster_data[_TIME : _TIME + _SEAL] != _seal(op, chain_id, time + terms):
+    if op.paymaster_data[_TIME : _TIME + _STAMP] != _seal(op, chain_id, time + terms):
         message = "rejected by paymaster (AA34 signature error)"
         raise Refusal(rpc.REJECTED_BY_PAYMASTER, "InvalidSponsorship", message, "AA34")
     return Promise(int.from_bytes(time, "big"), read_fee(op.paymaster_data))
@@ -65,7 +65,7 @@ def read_promise(op: UserOperation, chain_id: int) -> Promise:
 
 def read_fee(data: bytes) -> TokenFee | None:
     """Return the fee that paymaster data name, whatever their seal."""
-    terms = data[_TIME + _SEAL :]
+    terms = data[_TIME + _STAMP :]
     if len(terms) < _TERMS or terms[0] not in (_AFTER, _FIRST):
         return None
     return TokenFee(
