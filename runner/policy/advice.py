@@ -18,7 +18,7 @@ from runner.policy.nodes import Node, Scalar, Sequence
 
 _FEW = 13  # keys that a hint can list
 _SHORT = 60  # characters of a value in a hint
-_RUN_TOGETHER = re.compile(r"([\w.-]+)(:|[ ])(?=\S)")
+_RUN_TOGETHER = r"([\w.-]+)(:|[ ])(?=\S)"
 
 
 @frozen
@@ -154,7 +154,7 @@ def run_together(key: Scalar, value: Node, names: Container[str] | None = None) 
     Args:
         names: What it may be; None for names that the user chose.
     """
-    match = _RUN_TOGETHER.match(key.text)
+    match = re.match(_RUN_TOGETHER, key.text)
     empty = isinstance(value, Scalar) and value.empty
     if match is None or key.style is not None or not (empty or (names and match[2] == ":")):
         return None

@@ -25,12 +25,12 @@ _LONGEST_LINE = 240  # characters of a line that is printed to be pasted
 KEYS = frozenset(key for level in LEVELS.values() for key in level.keys)
 """All keys of the policy language."""
 
-_KEY = re.compile(r"(?P<key>[\w.-]+)[\"']?[ ]*:[ ]+\Z")
-_KEY_OF_LIST = re.compile(r"(?P<key>[\w.-]+)[ ]*:[ ]+\[[^\[\]{}]*\Z")
-_OPENS_BLOCK = re.compile(r"(?P<indent>[ ]*(?:-[ ]+)*)(?P<key>[\w.-]+)[ ]*:[ ]*(?:#.*)?\r?")
-_TEMPLATE = re.compile(r"\{\{\s*\.?(\w+)\s*\}\}")
-_ITEM = re.compile(r"[ ]*-[ ]+")
-_DURATION = re.compile(r"@every\s+([0-9]+[smhdw])")
+_KEY = r"(?P<key>[\w.-]+)[\"']?[ ]*:[ ]+\Z"
+_KEY_OF_LIST = r"(?P<key>[\w.-]+)[ ]*:[ ]+\[[^\[\]{}]*\Z"
+_OPENS_BLOCK = r"(?P<indent>[ ]*(?:-[ ]+)*)(?P<key>[\w.-]+)[ ]*:[ ]*(?:#.*)?\r?"
+_TEMPLATE = r"\{\{\s*\.?(\w+)\s*\}\}"
+_ITEM = r"[ ]*-[ ]+"
+_DURATION = r"@every\s+([0-9]+[smhdw])"
 _NICKNAMES = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
@@ -76,6 +76,22 @@ class Trap(Diagnosis):
     mended: str
 
 
+@frozen
+class Reached:
+    """
+    How far reading came before it tripped.
+
+    Attributes:
+        flows: Where the brackets begin that are open.
+        place: Where the last event ends.
+        text: Where the last quoted text stands.
+    """
+
+    flows: Sequence[int]
+    place: int
+    text: tuple[int, int] | None
+
+
 def trap(
     code: Code,
     what: str,
@@ -118,7 +134,7 @@ def needs_quotes(code: Code, why: str, text: str, low: int, high: int) -> Trap:
         opener, closer, called = shape
         what = f"{shown(key)} takes {called}: YAML needs brackets around it in one line"
         return trap(code, what, low, high, opener + value.rstrip(closer) + closer)
-    templates = _TEMPLATE.sub(r"${\1}", value)
+    templates = re.sub(_TEMPLATE, r"${\1}", value)
     if templates != value:
         what = f"{shown(value)}: templates are not filled in, variables are"
         return trap(code, what, low, high, quoted(templates))
@@ -132,15 +148,16 @@ def needs_quotes(code: Code, why: str, text: str, low: int, high: int) -> Trap:
 def key_of(text: str, at: int) -> tuple[str, int]:
     """Return the key whose value, or list of values, a place belongs to, and where it stands."""
     start = line_start(text, at)
-    found = _KEY.search(text, start, at) or _KEY_OF_LIST.search(text, start, at)
+    found = re.compile(_KEY).search(text, start, at)
+    found = found or re.compile(_KEY_OF_LIST).search(text, start, at)
     if found is not None:
         return found["key"], found.start()
-    if _ITEM.fullmatch(text, start, at) is None:
+    if re.compile(_ITEM).fullmatch(text, start, at) is None:
         return "", at
     indent = len(text[start:at]) - len(text[start:at].lstrip(" "))
     while start > 0:
         end, start = start - 1, line_start(text, start - 1)
-        found = _OPENS_BLOCK.fullmatch(text, start, end)
+        found = re.compile(_OPENS_BLOCK).fullmatch(text, start, end)
         if found is not None and len(found["indent"]) <= indent:
             return found["key"], found.start("key")
         if text[start:end].strip() and not text[start:end].lstrip().startswith(("-", "#")):
@@ -162,7 +179,7 @@ def bare_text(value: str, key: str) -> str:
 def _cron(code: Code, what: str, value: str, low: int, key_at: int) -> Trap:
     """Make the trap of a cron that quotes alone do not mend."""
     high = low + len(value)
-    if period := _DURATION.fullmatch(value):
+    if period := re.fullmatch(_DURATION, value):
         what = f"{shown(value)} is no cron expression"
         return trap(code, what, low, high, f"every: {period[1]}", since=key_at)
     if value.startswith("?"):

@@ -29,8 +29,8 @@ from runner.policy.variables import expand, is_disclosed, otherwise
 T = TypeVar("T")
 
 _MANY = 2  # unknown keys that tell of another level
-_COMMENT = re.compile(r"[ \t]+(#[^\n\r]*)")
-_HASH = re.compile(r"[ \t]+#\S")
+_COMMENT = r"[ \t]+(#[^\n\r]*)"
+_HASH = r"[ \t]+#\S"
 
 
 class Reader:
@@ -122,7 +122,8 @@ class Reader:
             hint = "values from the environment are not shown; look at the variable"
             return Refusal(refusal.code, what, hint)
         told = otherwise(text) or refusal.hint
-        if node.style is None and _HASH.match(node.source.text, node.index + len(node.text)):
+        behind = node.index + len(node.text)
+        if node.style is None and re.compile(_HASH).match(node.source.text, behind):
             told = f"{told}; what follows ` #` is a comment: if it is none, quote the value"
         return Refusal(refusal.code, refusal.what, told)
 
@@ -161,7 +162,7 @@ class Reader:
         from runner.policy.advice import is_free_text  # noqa: PLC0415 (only messages need it)
 
         called, place = _called(node), _behind(node)
-        match = _COMMENT.match(node.source.text, place)
+        match = re.compile(_COMMENT).match(node.source.text, place)
         if match is not None:
             comment = match[1]
             at = Scalar(node.source, match.start(1), comment)
