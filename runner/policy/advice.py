@@ -9,7 +9,7 @@ from collections.abc import Container, Iterable, Mapping
 
 from runner.frozen import frozen
 from runner.policy.codes import Code
-from runner.policy.faults import listed, meant, shown
+from runner.policy.faults import brief, listed, meant, shown
 from runner.policy.language import Key, Level
 from runner.policy.language.synonyms import SYNONYMS
 from runner.policy.mending import with_line
@@ -17,7 +17,6 @@ from runner.policy.nodes import Mapping as MapNode
 from runner.policy.nodes import Node, Scalar, Sequence
 
 _FEW = 13  # keys that a hint can list
-_SHORT = 60  # characters of a value in a hint
 _RUN_TOGETHER = r"([\w.-]+)(:|[ ])(?=\S)"
 
 
@@ -58,7 +57,7 @@ def example_of(node: Node) -> str | None:
 def for_value(node: Node) -> str:
     """Return the hint for a list or map where one value belongs."""
     if isinstance(node, Sequence) and len(node.items) == 1 and isinstance(node.items[0], Scalar):
-        return f"write {node.items[0].text[:_SHORT]}"
+        return f"write {brief(node.items[0].text)}"
     words = _bare_words(node)
     if words:
         return f'write "{{{words}}}" if the braces belong to it, "${{{words}}}" for a variable'
@@ -78,7 +77,7 @@ def for_list(node: Node) -> str:
     if isinstance(node, Scalar) and not of_maps:
         parts = [node.text, *(piece.text for piece in node.tail)]
         items = [word.strip("()[] ") for part in parts for word in part.split(",")]
-        return f"write [{', '.join(items)[:_SHORT]}]"
+        return f"write [{brief(', '.join(items))}]"
     words = _bare_words(node)
     if words:
         return f"write [{words}]"
@@ -107,7 +106,7 @@ def _bare_words(node: Node) -> str | None:
         return None
     values = [value for _, value in node.entries.values()]
     if all(isinstance(value, Scalar) and value.empty for value in values):
-        return ", ".join(node.entries)[:_SHORT]
+        return brief(", ".join(node.entries))
     return None
 
 
@@ -162,6 +161,6 @@ def run_together(key: Scalar, value: Node, names: Container[str] | None = None) 
     if names is not None and name not in names:
         return None
     place = key.index + (match.end() if colon else match.end(1))
-    mended = with_line(key.source, place, place, " " if colon else ":")
+    hint = with_line(key.source, place, place, " " if colon else ":")
     lacks = "a blank is missing behind the colon of" if colon else "a colon is missing behind"
-    return Unknown(f"{lacks} {shown(name)}", f"write {mended}", name, Code.NOT_YAML)
+    return Unknown(f"{lacks} {shown(name)}", hint, name, Code.NOT_YAML)

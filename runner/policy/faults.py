@@ -13,6 +13,7 @@ from runner.policy.nodes import Node, Source
 from runner.policy.secrets import masked
 
 _SHOWN = 60  # characters of a value that a message repeats
+_LONGEST_SECRET = 256  # characters that tell each kind of secret
 _CLOSE = 0.66  # of two names, as difflib measures: two letters in three, in order
 
 MOST_FAULTS = 1000
@@ -110,9 +111,18 @@ class Faults:
         )
 
 
+def brief(text: str) -> str:
+    """
+    Return the beginning of a text for a message.
+
+    Secrets are blotted out before the cut: a piece of one is not known for what it is any more.
+    """
+    return masked(text[: _SHOWN + _LONGEST_SECRET])[: _SHOWN + 1]
+
+
 def shown(text: str) -> str:
     """Return a value as a message repeats it: short, printable, between backticks."""
-    flat = "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in text[: _SHOWN + 1])
+    flat = "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in brief(text))
     return f"`{flat}`" if len(flat) <= _SHOWN else f"`{flat[:_SHOWN]}…`"
 
 

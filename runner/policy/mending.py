@@ -18,6 +18,7 @@ from runner.policy.codes import Code
 from runner.policy.faults import Faults, shown
 from runner.policy.language import LEVELS
 from runner.policy.nodes import Source
+from runner.policy.secrets import masked
 
 _AROUND = 30  # characters on both sides of what is mended in a longer line
 _LONGEST_LINE = 240  # characters of a line that is printed to be pasted
@@ -245,7 +246,7 @@ def report(traps: Sequence[Trap], source: Source, faults: Faults) -> None:
         if not follows(one, told, source.text):
             told.append(one)
     for one in told:
-        hint = one.hint or f"write {_mended(source.text, one, told)}"
+        hint = one.hint or _paste(source.text, one, told)
         faults.add(one.code, one.what, source.mark(one.start), hint)
 
 
@@ -265,25 +266,27 @@ def follows(found: Diagnosis, traps: Sequence[Trap], text: str) -> bool:
 
 
 def with_line(source: Source, low: int, high: int, replacement: str) -> str:
-    """Return the line of a value with another text in its place: what to paste."""
+    """Return the hint to write the line of a value with another text in its place."""
     one = trap(Code.NOT_YAML, "", low, high, replacement, since=low, until=high)
-    return _mended(source.text, one, [one])
+    return _paste(source.text, one, [one])
 
 
-def _mended(text: str, wanted: Trap, traps: Sequence[Trap]) -> str:
+def _paste(text: str, wanted: Trap, traps: Sequence[Trap]) -> str:
     start = line_start(text, wanted.since)
     end = line_end(text, wanted.until)
+    if masked(text[start:end]) != text[start:end]:
+        return "take the secret out of this line, and treat it as known to others"
     if end - start > _LONGEST_LINE:  # too long to be pasted: what stands around it will do
         before = text[max(start, wanted.since - _AROUND) : wanted.since]
         after = text[wanted.until : min(end, wanted.until + _AROUND)]
-        return f"…{before}{wanted.mended[:_LONGEST_LINE]}{after}…"
+        return f"write …{before}{wanted.mended[:_LONGEST_LINE]}{after}…"
     line, place = "", start
     for one in sorted(traps, key=lambda one: (one.since, one.until)):
         inside = start <= one.since and one.until <= end
         if one is wanted or (inside and one.since >= place and not _overlap(one, wanted)):
             line += text[place : one.since] + one.mended
             place = one.until
-    return (line + text[place:end]).strip()
+    return f"write {(line + text[place:end]).strip()}"
 
 
 def _overlap(one: Trap, other: Trap) -> bool:

@@ -134,7 +134,7 @@ class Reader:
             end = last.index + len(last.text)
             whole = " ".join(node.source.text[node.index : end].split())
             what = f"the comma of {shown(whole)} ends the value here"
-            hint = f"write {with_line(node.source, node.index, end, quoted(whole))}"
+            hint = with_line(node.source, node.index, end, quoted(whole))
             self.fault(Code.VALUE_GOES_ON, what, node, hint)
             node.broken = True
         else:
@@ -170,9 +170,8 @@ class Reader:
             if is_free_text(node) or node.key is None:
                 instead = quoted(comment)
             end = at.index + len(comment)
-            mended = with_line(node.source, at.index, end, instead)
+            hint = f"{with_line(node.source, at.index, end, instead)}, if it is none"
             what = f"{called} has no value: {shown(comment)} is read as a comment"
-            hint = f"write {mended}, if it is none"
             self.fault(Code.SWALLOWED_BY_COMMENT, what, at, hint)
         else:
             at = node.key or Scalar(node.source, max(0, place - 1), "")
@@ -393,4 +392,4 @@ def _behind(node: Scalar) -> int:
 
 def _called(node: Node) -> str:
     """Return what a message calls a value: the key it belongs to."""
-    return f"`{node.key.text[:60]}`" if node.key is not None else "this item"
+    return shown(node.key.text) if node.key is not None else "this item"
