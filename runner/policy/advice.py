@@ -88,8 +88,13 @@ def for_list(node: Node) -> str:
 
 def for_map(node: Node, level: Level | None) -> str:
     """Return the hint for a value or list where a map belongs."""
-    if isinstance(node, Sequence) and not node.flow:
-        return "delete one `- `" if node.key is None else "write `name: …` instead of each `- `"
+    if isinstance(node, Sequence):
+        if node.home is not None and node.key is not None:
+            several = f"{node.key.text}s"
+            if several in node.home.keys:
+                return f"did you mean `{several}`?"
+        if not node.flow:
+            return "delete one `- `" if node.key is None else "write `name: …` instead of each `- `"
     example = example_of(node)
     if example:
         return f"write keys and values, as {example}"

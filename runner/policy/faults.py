@@ -148,7 +148,8 @@ def meant(text: str, names: Iterable[str]) -> str | None:
         for name in names
         if abs(len(name) - len(folded)) <= 2 + len(folded) // 3
     }
-    close = difflib.get_close_matches(folded, by_folded, n=1, cutoff=_CLOSE)
+    turned = [name for name in by_folded if sorted(name) == sorted(folded)]
+    close = turned[:1] or difflib.get_close_matches(folded, by_folded, n=1, cutoff=_CLOSE)
     return by_folded[close[0]] if close else None
 
 
