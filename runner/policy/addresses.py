@@ -11,22 +11,22 @@ from runner.ethereum.address import ZERO_ADDRESS, Address, parse_address
 from runner.policy.codes import Code
 from runner.policy.faults import Refusal, shown
 
-_WITHIN = re.compile(r"0x[0-9a-fA-F]{40}(?![0-9a-fA-F])")
-_BARE = re.compile(r"[0-9a-fA-F]{40}")
+_WITHIN = r"0x[0-9a-fA-F]{40}(?![0-9a-fA-F])"
+_BARE = r"[0-9a-fA-F]{40}"
 
 
 def looks_like_address(text: str) -> bool:
     """Tell whether an address is in a text, or would be with its `0x`."""
-    return _BARE.fullmatch(text) is not None or _WITHIN.search(text) is not None
+    return re.fullmatch(_BARE, text) is not None or re.search(_WITHIN, text) is not None
 
 
 def address_hint(text: str) -> str:
     """Say how an address should be written that does not begin with `0x`."""
-    if within := _WITHIN.search(text):
+    if within := re.search(_WITHIN, text):
         return f"write the address alone: {within[0]}"
     if text.endswith(".eth"):
         return "names of ENS are not looked up; write the address"
-    if _BARE.fullmatch(text):
+    if re.fullmatch(_BARE, text):
         return f"an address begins with 0x: 0x{text}"
     return "an address is 0x and 40 hex digits"
 

@@ -9,7 +9,7 @@ from collections.abc import Container, Iterable, Mapping
 
 from runner.frozen import frozen
 from runner.policy.codes import Code
-from runner.policy.faults import listed, meant, shown
+from runner.policy.faults import brief, listed, meant, shown
 from runner.policy.language import Key, Level
 from runner.policy.language.synonyms import SYNONYMS
 from runner.policy.mending import with_line
@@ -17,8 +17,7 @@ from runner.policy.nodes import Mapping as MapNode
 from runner.policy.nodes import Node, Scalar, Sequence
 
 _FEW = 13  # keys that a hint can list
-_SHORT = 60  # characters of a value in a hint
-_RUN_TOGETHER = re.compile(r"([\w.-]+)(:|[ ])(?=\S)")
+_RUN_TOGETHER = r"([\w.-]+)(:|[ ])(?=\S)"
 
 
 @frozen
@@ -58,7 +57,7 @@ def example_of(node: Node) -> str | None:
 def for_value(node: Node) -> str:
     """Return the hint for a list or map where one value belongs."""
     if isinstance(node, Sequence) and len(node.items) == 1 and isinstance(node.items[0], Scalar):
-        return f"write {node.items[0].text[:_SHORT]}"
+        return f"write {brief(node.items[0].text)}"
     words = _bare_words(node)
     if words:
         return f'write "{{{words}}}" if the braces belong to it, "${{{words}}}" for a variable'
@@ -78,7 +77,7 @@ def for_list(node: Node) -> str:
     if isinstance(node, Scalar) and not of_maps:
         parts = [node.text, *(piece.text for piece in node.tail)]
         items = [word.strip("()[] ") for part in parts for word in part.split(",")]
-        return f"write [{', '.join(items)[:_SHORT]}]"
+        return f"write [{brief(', '.join(items))}]"
     words = _bare_words(node)
     if words:
         return f"write [{words}]"
@@ -89,8 +88,13 @@ def for_list(node: Node) -> str:
 
 def for_map(node: Node, level: Level | None) -> str:
     """Return the hint for a value or list where a map belongs."""
-    if isinstance(node, Sequence) and not node.flow:
-        return "delete one `- `" if node.key is None else "write `name: …` instead of each `- `"
+    if isinstance(node, Sequence):
+        if node.home is not None and node.key is not None:
+            several = f"{node.key.text}s"
+            if several in node.home.keys:
+                return f"did you mean `{several}`?"
+        if not node.flow:
+            return "delete one `- `" if node.key is None else "write `name: …` instead of each `- `"
     example = example_of(node)
     if example:
         return f"write keys and values, as {example}"
@@ -107,7 +111,7 @@ def _bare_words(node: Node) -> str | None:
         return None
     values = [value for _, value in node.entries.values()]
     if all(isinstance(value, Scalar) and value.empty for value in values):
-        return ", ".join(node.entries)[:_SHORT]
+        return brief(", ".join(node.entries))
     return None
 
 
@@ -154,7 +158,7 @@ def run_together(key: Scalar, value: Node, names: Container[str] | None = None) 
     Args:
         names: What it may be; None for names that the user chose.
     """
-    match = _RUN_TOGETHER.match(key.text)
+    match = re.match(_RUN_TOGETHER, key.text)
     empty = isinstance(value, Scalar) and value.empty
     if match is None or key.style is not None or not (empty or (names and match[2] == ":")):
         return None
@@ -162,6 +166,6 @@ def run_together(key: Scalar, value: Node, names: Container[str] | None = None) 
     if names is not None and name not in names:
         return None
     place = key.index + (match.end() if colon else match.end(1))
-    mended = with_line(key.source, place, place, " " if colon else ":")
+    hint = with_line(key.source, place, place, " " if colon else ":")
     lacks = "a blank is missing behind the colon of" if colon else "a colon is missing behind"
-    return Unknown(f"{lacks} {shown(name)}", f"write {mended}", name, Code.NOT_YAML)
+    return Unknown(f"{lacks} {shown(name)}", hint, name, Code.NOT_YAML)

@@ -10,8 +10,8 @@ from collections.abc import Collection
 NUMBER = re.compile(r"[0-9]+(?:_[0-9]+)*(?:\.[0-9]+(?:_[0-9]+)*)?(?:[eE][+-]?[0-9]{1,3})?")
 """A number, as amounts have them."""
 
-_GLUED = re.compile(rf"({NUMBER.pattern})([A-Za-z].*)")
-_THOUSANDS = re.compile(r"[0-9]{1,3}(?:[,.'][0-9]{3})+")
+_GLUED = rf"({NUMBER.pattern})([A-Za-z].*)"
+_THOUSANDS = r"[0-9]{1,3}(?:[,.'][0-9]{3})+"
 _SIGNS = " $€£¥"
 
 
@@ -41,7 +41,7 @@ def amount_hint(text: str, unit: str, units: Collection[str]) -> str:
     turned = text.split()
     if len(turned) == 2 and NUMBER.fullmatch(turned[1]):
         return f"the number comes first: {turned[1]} {turned[0]}"
-    if (glued := _GLUED.fullmatch(text)) and glued[2] in units:
+    if (glued := re.fullmatch(_GLUED, text)) and glued[2] in units:
         return f"put a space before the unit: {glued[1]} {glued[2]}"
     return f"write it like 2500 {unit}, 1_000 {unit} or 0.5 {unit}"
 
@@ -49,7 +49,7 @@ def amount_hint(text: str, unit: str, units: Collection[str]) -> str:
 def plain_number(text: str) -> str:
     """Return a number that was written with commas, apostrophes or points as it is written here."""
     commas = text.count(",")
-    if _THOUSANDS.fullmatch(text) and (commas or "'" in text or text.count(".") > 1):
+    if re.fullmatch(_THOUSANDS, text) and (commas or "'" in text or text.count(".") > 1):
         return re.sub("[,.']", "_", text)
     if commas == 1 and "." not in text.partition(",")[2]:  # a comma for the decimals: 1.000,50
         whole, _, fraction = text.partition(",")

@@ -12,12 +12,12 @@ from typing import Any, NoReturn
 from yaml import events as ev
 
 from runner.errors import Mark
-from runner.policy.brackets import PAIRS, piece_end
 from runner.policy.characters import Span, bad_characters, may_hide_breaks
 from runner.policy.codes import Code
 from runner.policy.cuts import mend_items, mend_pairs
 from runner.policy.faults import Faults, meant, shown
 from runner.policy.mending import (
+    Reached,
     Trap,
     bare_text,
     key_of,
@@ -28,7 +28,6 @@ from runner.policy.mending import (
     value_end,
 )
 from runner.policy.nodes import Mapping, Node, Scalar, Sequence, Source
-from runner.policy.traps import Reached
 
 MAX_DEPTH = 50
 """The deepest nesting of lists and maps, aliases followed."""
@@ -36,7 +35,7 @@ MAX_DEPTH = 50
 MAX_EXPANSION = 10_000
 """The most nodes that aliases may add to a file."""
 
-_PROPERTIES = re.compile(r"(?:[&!]\S*\s+(?:#[^\n]*\s+)*)+")
+_PROPERTIES = r"(?:[&!]\S*\s+(?:#[^\n]*\s+)*)+"
 
 
 class Stop(Exception):
@@ -88,8 +87,8 @@ class Builder:
     @property
     def reached(self) -> Reached:
         """How far reading has come."""
-        nodes = (frame.node for frame in self._stack)
-        flows = [node.index for node in nodes if self.text[node.index : node.index + 1] in PAIRS]
+        places = (frame.node.index for frame in self._stack)
+        flows = [place for place in places if self.text[place : place + 1] in ("[", "{")]
         last = self._last
         if last is None:
             return Reached(flows, 0, None)
@@ -138,7 +137,7 @@ class Builder:
         index: int = event.start_mark.index
         if event.anchor is None and event.tag is None:
             return index
-        prefix = _PROPERTIES.match(self.text, index)
+        prefix = re.compile(_PROPERTIES).match(self.text, index)
         start = prefix.end() if prefix else index
         is_scalar = type(event) is ev.ScalarEvent
         bare = is_scalar and not event.value and not event.style
@@ -263,6 +262,8 @@ class Builder:
             hint = f"did you mean `*{close}`?" if close else f"write `&{name}` at a map above"
             self.faults.add(Code.BAD_ALIAS, what, place, hint)
         else:
+            from runner.policy.brackets import piece_end  # noqa: PLC0415 (only messages need it)
+
             inside = frame is not None and frame.node.flow
             low = place.index
             end = piece_end(self.text, low) if inside else value_end(self.text, low)

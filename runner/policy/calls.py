@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runner.policy.advice import likely_key
 from runner.policy.call_kinds import NO_NOTES, SOME_TOKEN, KindsReader, Notes
 from runner.policy.codes import Code
 from runner.policy.faults import listed, shown
@@ -149,18 +148,20 @@ class CallsReader:
             hint = f"write {example}, or {keys}"
             self.reader.fault(Code.EMPTY, "the map is empty", mapping, hint)
         for text, key, value in self.reader.named(mapping, names=False):
-            known = self._is_known(text)
-            likely = None if known else likely_key(text, level.keys)
-            other = next((each for each in LEVELS.values() if text in each.keys), None)
-            if likely is not None:
-                what = f"{level.article} has no key {shown(text)}, nor is it a contact"
-                self.reader.fault(Code.UNKNOWN_KEY, what, key, f"did you mean `{likely}`?")
-            elif other is not None and not known:
-                what = f"{level.article} has no key {shown(text)}, nor is it a contact"
-                hint = f"keys of {level.article}: {listed(level.keys)}"
-                self.reader.fault(Code.UNKNOWN_KEY, what, key, hint)
-            else:
+            if self._is_known(text) or not self._is_key(text, key, level):
                 yield key, value
+
+    def _is_key(self, text: str, key: Scalar, level: Level) -> bool:
+        """Report a receiver that reads like a key, of this level or another; tell if it does."""
+        from runner.policy.advice import likely_key  # noqa: PLC0415 (only messages need it)
+
+        likely = likely_key(text, level.keys)
+        if likely is None and not any(text in each.keys for each in LEVELS.values()):
+            return False
+        what = f"{level.article} has no key {shown(text)}, nor is it a contact"
+        hint = f"did you mean `{likely}`?" if likely else f"keys are {listed(level.keys)}"
+        self.reader.fault(Code.UNKNOWN_KEY, what, key, hint)
+        return True
 
     def _is_known(self, text: str) -> bool:
         books = self.books

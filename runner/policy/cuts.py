@@ -20,8 +20,8 @@ from runner.policy.mending import KEYS, Trap, quoted, trap
 from runner.policy.nodes import Mapping, Node, Scalar, Sequence
 
 _MOST_PIECES = 40  # of one value
-_BARE = re.compile(r"[0-9][0-9_.]*")
-_DIGITS_ON = re.compile(r"(?P<digits>[0-9][0-9.]*)(?P<unit>[ ].*)?")
+_BARE = r"[0-9][0-9_.]*"
+_DIGITS_ON = r"(?P<digits>[0-9][0-9.]*)(?P<unit>[ ].*)?"
 
 
 def mend_pairs(pairs: list[tuple[Node, Node]], cuts: list[Trap]) -> list[tuple[Node, Node]]:
@@ -87,7 +87,7 @@ def mend_items(sequence: Sequence, cuts: list[Trap]) -> None:
             continue
         pieces = _following(first, items, place)
         count = _cut(first, pieces, cuts, listed=first is item) if pieces else 0
-        if not count and _BARE.fullmatch(first.text):
+        if not count and re.fullmatch(_BARE, first.text):
             kept += pieces  # a run of numbers is looked at once
             count = len(pieces)
         place += count
@@ -97,13 +97,13 @@ def mend_items(sequence: Sequence, cuts: list[Trap]) -> None:
 def _following(first: Scalar, items: AbstractSequence[Node], place: int) -> list[Scalar]:
     """Return the items from a place on that may be pieces of one value."""
     pieces: list[Scalar] = []
-    number = _BARE.fullmatch(first.text) is not None
+    number = re.fullmatch(_BARE, first.text) is not None
     before = first
     for at in range(place, len(items) if number else min(len(items), place + _MOST_PIECES)):
         after = items[at]
         if not (isinstance(after, Scalar) and after.style is None and _touch(before, after)):
             break
-        found = _DIGITS_ON.fullmatch(after.text) if number else None
+        found = re.fullmatch(_DIGITS_ON, after.text) if number else None
         if number and found is None:
             break
         pieces.append(after)
@@ -125,7 +125,7 @@ def _looks_cut(item: Scalar) -> bool:
     if "(" in item.text:
         return True
     after = item.source.text[item.index + len(item.text) : item.index + len(item.text) + 4]
-    return _BARE.fullmatch(item.text) is not None and after.lstrip(", ")[:1].isdigit()
+    return re.fullmatch(_BARE, item.text) is not None and after.lstrip(", ")[:1].isdigit()
 
 
 def _touch(before: Scalar, after: Scalar) -> bool:
@@ -139,18 +139,18 @@ def _touch(before: Scalar, after: Scalar) -> bool:
     if between == ",":
         return True
     zero = re.match(r"0[0-9]{2}(?![0-9])", after.text) is not None
-    return between.strip() == "," and (zero or not _BARE.fullmatch(before.text))
+    return between.strip() == "," and (zero or not re.fullmatch(_BARE, before.text))
 
 
 def _cut(value: Scalar, pieces: list[Scalar], cuts: list[Trap], *, listed: bool = False) -> int:
     """Report a value that was cut at its commas; return how many pieces belong to it."""
     if _is_half(value.text):
         return _cut_signature(value, pieces, cuts)
-    if _BARE.fullmatch(value.text) is None:
+    if re.fullmatch(_BARE, value.text) is None:
         return 0
     count = 0
     for piece in pieces:
-        found = _DIGITS_ON.fullmatch(piece.text)
+        found = re.fullmatch(_DIGITS_ON, piece.text)
         if found is None:
             break
         count += 1

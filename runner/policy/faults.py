@@ -13,6 +13,7 @@ from runner.policy.nodes import Node, Source
 from runner.policy.secrets import masked
 
 _SHOWN = 60  # characters of a value that a message repeats
+_LONGEST_SECRET = 256  # characters that tell each kind of secret
 _CLOSE = 0.66  # of two names, as difflib measures: two letters in three, in order
 
 MOST_FAULTS = 1000
@@ -110,9 +111,18 @@ class Faults:
         )
 
 
+def brief(text: str) -> str:
+    """
+    Return the beginning of a text for a message.
+
+    Secrets are blotted out before the cut: a piece of one is not known for what it is any more.
+    """
+    return masked(text[: _SHOWN + _LONGEST_SECRET])[: _SHOWN + 1]
+
+
 def shown(text: str) -> str:
     """Return a value as a message repeats it: short, printable, between backticks."""
-    flat = "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in text[: _SHOWN + 1])
+    flat = "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in brief(text))
     return f"`{flat}`" if len(flat) <= _SHOWN else f"`{flat[:_SHOWN]}…`"
 
 
@@ -138,7 +148,8 @@ def meant(text: str, names: Iterable[str]) -> str | None:
         for name in names
         if abs(len(name) - len(folded)) <= 2 + len(folded) // 3
     }
-    close = difflib.get_close_matches(folded, by_folded, n=1, cutoff=_CLOSE)
+    turned = [name for name in by_folded if sorted(name) == sorted(folded)]
+    close = turned[:1] or difflib.get_close_matches(folded, by_folded, n=1, cutoff=_CLOSE)
     return by_folded[close[0]] if close else None
 
 

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runner.policy.advice import likely_key
 from runner.policy.beside import Neighbour, Shelf
 from runner.policy.books import Books, read_books
 from runner.policy.codes import Code
@@ -133,6 +132,8 @@ def read_defaults(reader: Reader, record: Record | None) -> Given:
         if text not in _DEFAULTS:
             if record is not None:
                 record.strays.add(text)
+            from runner.policy.advice import likely_key  # noqa: PLC0415 (only messages need it)
+
             likely = likely_key(text, sorted(_DEFAULTS))
             hint = "any key of a session or schedule may stand here"
             if likely is not None:

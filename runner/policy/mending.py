@@ -18,6 +18,7 @@ from runner.policy.codes import Code
 from runner.policy.faults import Faults, shown
 from runner.policy.language import LEVELS
 from runner.policy.nodes import Source
+from runner.policy.secrets import masked
 
 _AROUND = 30  # characters on both sides of what is mended in a longer line
 _LONGEST_LINE = 240  # characters of a line that is printed to be pasted
@@ -25,12 +26,12 @@ _LONGEST_LINE = 240  # characters of a line that is printed to be pasted
 KEYS = frozenset(key for level in LEVELS.values() for key in level.keys)
 """All keys of the policy language."""
 
-_KEY = re.compile(r"(?P<key>[\w.-]+)[\"']?[ ]*:[ ]+\Z")
-_KEY_OF_LIST = re.compile(r"(?P<key>[\w.-]+)[ ]*:[ ]+\[[^\[\]{}]*\Z")
-_OPENS_BLOCK = re.compile(r"(?P<indent>[ ]*(?:-[ ]+)*)(?P<key>[\w.-]+)[ ]*:[ ]*(?:#.*)?\r?")
-_TEMPLATE = re.compile(r"\{\{\s*\.?(\w+)\s*\}\}")
-_ITEM = re.compile(r"[ ]*-[ ]+")
-_DURATION = re.compile(r"@every\s+([0-9]+[smhdw])")
+_KEY = r"(?P<key>[\w.-]+)[\"']?[ ]*:[ ]+\Z"
+_KEY_OF_LIST = r"(?P<key>[\w.-]+)[ ]*:[ ]+\[[^\[\]{}]*\Z"
+_OPENS_BLOCK = r"(?P<indent>[ ]*(?:-[ ]+)*)(?P<key>[\w.-]+)[ ]*:[ ]*(?:#.*)?\r?"
+_TEMPLATE = r"\{\{\s*\.?(\w+)\s*\}\}"
+_ITEM = r"[ ]*-[ ]+"
+_DURATION = r"@every\s+([0-9]+[smhdw])"
 _NICKNAMES = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
@@ -76,6 +77,22 @@ class Trap(Diagnosis):
     mended: str
 
 
+@frozen
+class Reached:
+    """
+    How far reading came before it tripped.
+
+    Attributes:
+        flows: Where the brackets begin that are open.
+        place: Where the last event ends.
+        text: Where the last quoted text stands.
+    """
+
+    flows: Sequence[int]
+    place: int
+    text: tuple[int, int] | None
+
+
 def trap(
     code: Code,
     what: str,
@@ -118,7 +135,7 @@ def needs_quotes(code: Code, why: str, text: str, low: int, high: int) -> Trap:
         opener, closer, called = shape
         what = f"{shown(key)} takes {called}: YAML needs brackets around it in one line"
         return trap(code, what, low, high, opener + value.rstrip(closer) + closer)
-    templates = _TEMPLATE.sub(r"${\1}", value)
+    templates = re.sub(_TEMPLATE, r"${\1}", value)
     if templates != value:
         what = f"{shown(value)}: templates are not filled in, variables are"
         return trap(code, what, low, high, quoted(templates))
@@ -132,15 +149,16 @@ def needs_quotes(code: Code, why: str, text: str, low: int, high: int) -> Trap:
 def key_of(text: str, at: int) -> tuple[str, int]:
     """Return the key whose value, or list of values, a place belongs to, and where it stands."""
     start = line_start(text, at)
-    found = _KEY.search(text, start, at) or _KEY_OF_LIST.search(text, start, at)
+    found = re.compile(_KEY).search(text, start, at)
+    found = found or re.compile(_KEY_OF_LIST).search(text, start, at)
     if found is not None:
         return found["key"], found.start()
-    if _ITEM.fullmatch(text, start, at) is None:
+    if re.compile(_ITEM).fullmatch(text, start, at) is None:
         return "", at
     indent = len(text[start:at]) - len(text[start:at].lstrip(" "))
     while start > 0:
         end, start = start - 1, line_start(text, start - 1)
-        found = _OPENS_BLOCK.fullmatch(text, start, end)
+        found = re.compile(_OPENS_BLOCK).fullmatch(text, start, end)
         if found is not None and len(found["indent"]) <= indent:
             return found["key"], found.start("key")
         if text[start:end].strip() and not text[start:end].lstrip().startswith(("-", "#")):
@@ -162,7 +180,7 @@ def bare_text(value: str, key: str) -> str:
 def _cron(code: Code, what: str, value: str, low: int, key_at: int) -> Trap:
     """Make the trap of a cron that quotes alone do not mend."""
     high = low + len(value)
-    if period := _DURATION.fullmatch(value):
+    if period := re.fullmatch(_DURATION, value):
         what = f"{shown(value)} is no cron expression"
         return trap(code, what, low, high, f"every: {period[1]}", since=key_at)
     if value.startswith("?"):
@@ -228,7 +246,7 @@ def report(traps: Sequence[Trap], source: Source, faults: Faults) -> None:
         if not follows(one, told, source.text):
             told.append(one)
     for one in told:
-        hint = one.hint or f"write {_mended(source.text, one, told)}"
+        hint = one.hint or _paste(source.text, one, told)
         faults.add(one.code, one.what, source.mark(one.start), hint)
 
 
@@ -248,25 +266,27 @@ def follows(found: Diagnosis, traps: Sequence[Trap], text: str) -> bool:
 
 
 def with_line(source: Source, low: int, high: int, replacement: str) -> str:
-    """Return the line of a value with another text in its place: what to paste."""
+    """Return the hint to write the line of a value with another text in its place."""
     one = trap(Code.NOT_YAML, "", low, high, replacement, since=low, until=high)
-    return _mended(source.text, one, [one])
+    return _paste(source.text, one, [one])
 
 
-def _mended(text: str, wanted: Trap, traps: Sequence[Trap]) -> str:
+def _paste(text: str, wanted: Trap, traps: Sequence[Trap]) -> str:
     start = line_start(text, wanted.since)
     end = line_end(text, wanted.until)
+    if masked(text[start:end]) != text[start:end]:
+        return "take the secret out of this line, and treat it as known to others"
     if end - start > _LONGEST_LINE:  # too long to be pasted: what stands around it will do
         before = text[max(start, wanted.since - _AROUND) : wanted.since]
         after = text[wanted.until : min(end, wanted.until + _AROUND)]
-        return f"…{before}{wanted.mended[:_LONGEST_LINE]}{after}…"
+        return f"write …{before}{wanted.mended[:_LONGEST_LINE]}{after}…"
     line, place = "", start
     for one in sorted(traps, key=lambda one: (one.since, one.until)):
         inside = start <= one.since and one.until <= end
         if one is wanted or (inside and one.since >= place and not _overlap(one, wanted)):
             line += text[place : one.since] + one.mended
             place = one.until
-    return (line + text[place:end]).strip()
+    return f"write {(line + text[place:end]).strip()}"
 
 
 def _overlap(one: Trap, other: Trap) -> bool:

@@ -29,8 +29,8 @@ from runner.policy.variables import expand, is_disclosed, otherwise
 T = TypeVar("T")
 
 _MANY = 2  # unknown keys that tell of another level
-_COMMENT = re.compile(r"[ \t]+(#[^\n\r]*)")
-_HASH = re.compile(r"[ \t]+#\S")
+_COMMENT = r"[ \t]+(#[^\n\r]*)"
+_HASH = r"[ \t]+#\S"
 
 
 class Reader:
@@ -122,7 +122,8 @@ class Reader:
             hint = "values from the environment are not shown; look at the variable"
             return Refusal(refusal.code, what, hint)
         told = otherwise(text) or refusal.hint
-        if node.style is None and _HASH.match(node.source.text, node.index + len(node.text)):
+        behind = node.index + len(node.text)
+        if node.style is None and re.compile(_HASH).match(node.source.text, behind):
             told = f"{told}; what follows ` #` is a comment: if it is none, quote the value"
         return Refusal(refusal.code, refusal.what, told)
 
@@ -133,7 +134,7 @@ class Reader:
             end = last.index + len(last.text)
             whole = " ".join(node.source.text[node.index : end].split())
             what = f"the comma of {shown(whole)} ends the value here"
-            hint = f"write {with_line(node.source, node.index, end, quoted(whole))}"
+            hint = with_line(node.source, node.index, end, quoted(whole))
             self.fault(Code.VALUE_GOES_ON, what, node, hint)
             node.broken = True
         else:
@@ -161,7 +162,7 @@ class Reader:
         from runner.policy.advice import is_free_text  # noqa: PLC0415 (only messages need it)
 
         called, place = _called(node), _behind(node)
-        match = _COMMENT.match(node.source.text, place)
+        match = re.compile(_COMMENT).match(node.source.text, place)
         if match is not None:
             comment = match[1]
             at = Scalar(node.source, match.start(1), comment)
@@ -169,9 +170,8 @@ class Reader:
             if is_free_text(node) or node.key is None:
                 instead = quoted(comment)
             end = at.index + len(comment)
-            mended = with_line(node.source, at.index, end, instead)
+            hint = f"{with_line(node.source, at.index, end, instead)}, if it is none"
             what = f"{called} has no value: {shown(comment)} is read as a comment"
-            hint = f"write {mended}, if it is none"
             self.fault(Code.SWALLOWED_BY_COMMENT, what, at, hint)
         else:
             at = node.key or Scalar(node.source, max(0, place - 1), "")
@@ -392,4 +392,4 @@ def _behind(node: Scalar) -> int:
 
 def _called(node: Node) -> str:
     """Return what a message calls a value: the key it belongs to."""
-    return f"`{node.key.text[:60]}`" if node.key is not None else "this item"
+    return shown(node.key.text) if node.key is not None else "this item"

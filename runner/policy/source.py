@@ -29,7 +29,6 @@ from runner.policy.codes import Code
 from runner.policy.faults import Faults
 from runner.policy.mending import Diagnosis, Trap, follows
 from runner.policy.nodes import Mapping, Node, Scalar, Sequence, Source
-from runner.policy.traps import diagnose
 
 MAX_BYTES = 1 << 20
 """The largest file."""
@@ -93,6 +92,8 @@ def _read_events(source: Source, faults: Faults, start: str) -> Node | None:
             for event in yaml.parse(text, Loader=yaml.CSafeLoader):
                 builder.take(event)
         except yaml.MarkedYAMLError as error:
+            from runner.policy.traps import diagnose  # noqa: PLC0415 (only faulty files need it)
+
             found = _hidden_break(error, source) or diagnose(error, text, builder.reached)
             is_new = not follows(found, traps, text)
             if isinstance(found, Trap):

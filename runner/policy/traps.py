@@ -11,16 +11,15 @@ Source: rule X24.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 import yaml
 
-from runner.frozen import frozen
 from runner.policy.brackets import PAIRS, open_brackets, piece_end
 from runner.policy.codes import Code
 from runner.policy.faults import shown
 from runner.policy.mending import (
     Diagnosis,
+    Reached,
     Trap,
     line_end,
     line_start,
@@ -36,22 +35,6 @@ _VALUE = re.compile(
     r"[ ]*(?P<dash>(?:-[ ]+)*)(?:(?P<key>[\w.$<>/-]+|\"[^\"\n]*\"|'[^'\n]*')[ ]*:[ ]+)?"
 )
 _NO_BLANK = re.compile(r"(?P<key>[A-Za-z_][\w-]*)[ ]*(?::|=|[ ])[ ]*(?P<value>[^\s:=].*)?\Z")
-
-
-@frozen
-class Reached:
-    """
-    How far reading came before it tripped.
-
-    Attributes:
-        flows: Where the brackets begin that are open.
-        place: Where the last event ends.
-        text: Where the last quoted text stands.
-    """
-
-    flows: Sequence[int]
-    place: int
-    text: tuple[int, int] | None
 
 
 def diagnose(error: yaml.MarkedYAMLError, text: str, reached: Reached) -> Diagnosis:

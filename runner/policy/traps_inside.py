@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from runner.policy.brackets import PAIRS, Piece, open_brackets, piece_at, piece_end, stray_or_open
 from runner.policy.codes import Code
-from runner.policy.faults import shown
+from runner.policy.faults import brief, shown
 from runner.policy.mending import (
     Diagnosis,
     Trap,
@@ -22,7 +22,6 @@ from runner.policy.mending import (
 )
 
 _KEY_BEFORE = re.compile(r"(?P<key>[\w.-]+)[ ]*:\s+\Z")
-_SHORT = 40  # characters of a value in a hint
 _OPENS = {"{": "map", "[": "list"}
 
 
@@ -77,7 +76,7 @@ def _variable(text: str, piece: Piece) -> Trap:
         return needs_quotes(Code.VARIABLE_IN_BRACES, why, text, piece.start, piece.end)
     value = text[piece.start : piece.end]
     what = f"{shown(value)}: variables stand in values only"
-    hint = f"write the name out, or {{to: {quoted(value[:_SHORT])}, amount: …}}"
+    hint = f"write the name out, or {{to: {quoted(brief(value))}, amount: …}}"
     return trap(Code.BAD_VARIABLE, what, piece.start, piece.end, value, hint=hint)
 
 

@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from runner.policy.codes import Code
 from runner.policy.faults import Refusal, listed, meant, shown
 
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
-_OTHERWISE = re.compile(
-    r"\$\(?(?P<shell>[A-Za-z_]\w*)\)?|%(?P<windows>[A-Za-z_]\w*)%|\{\{\s*\.?(?P<template>\w+)[^}]*\}\}"
+_VARIABLE = r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}"
+_OTHERWISE = (
+    r"\$\(?(?P<shell>[A-Za-z_]\w*)\)?|%(?P<windows>[A-Za-z_]\w*)%"
+    r"|\{\{\s*\.?(?P<template>\w+)[^}]*\}\}"
 )
+"""As shells and templates write them."""
 
 
 def expand(text: str, environment: Mapping[str, str]) -> str:
@@ -23,7 +25,7 @@ def expand(text: str, environment: Mapping[str, str]) -> str:
     Raises:
         Refusal: One is not set, or not written as they are here; or nothing is left.
     """
-    found = _VARIABLE.findall(text)
+    found = re.findall(_VARIABLE, text)
     if len(found) != text.count("${"):
         what = f"{shown(text)} holds no variable as they are written here"
         raise Refusal(Code.BAD_VARIABLE, what, "write ${NAME}, or ${NAME:-default}")
@@ -32,7 +34,7 @@ def expand(text: str, environment: Mapping[str, str]) -> str:
     )
     if unset:
         raise _not_set(list(unset), environment)
-    expanded = _VARIABLE.sub(lambda match: environment.get(match[1]) or match[2] or "", text)
+    expanded = re.sub(_VARIABLE, lambda match: environment.get(match[1]) or match[2] or "", text)
     if not expanded:
         what = f"the value of {shown(text)} is empty"
         raise Refusal(Code.NO_VALUE, what, "set the variable, or give it a default")
@@ -41,12 +43,12 @@ def expand(text: str, environment: Mapping[str, str]) -> str:
 
 def is_disclosed(text: str, environment: Mapping[str, str]) -> bool:
     """Tell whether what a text expands to stands in the file itself: in its defaults."""
-    return not any(environment.get(name) for name, _ in _VARIABLE.findall(text))
+    return not any(environment.get(name) for name, _ in re.findall(_VARIABLE, text))
 
 
 def otherwise(text: str) -> str | None:
     """Return how a variable is written here that was written as in a shell or a template."""
-    match = _OTHERWISE.fullmatch(text.strip())
+    match = re.fullmatch(_OTHERWISE, text.strip())
     if match is None:
         return None
     name = match["shell"] or match["windows"] or match["template"]

@@ -23,7 +23,7 @@ from runner.ethereum.permissions import (
     Root,
 )
 from runner.policy import model as m
-from runner.policy.characters import BAD_CHARACTER
+from runner.policy.characters import bad_characters
 from runner.policy.printing import print_policy
 
 NOWHERE = Mark("p.yaml", 1, 1)
@@ -61,7 +61,7 @@ TEXTS = st.text(
     st.one_of(st.characters(codec="utf-8"), st.sampled_from("#:{}$\"'\\")),
     min_size=1,
     max_size=24,
-).filter(lambda text: BAD_CHARACTER.search(text) is None)
+).filter(lambda text: next(bad_characters(text), None) is None)
 REASONS = TEXTS.map(lambda text: f"because {text}")
 DURATIONS = st.integers(1, 10**8).map(lambda seconds: timedelta(seconds=seconds))
 TIMES = st.times().map(lambda each: each.replace(microsecond=0))
