@@ -222,19 +222,21 @@ def test_o10_a_schedule_is_paused_and_resumed_beside_the_daemon(served):
     A pause holds for the next claim, its slots are skipped with their rows, and resuming goes on.
     """
     house, url = served
-    daemon = house.start("up", "--for", "20s")
+    daemon = house.start("up", "--for", "26s")
     wait_for(lambda: len(rpc(url, "sandbox_getOps")) > 3, what="payments")
+    begun = time.monotonic()
     paused = house.run("schedules", "pause", "demo/alice", "--reason", "audit")
     time.sleep(6)
     again = house.run("schedules", "pause", "demo/alice", "--reason", "audit")
     resumed = house.run("schedules", "resume", "demo/alice", "--reason", "audit done")
+    most = (time.monotonic() - begun) / 2 + 1  # a slot each two seconds, however slow the commands
     assert daemon.wait(timeout=60) == 0, house.logs()
 
     rows = [r for r in house.json("runs", "list") if r["schedule"] == "demo/alice"]
     told = [(row["state"], row["reason"]) for row in reversed(rows)]
     skipped = [index for index, one in enumerate(told) if one == ("skipped", "paused")]
     assert (paused.returncode, again.returncode, resumed.returncode) == (0, 2, 0)
-    assert 2 <= len(skipped) <= 5
+    assert 2 <= len(skipped) <= most
     assert skipped == list(range(skipped[0], skipped[-1] + 1))
     assert ("success", None) in told[skipped[-1] :]
     reconcile(house, url)
