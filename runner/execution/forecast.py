@@ -300,12 +300,20 @@ class Forecast:
         self._book.release(run.name)
         self._open.discard(run.name)
         self._failed(one)
-        while one.waiting and not one.is_paused and not (one.exclusive and one.open):
+        if one.is_paused:
+            self._strand(one)
+        while one.waiting and not (one.exclusive and one.open):
             following = one.waiting.pop(0)
             if now >= following.expires_at:
                 self._end_run(one, following, State.MISSED, Reason.OVERLAP, now)
             else:
                 self._begin(one, following, now)
+
+    def _strand(self, one: _Schedule) -> None:
+        """Nothing is promoted while paused: what waits ends with its window (M8, M10)."""
+        for run in one.waiting:
+            self._end_run(one, run, State.MISSED, Reason.OVERLAP, run.expires_at)
+        one.waiting.clear()
 
     def _end_run(
         self, one: _Schedule, run: _Run, state: State, reason: Reason, now: datetime

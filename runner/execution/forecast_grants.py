@@ -80,9 +80,9 @@ class SessionForecast:
             life = serving.expires_at - serving.requested_at
             self._renew(self._free_at(max(now, serving.requested_at + life / 10)))
         coming = self.newest
-        if coming is serving or not self._holds(coming, sums):
+        if coming.active_at <= now or not self._holds(coming, sums):
             return None, now
-        return coming, max(now, coming.active_at)
+        return coming, coming.active_at
 
     def serves(self, now: datetime) -> bool:
         """Whether any generation serves at this moment, whatever is left of it."""
