@@ -322,11 +322,11 @@ class Daemon:
         """Wait for the next slot of each; where none is left, the schedule is over (T9)."""
         for uid in uids:
             venue = self._schedules[uid].session.venue
-            upcoming = self._due[uid].next_at()
+            upcoming = self._due[uid].next_slot()
             if upcoming is None:
                 await self._ledger.complete(uid, now=venue.clock.now())
-            else:
-                self._heaps[venue.name].push(uid, upcoming)
+            elif not self._due[uid].is_beyond(upcoming):
+                self._heaps[venue.name].push(uid, upcoming.fire_at)
 
     def _set_alarm(self) -> None:
         waits = []

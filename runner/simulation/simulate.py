@@ -197,6 +197,8 @@ class _Listener:
         if event in _ENDINGS or event == "occurrence.decided":
             self._done += fields.get("count", 1)
             self._progress(self._done)
+        elif event == "grant.blocked" and fields.get("level") != "critical":
+            return  # it waits for its turn, and nobody for it
         elif event in _TELLING and self.clock is not None:
             subject = str(
                 fields.get("session") or fields.get("schedule") or fields.get("run") or ""
