@@ -103,8 +103,9 @@ class Daemon:
 
     @property
     def at_rest(self) -> bool:
-        """Whether nothing is open here, and no slot is left to come."""
-        return not self._runs and not any(len(heap) for heap in self._heaps.values())
+        """Whether nothing is driven here, and no slot is left to come."""
+        heaps = [*self._heaps.values(), *self._turns.values()]
+        return not self._runs and not any(len(heap) for heap in heaps)
 
     async def run(self, seeds: Sequence[ScheduleSeed]) -> None:
         """Until `stop`. Raises what the ledger raises; nothing else ends it."""
