@@ -103,8 +103,9 @@ class Daemon:
 
     @property
     def at_rest(self) -> bool:
-        """Whether nothing is open here, and no slot is left to come."""
-        return not self._runs and not any(len(heap) for heap in self._heaps.values())
+        """Whether nothing is driven here, and no slot is left to come."""
+        heaps = [*self._heaps.values(), *self._turns.values()]
+        return not self._runs and not any(len(heap) for heap in heaps)
 
     async def run(self, seeds: Sequence[ScheduleSeed]) -> None:
         """Until `stop`. Raises what the ledger raises; nothing else ends it."""
@@ -322,11 +323,11 @@ class Daemon:
         """Wait for the next slot of each; where none is left, the schedule is over (T9)."""
         for uid in uids:
             venue = self._schedules[uid].session.venue
-            upcoming = self._due[uid].next_at()
+            upcoming = self._due[uid].next_slot()
             if upcoming is None:
                 await self._ledger.complete(uid, now=venue.clock.now())
-            else:
-                self._heaps[venue.name].push(uid, upcoming)
+            elif not self._due[uid].is_beyond(upcoming):
+                self._heaps[venue.name].push(uid, upcoming.fire_at)
 
     def _set_alarm(self) -> None:
         waits = []

@@ -45,12 +45,9 @@ class DueSlots:
         self._table = timetable(schedule.spec, anchor=anchor)
         self._decided_until = decided_until
 
-    def next_at(self) -> datetime | None:
-        """When the next slot fires; None when there is none left."""
-        following = self._table.next_after(self._decided_until)
-        if following is None or self._is_beyond(following):
-            return None
-        return following.fire_at
+    def next_slot(self) -> Slot | None:
+        """The slot that comes next; None when there is none left."""
+        return self._table.next_after(self._decided_until)
 
     def decide(self, now: datetime) -> tuple[list[Claim], datetime]:
         """
@@ -70,7 +67,7 @@ class DueSlots:
         decisions = [
             one
             for one in decisions
-            if isinstance(one, RangeDecision) or not self._is_beyond(one.slot)
+            if isinstance(one, RangeDecision) or not self.is_beyond(one.slot)
         ]
         claims = [
             self._range(one) if isinstance(one, RangeDecision) else self._claim(one, now)
@@ -82,7 +79,8 @@ class DueSlots:
         """The ledger has taken the decisions up to here."""
         self._decided_until = max(self._decided_until, until)
 
-    def _is_beyond(self, slot: Slot) -> bool:
+    def is_beyond(self, slot: Slot) -> bool:
+        """Whether nobody decides a slot here."""
         return self._until is not None and slot.due_at >= self._until
 
     def _claim(self, decision: Decision, now: datetime) -> Claim:

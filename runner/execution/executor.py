@@ -38,7 +38,7 @@ _UNSIGNED = frozenset({State.CLAIMED, State.HELD, State.PREPARED})
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 10.0
 _PREFLIGHT_PAUSE = 5.0
-"""Seconds between tries at something that the service refuses to prepare (B6)."""
+"""Seconds between the first tries at something that cannot be prepared now (B6)."""
 
 _LONGEST_PREFLIGHT_PAUSE = 300.0
 
@@ -155,7 +155,7 @@ class Executor:
         if run.state is State.HELD and run.reason is Reason.BUDGET:
             reserved = await self._reserve(run)
             if reserved is None:
-                await self._sleep(_PREFLIGHT_PAUSE, until=run.expires_at or deadline)
+                await self._sleep(self._growing_pause(run), until=run.expires_at or deadline)
                 return run, deadline, True
             return reserved, reserved.deadline_at or deadline, True
         dark_until = self._schedule.blackouts.until(self._now())
@@ -320,16 +320,15 @@ class Executor:
     async def _wait_for_a_person(self, run: Run) -> Run:
         """Nothing is asked again of a service that asked for the wrong signature, until told so."""
         while run.state not in CLOSED:
-            await self._venue.clock.sleep(1.0)
-            run = await self._end_if_late(run, self._now() + timedelta(days=1))
+            tomorrow = self._now() + timedelta(days=1)
+            await self._sleep(self._growing_pause(run), until=run.expires_at or tomorrow)
+            run = await self._end_if_late(run, tomorrow)
         return run
 
     async def _not_now(self, run: Run, why: str, deadline: datetime) -> tuple[Run, datetime]:
         """B6: it cannot be prepared now (fees, balance, sponsorship, simulation)."""
         run = await self._hold(run, Reason.PREFLIGHT, why)
-        self._tries[run.id] = tries = self._tries.get(run.id, 0) + 1
-        pause = min(_PREFLIGHT_PAUSE * 2 ** min(tries - 1, 10), _LONGEST_PREFLIGHT_PAUSE)
-        await self._sleep(pause, until=run.expires_at or deadline)
+        await self._sleep(self._growing_pause(run), until=run.expires_at or deadline)
         run = await self._end_if_late(run, deadline)
         if run.state in CLOSED:
             return run, deadline
@@ -469,6 +468,12 @@ class Executor:
 
     def _now(self) -> datetime:
         return self._venue.clock.now()
+
+    def _growing_pause(self, run: Run) -> float:
+        """Seconds until a run is looked at again that nothing can be done about now."""
+        self._tries[run.id] = tries = self._tries.get(run.id, 0) + 1
+        pause: float = min(_PREFLIGHT_PAUSE * 2 ** min(tries - 1, 10), _LONGEST_PREFLIGHT_PAUSE)
+        return pause
 
     async def _sleep(self, seconds: float, *, until: datetime) -> None:
         left = (until - self._now()).total_seconds()

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 from runner.execution.contexts import ScheduleContext, SessionContext
@@ -64,7 +65,8 @@ class _Schedule:
         self.limited = bool(context.reservations(due_at=start, slot="any"))
         self.runs = self.failures = self.open = 0
         self.waiting: list[_Run] = []
-        self.is_paused = self.is_over = False
+        self.is_paused = False
+        self.over_at: datetime | None = None
 
     def wanted(self, slot: Slot) -> tuple[Reservation, ...]:
         """What a run of this slot takes of budgets."""
@@ -163,7 +165,11 @@ class Forecast:
         self._open: set[str] = set()
         self._accounts = {uid: account_of[_account(one)] for uid, one in sessions.items()}
         self._fees = {uid: _fee(one, fee) for uid, one in sessions.items()}
-        self._sessions = {uid: SessionForecast(s, now=granted_at) for uid, s in sessions.items()}
+        self._granted_at = granted_at
+        self._sessions = {
+            uid: SessionForecast(s, now=granted_at, is_over=partial(self._session_over, uid))
+            for uid, s in sessions.items()
+        }
         self._schedules = {
             uid: _Schedule(
                 one,
@@ -173,7 +179,8 @@ class Forecast:
             )
             for uid, one in schedules.items()
         }
-        self._slots = {uid: self._due(one) for uid, one in self._schedules.items()}
+        before = start - _MICROSECOND
+        self._slots = {uid: one.table.slots(before) for uid, one in self._schedules.items()}
         self._agenda: list[tuple[datetime, int, str, int, Slot | _Run | _Deferred]] = []
         self._turn = 0
         self._rows: dict[object, _Row] = {}
@@ -181,7 +188,7 @@ class Forecast:
     def run(self) -> tuple[tuple[Outcome, ...], tuple[GrantLife, ...]]:
         """Go through the window; slots in the order in which they fire."""
         for uid in self._schedules:
-            self._next_slot(uid)
+            self._next_slot(uid, self._granted_at)
         done = 0
         while self._agenda:
             now, _, uid, _, what = heapq.heappop(self._agenda)
@@ -195,7 +202,7 @@ class Forecast:
                 self._go_on(one, now)
                 continue
             self._decide(one, what, now)
-            self._next_slot(uid)
+            self._next_slot(uid, now)
             done += 1
             if done % _TELL_EVERY == 0:
                 self._progress(done)
@@ -203,16 +210,18 @@ class Forecast:
 
     # ── the calendar ──────────────────────────────────────────────────────────────────────────
 
-    def _due(self, one: _Schedule) -> Iterator[Slot]:
-        for slot in one.table.slots(self._start - _MICROSECOND):
-            if slot.due_at >= self._end:
-                return
-            yield slot
-
-    def _next_slot(self, uid: str) -> None:
-        slot = None if self._schedules[uid].is_over else next(self._slots[uid], None)
-        if slot is not None:
+    def _next_slot(self, uid: str, now: datetime) -> None:
+        one = self._schedules[uid]
+        slot = None if one.over_at else next(self._slots[uid], None)
+        if slot is None:
+            one.over_at = one.over_at or now
+        elif slot.due_at < self._end:
             self._put(slot.fire_at, 1, uid, slot)
+
+    def _session_over(self, uid: str, now: datetime) -> bool:
+        """T9: all schedules of a session are completed: its grant is not renewed."""
+        mine = [one.over_at for one in self._schedules.values() if one.session == uid]
+        return bool(mine) and all(at is not None and at <= now for at in mine)
 
     def _put(self, at: datetime, rank: int, uid: str, what: Slot | _Run | _Deferred) -> None:
         # What ends at an instant makes room for what begins then.
@@ -224,7 +233,7 @@ class Forecast:
     def _decide(self, one: _Schedule, slot: Slot, now: datetime) -> None:
         wanted = one.wanted(slot)
         if self._is_over(one, wanted):
-            one.is_over = True
+            one.over_at = now
         elif slot.verdict is not None:
             self._note(one, slot, slot.closes_as or State.SKIPPED, slot.verdict)
         elif one.spec.suspend or one.is_paused:
@@ -322,16 +331,24 @@ class Forecast:
         self._book.release(run.name)
         self._open.discard(run.name)
         self._failed(one)
+        if one.is_paused:
+            self._strand(one)
         self._go_on(one, now)
 
     def _go_on(self, one: _Schedule, now: datetime) -> None:
         """What waited behind a run that is over takes its turn (M7)."""
-        while one.waiting and not one.is_paused and not (one.exclusive and one.open):
+        while one.waiting and not (one.exclusive and one.open):
             following = one.waiting.pop(0)
             if now >= following.expires_at:
                 self._end_run(one, following, State.MISSED, Reason.OVERLAP, now)
             else:
                 self._begin(one, following, now)
+
+    def _strand(self, one: _Schedule) -> None:
+        """Nothing is promoted while paused: what waits ends with its window (M8, M10)."""
+        for run in one.waiting:
+            self._end_run(one, run, State.MISSED, Reason.OVERLAP, run.expires_at)
+        one.waiting.clear()
 
     def _end_run(
         self, one: _Schedule, run: _Run, state: State, reason: Reason, now: datetime
@@ -402,6 +419,8 @@ class Forecast:
         names = symbols(one.context for one in self._schedules.values())
         found = []
         for uid, session in sorted(self._sessions.items()):
+            if self._session_over(uid, self._granted_at):
+                continue
             session.renew_up_to(self._end - _MICROSECOND)
             found += [
                 GrantLife(

@@ -7,7 +7,7 @@ What refuses or fails is not foreseen; what a renewal costs in time is.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import takewhile
@@ -18,7 +18,7 @@ from runner.planning.exposure import Holding, fits_at
 from runner.planning.renewal import may_serve, renewal_at
 from runner.reporting.foresight.model import Allowance
 
-_ACTIVATION = timedelta(seconds=2)
+_ACTIVATION = timedelta(seconds=1)
 """How long an activation takes where a block comes each second."""
 
 
@@ -36,10 +36,18 @@ class Generation:
 
 
 class SessionForecast:
-    """A session's generations, one after the other."""
+    """
+    A session's generations, one after the other.
 
-    def __init__(self, context: SessionContext, *, now: datetime) -> None:
+    Args:
+        is_over: Whether nothing needs the session any more at a moment (T9).
+    """
+
+    def __init__(
+        self, context: SessionContext, *, now: datetime, is_over: Callable[[datetime], bool]
+    ) -> None:
         self.context = context
+        self._is_over = is_over
         self._allowances = allowances(context.permissions)
         self._renews = context.spec.renew == "auto"
         self._changed_at = now
@@ -54,7 +62,7 @@ class SessionForecast:
         """Obtain every generation that is due by a moment, and fits (R14)."""
         while self._renews and self.newest.renewal_at <= now:
             at = self._free_at(max(self.newest.renewal_at, self._changed_at))
-            if at > now:
+            if at > now or self._is_over(at):
                 return
             self._renew(at)
 
@@ -80,9 +88,9 @@ class SessionForecast:
             life = serving.expires_at - serving.requested_at
             self._renew(self._free_at(max(now, serving.requested_at + life / 10)))
         coming = self.newest
-        if coming is serving or not self._holds(coming, sums):
+        if coming.active_at <= now or not self._holds(coming, sums):
             return None, now
-        return coming, max(now, coming.active_at)
+        return coming, coming.active_at
 
     def serves(self, now: datetime) -> bool:
         """Whether any generation serves at this moment, whatever is left of it."""

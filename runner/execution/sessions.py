@@ -276,9 +276,8 @@ class SessionKeeper:
             return False
         if widens(active.permissions, self.session.permissions):
             return True  # R25: more is granted anew at once; less waits for the renewal
-        life = active.expires_at - active.requested_at
-        if now - active.requested_at < life / 10:
-            return False  # R2: two grants of one scope are never closer than a tenth of the life
+        if now < _earliest_renewal(active):
+            return False
         return self._wanted_early or (
             active.next_renewal_at is not None and now >= active.next_renewal_at
         )
@@ -289,6 +288,8 @@ class SessionKeeper:
         renewal = None if active is None else active.next_renewal_at
         if renewal is not None and renewal > now:
             moments.append(renewal)
+        if active is not None and self._wanted_early:
+            moments.append(max(_earliest_renewal(active), now))
         moments += [
             grant.expires_at + timedelta(seconds=1)
             for grant in self._grants
@@ -608,6 +609,11 @@ class SessionKeeper:
         living = [grant for grant in grants[:-1] if grant.state in LIVING_GRANTS]
         self._grants = living + grants[-1:]
         self.changed.set()
+
+
+def _earliest_renewal(active: Grant) -> datetime:
+    """R2: two grants of one scope are never closer than a tenth of the life."""
+    return active.requested_at + (active.expires_at - active.requested_at) / 10
 
 
 def can_burn(session: SessionContext) -> bool:

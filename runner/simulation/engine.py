@@ -25,7 +25,7 @@ from runner.execution.daemon import Daemon
 from runner.guard.intent import NATIVE
 from runner.policy.model import Policy, SponsoredGas
 from runner.ports import Clock, Telemetry
-from runner.records import Grant
+from runner.records import Grant, RunKind
 from runner.sandbox.endpoint import Endpoint as RpcEndpoint
 from runner.sandbox.sandbox import Sandbox
 from runner.settings import Settings, WalletProfile
@@ -95,13 +95,14 @@ class Engine:
 
     async def run(self) -> None:
         """Let the daemon do the window, and everything in it come to its end."""
+        alarm = VirtualAlarm(self._loop)
         daemon = Daemon(
             schedules=self.schedules,
             sessions=self.sessions,
             ledger=self.ledger,
             keys=_PlayKeys(self.ledger.open_key, entropy=self._chance.randbytes),
             telemetry=self._telemetry,
-            alarm=VirtualAlarm(self._loop),
+            alarm=alarm,
             clock=self.clock,
             chance=self._chance.random,
             until=self._window.end,
@@ -109,17 +110,25 @@ class Engine:
         seeds = [seed_of(context) for context in self.schedules.values()]
         # As if they had been applied at the window's beginning: nothing earlier is due.
         await self.ledger.install_schedules(seeds, now=self._window.before)
-        stop = asyncio.create_task(self._stop_at_the_end(daemon))
+        stop = asyncio.create_task(self._stop_at_the_end(daemon, alarm))
         try:
             await daemon.run(seeds)
         finally:
             stop.cancel()
 
-    async def _stop_at_the_end(self, daemon: Daemon) -> None:
+    async def _stop_at_the_end(self, daemon: Daemon, alarm: VirtualAlarm) -> None:
         await self.clock.sleep((self._window.end - self.clock.now()).total_seconds())
-        while not daemon.at_rest:
+        while not daemon.at_rest or await self._waiting():
             await self.clock.sleep(_LOOK_FOR_THE_END)
+            alarm.ring_in(0)  # what waits behind a paused schedule is swept up
         daemon.stop()
+
+    async def _waiting(self) -> bool:
+        """Whether a run is open that will end by itself."""
+        return any(
+            run.kind is RunKind.PAYMENT and run.expires_at is not None
+            for run in await self.ledger.open_runs()
+        )
 
     def _sandbox(self, stack: AsyncExitStack, chain_id: int) -> Place:
         sandbox = Sandbox(chain_id=chain_id, time_source=_seconds(self.clock), faucet=False)

@@ -11,7 +11,8 @@ from typing import Any
 from runner.adapters.memory.budgets import Budgets
 from runner.adapters.virtual import VirtualLoop
 from runner.execution.forecast import Forecast
-from runner.policy.model import Policy
+from runner.guard.intent import is_computed
+from runner.policy.model import Invoke, Policy, PolicyCall, Raw
 from runner.ports import Clock
 from runner.reporting.foresight.model import Foresight, GrantLife, Outcome, Trouble
 from runner.scheduling.occurrence import CLOSED
@@ -52,20 +53,31 @@ def simulate(
     *,
     balances: Sequence[Balance] = (),
     execute: bool = False,
+    most_executed: int = MOST_EXECUTED,
     progress: Progress = lambda _done, _total: None,
 ) -> Foresight:
     """
     Run the policies through a window.
 
     Args:
+        balances: What accounts hold at first, where it is not the faucet's.
         execute: Sign everything, however much it is.
+        most_executed: Beyond so many occurrences, nothing is signed.
+        progress: Told how many slots are decided, of how many.
 
     Raises:
         RunnerError: as `up` would refuse.
     """
     with _calm_collector(), asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(
-            _simulate(settings, placed(policies, window), window, balances, execute, progress)
+            _simulate(
+                settings,
+                placed(policies, window),
+                window,
+                balances,
+                lambda total: execute or total <= most_executed,
+                progress,
+            )
         )
 
 
@@ -88,7 +100,7 @@ async def _simulate(
     policies: Sequence[Policy],
     window: Window,
     balances: Sequence[Balance],
-    execute: bool,
+    is_executed: Callable[[int], bool],
     progress: Progress,
 ) -> Foresight:
     schedules = [one for policy in policies for one in policy.schedules.values()]
@@ -98,13 +110,16 @@ async def _simulate(
     listener.clock = engine.clock
     async with AsyncExitStack() as stack:
         purses = await engine.prepare(stack, balances)
-        executed = execute or total <= MOST_EXECUTED
+        executed = is_executed(total)
         if executed:
             await engine.run()
             found = outcomes_of(engine.ledger, engine.schedules, purses)
             grants = grants_of(engine.ledger, engine.schedules, engine.sessions, purses, window)
         else:
-            found, grants = _forecast(engine, purses, window, lambda done: progress(done, total))
+            compact = total > MOST_EXECUTED
+            found, grants = _forecast(
+                engine, purses, window, lambda done: progress(done, total), compact=compact
+            )
     return Foresight(
         start=window.start,
         end=window.end,
@@ -114,11 +129,44 @@ async def _simulate(
         purses=purses.purses,
         accounts=purses.payers,
         troubles=listener.troubles(grants),
+        notes=tuple(_notes(policies, executed=executed)),
     )
 
 
+def _notes(policies: Sequence[Policy], *, executed: bool) -> Iterator[str]:
+    """What a reader has to know to believe the result."""
+    schedules = [one for policy in policies for one in policy.schedules.values()]
+    calling = [one.uid for one in schedules if any(map(_leaves_the_sandbox, one.calls))]
+    computed = [one.uid for one in schedules if any(map(is_computed, one.calls))]
+    if calling and executed:
+        yield (
+            f"the contracts that {', '.join(calling)} {_verb(calling, 'call')} do not exist on the "
+            "sandbox: such a call succeeds here, and moves nothing but its value"
+        )
+    if computed and executed:
+        yield (
+            f"{', '.join(computed)} {_verb(computed, 'read')} balances: receivers begin with "
+            "nothing, and nobody else spends or deposits"
+        )
+    elif computed:
+        yield f"{', '.join(computed)} {_verb(computed, 'count')} with the most that a run may send"
+
+
+def _leaves_the_sandbox(call: PolicyCall) -> bool:
+    return isinstance(call, Invoke) or (isinstance(call, Raw) and bool(call.data))
+
+
+def _verb(names: Sequence[str], verb: str) -> str:
+    return verb if len(names) > 1 else f"{verb}s"
+
+
 def _forecast(
-    engine: Engine, purses: Purses, window: Window, progress: Callable[[int], None]
+    engine: Engine,
+    purses: Purses,
+    window: Window,
+    progress: Callable[[int], None],
+    *,
+    compact: bool,
 ) -> tuple[tuple[Outcome, ...], tuple[GrantLife, ...]]:
     return Forecast(
         engine.schedules,
@@ -130,7 +178,7 @@ def _forecast(
         account_of=purses.name_of,
         opening=purses.opening,
         fee=TYPICAL_FEE,
-        compact=True,
+        compact=compact,
         progress=progress,
     ).run()
 
@@ -149,6 +197,8 @@ class _Listener:
         if event in _ENDINGS or event == "occurrence.decided":
             self._done += fields.get("count", 1)
             self._progress(self._done)
+        elif event == "grant.blocked" and fields.get("level") != "critical":
+            return  # it waits for its turn, and nobody for it
         elif event in _TELLING and self.clock is not None:
             subject = str(
                 fields.get("session") or fields.get("schedule") or fields.get("run") or ""

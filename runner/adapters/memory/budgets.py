@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from runner.guard.budget import Budgets as Limits
-from runner.guard.budget import Reservation, busiest, parse_instant
+from runner.guard.budget import Reservation, busiest, format_instant, parse_instant
 from runner.records import Run
 from runner.scheduling.occurrence import State
 
@@ -37,6 +38,9 @@ class Budgets:
 
     def __init__(self) -> None:
         self._periods: dict[Account, dict[str, _Taken]] = {}
+        self._order: dict[Account, list[str]] = {}
+        """The periods of each in order; those of a rolling budget sort as their instants do."""
+
         self._held: dict[str, list[_Held]] = {}
 
     def fits(self, wanted: Sequence[Reservation]) -> bool:
@@ -70,12 +74,18 @@ class Budgets:
         Returns:
             Whether they fit. If not, the run is left without any.
         """
+        held = {(one.account, one.period): one.amount for one in self._reserved(run)}
+        if held == {(_account(one), one.period): one.amount for one in wanted}:
+            return True
         self.release(run)
         self._held.pop(run, None)
         if not self.fits(wanted):
             return False
         self.reserve(run, wanted)
         return True
+
+    def _reserved(self, run: str) -> list[_Held]:
+        return [one for one in self._held.get(run, ()) if one.state == "reserved"]
 
     def hand_on(self, run: str, following: str) -> None:
         """The next attempt of a run takes the same amounts (S4)."""
@@ -113,6 +123,7 @@ class Budgets:
         }
         for account in known - wanted:
             del self._periods[account]
+            self._order.pop(account, None)
             for identity, held in self._held.items():
                 self._held[identity] = [one for one in held if one.account != account]
         new = wanted - known
@@ -138,7 +149,11 @@ class Budgets:
 
     def _hold(self, run: str, held: _Held) -> None:
         self._held.setdefault(run, []).append(held)
-        taken = self._periods.setdefault(held.account, {}).setdefault(held.period, _Taken())
+        periods = self._periods.setdefault(held.account, {})
+        taken = periods.get(held.period)
+        if taken is None:
+            taken = periods[held.period] = _Taken()
+            insort(self._order.setdefault(held.account, []), held.period)
         taken.reserved += held.amount * (held.state == "reserved")
         taken.spent += held.amount * (held.state == "spent")
 
@@ -148,9 +163,12 @@ class Budgets:
         if one.window is None:
             taken = periods.get(one.period)
             return 0 if taken is None else taken.all
-        at = parse_instant(one.period)
-        around = {parse_instant(period): taken.all for period, taken in periods.items()}
-        return busiest(around, at, one.window)
+        at, order = parse_instant(one.period), self._order.get(_account(one), [])
+        first = bisect_right(order, format_instant(at - one.window))
+        near = order[first : bisect_left(order, format_instant(at + one.window))]
+        if not near or near[-1] <= one.period:  # the newest slot: one window holds them all
+            return sum(periods[period].all for period in near)
+        return busiest({parse_instant(p): periods[p].all for p in near}, at, one.window)
 
     def _shift(self, run: str, state: str) -> None:
         for one in self._held.get(run, ()):

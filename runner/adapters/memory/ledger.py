@@ -112,8 +112,10 @@ class MemoryLedger(MemoryGrants):
     ) -> Run | None:
         """A held run takes its amounts and goes on, if its budgets have room by now (X14)."""
         if any(one.ends and self.budgets.used_up(one, self.rows.open) for one in wanted):
+            skipped = self._move(run, State.SKIPPED, reason=Reason.BUDGET, now=now)
             await self.complete(run.schedule, now=now)
-            return self._move(run, State.SKIPPED, reason=Reason.BUDGET, now=now)
+            return skipped
+        self._check(run, State.CLAIMED)
         if not self.budgets.exchange(run.id, wanted):
             return None
         return self._move(run, State.CLAIMED, now=now, deadline_at=deadline_at)
@@ -162,6 +164,7 @@ class MemoryLedger(MemoryGrants):
         now: datetime,
     ) -> asyncio.Future[Run]:
         """The run becomes prepared: intent, revision and generation are pinned (X6)."""
+        self._check(run, State.PREPARED)
         if not self.budgets.exchange(run.id, reservations):
             state = State.HELD if on_budget == "hold" else State.SKIPPED
             return _done(self._move(run, state, reason=Reason.BUDGET, now=now))
@@ -355,9 +358,7 @@ class MemoryLedger(MemoryGrants):
         now: datetime,
         **values: Any,
     ) -> Run:
-        if not may_move(run.state, state, was=run.reason, reason=reason):
-            why = f"({reason})" if reason else ""
-            raise Conflict(f"run {run.id} cannot go from {run.state} to {state}{why}")
+        self._check(run, state, reason)
         closed = state in CLOSED
         values = {name: value for name, value in values.items() if value is not None}
         moved = self.rows.change_run(
@@ -371,6 +372,14 @@ class MemoryLedger(MemoryGrants):
         if closed and run.kind is RunKind.PAYMENT:
             self._settle(moved)
         return moved
+
+    def _check(self, run: Run, state: State, reason: Reason | None = None) -> None:
+        """Before anything changes, since nothing is taken back here."""
+        if not may_move(run.state, state, was=run.reason, reason=reason):
+            why = f"({reason})" if reason else ""
+            raise Conflict(f"run {run.id} cannot go from {run.state} to {state}{why}")
+        if self.rows.runs[run.id].version != run.version:
+            raise Conflict(f"run {run.id} was changed by another")
 
     def _settle(self, run: Run) -> None:
         paid = run.state is State.SUCCESS

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from runner.errors import Conflict
+from runner.errors import Conflict, StoreError
 from runner.ethereum.address import Address
 from runner.guard.intent import TransferLine
 from runner.records import Grant, Operation, Run, ScheduleState
@@ -88,7 +88,7 @@ class Tables:
         A run that is new.
 
         Raises:
-            Conflict: another run of its schedule is open, and both want to be alone (X14).
+            StoreError: another run of its schedule is open, and both want to be alone (X14).
         """
         if exclusive:
             self._check_alone(run)
@@ -104,7 +104,8 @@ class Tables:
         A run as it is from now on; its version grows.
 
         Raises:
-            Conflict: it was changed since it was read (H2), or another of its schedule is open.
+            Conflict: it was changed since it was read (H2).
+            StoreError: another run of its schedule is open, and both want to be alone.
         """
         current = self.runs[run.id]
         if current.version != run.version:
@@ -154,7 +155,7 @@ class Tables:
         for other in self.open_of(run.schedule):
             alone = other.id in self.exclusive and other.id != run.id
             if alone and is_running(other.state, other.reason):
-                raise Conflict(f"run {other.id} of {run.schedule} is open")
+                raise StoreError(f"run {other.id} of {run.schedule} is open")
 
     # ── operations ────────────────────────────────────────────────────────────────────────────
 

@@ -20,7 +20,6 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -256,30 +255,6 @@ class SqlStore:
             )
         if rows:
             connection.execute(insert(events), rows)
-
-
-class InlineStore(SqlStore):
-    """
-    The same database without threads: every read and write is done when its call returns.
-
-    For virtual time, where a thread would race a loop that never waits for it.
-    """
-
-    def enqueue(self, work: Callable[[Transaction], T]) -> asyncio.Future[T]:
-        """As `write`: the future that is returned is done."""
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._commit([_Work(work, partial(_settle, future))])
-        return future
-
-    async def read(self, query: Callable[[Connection], T]) -> T:
-        """Run a query here and now."""
-        return self._query(query)
-
-    def _begin(self) -> None:
-        """Nothing has to be started."""
-
-    async def _end(self) -> None:
-        """Nothing has queued up."""
 
 
 def _settle(future: asyncio.Future[Any], value: Any, error: BaseException | None) -> None:
