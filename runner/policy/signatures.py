@@ -14,7 +14,6 @@ from runner.ethereum.abi import Function, parse_function
 from runner.policy.beside import Neighbour
 from runner.policy.codes import Code
 from runner.policy.faults import Refusal, did_you_mean, listed, shown
-from runner.strict_json import parse_json
 
 _DEEPEST = 16  # tuples within tuples
 
@@ -35,6 +34,8 @@ def signatures_of(file: Neighbour) -> tuple[str, ...]:
     Raises:
         Refusal: It is no such file.
     """
+    from runner.strict_json import parse_json  # noqa: PLC0415 (few policies name an ABI file)
+
     hint = "a JSON list of entries, or an object with the key `abi`, as compilers write it"
     try:
         data = parse_json(file.raw)
