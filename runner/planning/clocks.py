@@ -90,6 +90,8 @@ def _hit(slot: Slot, span: Span, trigger: Cron | Dates) -> str | None:
     local = datetime.fromisoformat(slot.local).replace(tzinfo=None)
     if slot.verdict is Reason.DST_MERGED:
         return f"{wall:%H:%M} is left out and meets the next slot: paid once"
+    if slot.verdict is Reason.BLACKOUT:
+        return None
     if slot.verdict is Reason.DST_GAP:
         return f"{wall:%H:%M} is left out: {'missed' if trigger.gap is Gap.FAIL else 'skipped'}"
     if wall != local:
