@@ -38,7 +38,6 @@ from runner.adapters.wallet_api.transport import Endpoint, JsonRpcTransport, Pos
 from runner.errors import (
     AnswerLost,
     GuardError,
-    RunnerError,
     SignerError,
     UsageError,
     WalletBusy,
@@ -58,8 +57,9 @@ from runner.execution.contexts import (
 from runner.execution.daemon import Daemon
 from runner.execution.lane import Lane
 from runner.guard.intent import NATIVE, intent_of
+from runner.planning.applied import record_of
 from runner.planning.demand import demands_of
-from runner.planning.derive import permissions_of, scope_digest, uncovered
+from runner.planning.derive import max_fee_of, permissions_of, scope_digest, uncovered
 from runner.planning.exposure import is_unbounded
 from runner.planning.renewal import Margins, room
 from runner.policy.fingerprint import fingerprint, trigger_text
@@ -71,9 +71,6 @@ from runner.settings import FileRef, Settings, SignerSpec, WalletProfile
 
 _DEFAULT_GAS_POLICY = "00000000-0000-4000-8000-000000000001"
 """The embedded sandbox's own sponsorship policy."""
-
-_SANDBOX_MAX_FEE = 2 * 10**16
-"""Wei, for chains whose coin has no default cap (G2): in a sandbox it is play money."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,18 +140,20 @@ async def runtime(
             accounts=len(assembly.accounts),
             store=settings.store.removeprefix("sqlite:///"),
         )
-        seeds = [seed_of(context) for context in schedules.values()]
+        written = {policy.name: record_of(policy) for policy in policies}
+        seeds = [seed_of(each, written[each.spec.policy]) for each in schedules.values()]
         yield Runtime(daemon, ledger, seeds, store.incarnation)
 
 
-def seed_of(context: ScheduleContext) -> ScheduleSeed:
-    """A schedule as it is to stand in the ledger."""
+def seed_of(context: ScheduleContext, written: str = "") -> ScheduleSeed:
+    """A schedule as it is to stand in the ledger; `written` is its policy, if that is kept."""
     return ScheduleSeed(
         uid=context.uid,
         session=context.session.uid,
         trigger=trigger_text(context.spec),
         revision=context.revision,
         budgets=context.budgets,
+        written=written,
     )
 
 
@@ -505,7 +504,7 @@ class Assembly:
             owner=owner,
             venue=venue,
             lane=lane,
-            max_fee=max_fee_of(spec, venue),
+            max_fee=max_fee_of(spec, sandbox=venue.sandbox),
         )
 
     async def _answered(
@@ -604,16 +603,3 @@ def _check_gas(spec: SmartAccount, venue: Venue) -> None:
             where=spec.mark,
             hint=f"add it under `wallets.{venue.wallet}.gas_policies` in runner.yaml",
         )
-
-
-def max_fee_of(spec: SmartAccount, venue: Venue) -> int:
-    """G2: the most that one operation of an account may cost, in wei."""
-    if spec.max_fee is None and venue.sandbox:
-        return _SANDBOX_MAX_FEE
-    if spec.max_fee is None:
-        raise RunnerError(
-            f"account `{spec.name}` on chain {spec.chain} needs `max_fee`",
-            where=spec.mark,
-            hint="write the most that one operation may cost, as `max_fee: 0.01 native`",
-        )
-    return spec.max_fee

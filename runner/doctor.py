@@ -22,7 +22,7 @@ from runner.adapters.chain import RpcChainReader
 from runner.adapters.signers.local import LocalSigner, throw_away_signer
 from runner.adapters.sql.store import make_engine, open_for_reading, sqlite_path
 from runner.adapters.sql.tables import meta
-from runner.bootstrap import Wallets, max_fee_of, open_signer, open_vault
+from runner.bootstrap import Wallets, open_signer, open_vault
 from runner.errors import RunnerError, StoreError, UsageError
 from runner.execution.checkup import (
     Check,
@@ -36,6 +36,7 @@ from runner.execution.checkup import (
 from runner.execution.contexts import Venue
 from runner.execution.live import TESTNETS, Live
 from runner.execution.trial import Trial
+from runner.planning.derive import max_fee_of
 from runner.policy.model import Policy, SmartAccount, SponsoredGas
 from runner.reporting.text import plural
 from runner.settings import Settings, WalletProfile
@@ -326,7 +327,7 @@ def _watched(uid: str, spec: SmartAccount, venue: Venue, signer: LocalSigner) ->
         salt=spec.salt,
         pinned=spec.address,
         gas_policy=_gas_policy(spec, venue),
-        max_fee=max_fee_of(spec, venue),
+        max_fee=max_fee_of(spec, sandbox=venue.sandbox),
     )
 
 
@@ -362,7 +363,7 @@ async def _trial(
             venue=place.venue,
             owner=owner,
             gas_policy=_gas_policy(spec, place.venue),
-            max_fee=max_fee_of(spec, place.venue),
+            max_fee=max_fee_of(spec, sandbox=place.venue.sandbox),
             new_key=_new_key,
             entropy=os.urandom,
         )

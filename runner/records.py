@@ -88,7 +88,8 @@ LIVING_GRANTS = frozenset(
 class ScheduleSeed:
     """
     A schedule of the policies in force, as it is to stand in the ledger. `budgets` are what its
-    runs are charged to.
+    runs are charged to; `written` is its whole policy, kept with the revision so that a plan can
+    say what an edit changes.
     """
 
     uid: str
@@ -97,6 +98,7 @@ class ScheduleSeed:
     revision: str
     budgets: Budgets | None = None
     previous_uids: tuple[str, ...] = ()
+    written: str = ""
 
 
 @dataclass(frozen=True, slots=True)

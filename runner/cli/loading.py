@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from datetime import datetime
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -13,6 +12,9 @@ from urllib.parse import urlsplit
 from runner.errors import PolicyErrors
 
 if TYPE_CHECKING:  # each command imports what it needs when it is called
+    from runner.planning.needs import Needs
+    from runner.planning.renewal import Margins
+    from runner.policy.faults import Finding
     from runner.policy.model import Policy
     from runner.settings import Settings
 
@@ -37,7 +39,8 @@ def policies_of(
 
     Args:
         settings: The wallets and signers to check against; None leaves that out.
-        now: Warn also of what is hardly meant, as seen from this moment.
+        now: Warn also of what is hardly meant, as seen from this moment. Whether grants would
+            carry the schedules is looked at in any case, as of now.
 
     Raises:
         PolicyErrors: every fault of every file.
@@ -49,19 +52,60 @@ def policies_of(
     wanted = list(paths)
     if not wanted and settings is not None:
         wanted = [near(settings.policies)]
-    finder = None
-    if now is not None:
-        from runner.planning.lint import lint
-
-        finder = partial(lint, now=now)
+    margins = {} if settings is None else margins_of(settings)
+    review = _Review(now or datetime.now(UTC), margins)
     return load_policies(
         wanted,
         environment=os.environ,
         settings=settings,
         check_cron=check_cron,
-        lint=finder,
+        cover=review.cover,
+        lint=None if now is None else review.lint,
         spread=spread,
     )
+
+
+class _Review:
+    """Looks at policies that read well, one after the other; each is judged once for both looks."""
+
+    def __init__(self, now: datetime, margins: Mapping[str, Margins]) -> None:
+        self._now, self._margins = now, margins
+        self._judged: tuple[Policy, Mapping[str, Needs]] | None = None
+
+    def cover(self, policy: Policy) -> Iterator[Finding]:
+        from runner.planning.coverage import coverage
+
+        needs = self._needs(policy)
+        return coverage(policy, now=self._now, margins=self._margins, needs=needs)
+
+    def lint(self, policy: Policy) -> Iterator[Finding]:
+        from runner.planning.lint import lint
+
+        return lint(policy, now=self._now, needs=self._needs(policy))
+
+    def _needs(self, policy: Policy) -> Mapping[str, Needs]:
+        from runner.planning.needs import needs_of
+
+        if self._judged is None or self._judged[0] is not policy:
+            self._judged = policy, needs_of(policy, now=self._now)
+        return self._judged[1]
+
+
+def margins_of(settings: Settings) -> dict[str, Margins]:
+    """How slow the world may be, by wallet profile; throw-away keys are for sandboxes alone."""
+    from runner.planning.renewal import Margins
+    from runner.settings.model import SANDBOX_TIMING
+
+    found = {}
+    for name, profile in settings.wallets.items():
+        timing = SANDBOX_TIMING if settings.throw_away_signers else profile.timing
+        found[name] = Margins(
+            inclusion=timing.inclusion,
+            skew=timing.skew,
+            min_lead=timing.min_lead,
+            finality=timing.finality_age,
+        )
+    return found
 
 
 def policies_if_valid(settings: Settings) -> tuple[Policy, ...] | None:

@@ -6,10 +6,41 @@ from pathlib import Path
 
 import click
 
+from runner.cli.options import config_option, format_options
+
 
 @click.group()
 def scope() -> None:
-    """What the chain accepts from a session key: judge."""
+    """What the chain accepts from a session key: explain, judge."""
+
+
+@scope.command()
+@click.argument("policy", metavar="POLICY", type=click.Path(path_type=Path))
+@config_option
+@format_options()
+def explain(policy: Path, config: str | None, form: str) -> None:
+    """
+    Say what each session's key can do at worst, and who stops it.
+
+    POLICY is a file or a folder of them. For each session: what a thief of its key could take
+    (by one key, and by the two that live side by side at a renewal), which limits the chain keeps
+    against him and which only the runner, and which permissions nothing uses.
+    """
+    from runner.cli.loading import policies_of, settings_of
+    from runner.cli.options import now
+    from runner.cli.render import look, write, write_json
+    from runner.cli.standing import wallets_as_facts
+    from runner.planning.explained import explain as explained
+    from runner.reporting.scope import as_json, as_text
+
+    settings = settings_of(config)
+    moment = now()
+    policies = policies_of(settings, [policy])
+    found = list(explained(policies, wallets_as_facts(settings), now=moment))
+    if form == "json":
+        write_json(as_json(found))
+    else:
+        write(as_text(found, look()))
 
 
 @scope.command()

@@ -8,18 +8,21 @@ grant pays what it finds left over, and what falls due while it lives.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import islice, pairwise
+from functools import lru_cache
+from typing import Any
 
+from runner.errors import Mark
 from runner.guard.budget import most_runs
 from runner.guard.intent import encode_all
 from runner.planning.derive import Demand
-from runner.policy.model import CatchUp, Schedule, Session
-from runner.scheduling.lateness import LARGEST_WINDOW, catch_up_window_default
+from runner.planning.windows import Strand
+from runner.policy.model import CatchUp, Every, Limits, Schedule, Session
+from runner.scheduling.lateness import LARGEST_WINDOW, LEAST_WINDOW
 from runner.scheduling.triggers import Timetable, count_within, timetable
 
 HORIZON = timedelta(days=400)
-_SAMPLE = 256
 
 
 def demands_of(session: Session, schedules: Iterable[Schedule], *, now: datetime) -> list[Demand]:
@@ -31,26 +34,70 @@ def demands_of(session: Session, schedules: Iterable[Schedule], *, now: datetime
     """
     month = now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     start = month - LARGEST_WINDOW  # what is still caught up belongs to the demand
-    demands = []
-    for schedule in schedules:
-        table = timetable(schedule, anchor=start)
-        window = session.lifetime + catch_up_bound(schedule, table, start=start)
-        runs = count_within(table, window, HORIZON, start)
-        bound = most_runs(schedule)
-        if bound is not None:
-            runs = min(runs, bound)
-        demands.append(Demand(schedule, encode_all(schedule.calls), runs, window))
-    return demands
+    return [
+        Demand(schedule, encode_all(schedule.calls), strand_of(schedule, session.lifetime, start))
+        for schedule in schedules
+    ]
+
+
+def strand_of(schedule: Schedule, lifetime: timedelta, start: datetime) -> Strand:
+    """The runs of a schedule in the 400 days from `start` on, for grants of this lifetime."""
+    bare = replace(schedule, **_NO_MATTER)
+    bare = bare if schedule.jitter else replace(bare, name="", policy="")
+    strand = _strand(bare, lifetime, start)
+    if schedule.max_runs is None and not schedule.until_total:
+        return strand
+    bound = most_runs(schedule)
+    runs = strand.runs if bound is None else min(strand.runs, bound)
+    return replace(strand, runs=runs, at_most=bound)
+
+
+_NOWHERE = Mark("", 1, 1)
+_NO_MATTER: dict[str, Any] = {
+    "session": "",
+    "calls": (),
+    "max_runs": None,
+    "until_total": (),
+    "limits": Limits(),
+    "previous_names": (),
+    "mark": _NOWHERE,
+    "trigger_mark": _NOWHERE,
+}
+"""What does not move a slot; a schedule's name moves its jitter alone."""
+
+
+@lru_cache(maxsize=8192)
+def _strand(schedule: Schedule, lifetime: timedelta, start: datetime) -> Strand:
+    table = timetable(schedule, anchor=start)
+    back = catch_up_bound(schedule, table, start=start)
+    window = lifetime + back
+    horizon = max(HORIZON, window)
+    return Strand(
+        table=table,
+        start=start,
+        horizon=horizon,
+        back=back,
+        window=window,
+        runs=count_within(table, window, horizon, start),
+        at_most=None,
+        settled=is_settled(schedule),
+    )
+
+
+def is_settled(schedule: Schedule) -> bool:
+    """Whether its slots are known before it is first applied (T5)."""
+    trigger = schedule.trigger
+    unknown = isinstance(trigger, Every) and trigger.anchor is None and schedule.start_at is None
+    return not unknown
 
 
 def catch_up_bound(schedule: Schedule, table: Timetable, *, start: datetime) -> timedelta:
     """The longest catch-up window that any slot of the schedule has (M2)."""
     if schedule.catch_up is CatchUp.NONE:
         return schedule.start_grace
-    if schedule.catch_up_window is not None:
-        return max(schedule.catch_up_window, schedule.start_grace)
-    coming = list(islice(table.slots(start), _SAMPLE))
-    windows = [catch_up_window_default(one, after) for one, after in pairwise(coming)]
-    if len(coming) < _SAMPLE:
-        windows += [catch_up_window_default(one, None) for one in coming[-1:]]
-    return max([schedule.start_grace, *windows])
+    window = schedule.catch_up_window
+    if window is None:
+        gap = table.widest(start, start + HORIZON)
+        half = LARGEST_WINDOW if gap is None else gap / 2
+        window = min(max(half, LEAST_WINDOW), LARGEST_WINDOW)
+    return max(window, schedule.start_grace)

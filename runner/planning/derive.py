@@ -30,23 +30,46 @@ from runner.frozen import frozen
 from runner.guard.budget import most_within
 from runner.guard.intent import NATIVE, at_most, is_computed
 from runner.guard.scope import Outcome, initial_allowances, installed, judge
-from runner.policy.model import Approve, Derive, Invoke, Pay, PolicyCall, Schedule, Session
+from runner.planning.windows import Strand, worst
+from runner.policy.model import (
+    Approve,
+    Derive,
+    Invoke,
+    Pay,
+    PolicyCall,
+    Schedule,
+    Session,
+    SmartAccount,
+)
 
 _BURNS = Decimal("0.1")
 """Share of runs whose fence may have to be burned: each burn costs gas too (R27)."""
 
 
+_SANDBOX_MAX_FEE = 2 * 10**16
+"""Wei, for chains whose coin has no default cap (G2): in a sandbox it is play money."""
+
+
 @frozen
 class Demand:
     """
-    One schedule of a session: its encoded batch, and how many runs the worst window holds, which
-    is `window` long. Of computed calls the batch has the most that they may send.
+    One schedule of a session: its encoded batch, and its runs along the time line. Of computed
+    calls the batch has the most that they may send.
     """
 
     schedule: Schedule
     intent: tuple[Call, ...]
-    runs: int
-    window: timedelta
+    strand: Strand
+
+    @property
+    def runs(self) -> int:
+        """The most that one grant may have to carry of it."""
+        return self.strand.runs
+
+    @property
+    def window(self) -> timedelta:
+        """How long the window is that holds them."""
+        return self.strand.window
 
 
 def permissions_of(
@@ -76,19 +99,19 @@ def permissions_of(
 def _derive(
     session: Session, demands: Sequence[Demand], *, sponsored: bool, max_fee: int
 ) -> tuple[Permission, ...]:
-    computed = _computed_needs(session, demands)
-    native = computed.pop(NATIVE, 0)
-    tokens: dict[Address, int] = defaultdict(int)
-    tokens |= {Address(token): amount for token, amount in computed.items()}
+    computed = computed_needs(session, demands)
+    # What one run of each schedule takes, by token: the worst window is that of all together.
+    tokens: dict[Address, list[int]] = defaultdict(lambda: [0] * len(demands))
     plain: dict[Address, None] = {}
     functions: dict[Address, dict[bytes, None]] = defaultdict(dict)
-    for demand in demands:
+    native = [0] * len(demands)
+    for index, demand in enumerate(demands):
         for call, encoded in zip(demand.schedule.calls, demand.intent, strict=True):
-            times = 0 if is_computed(call) else demand.runs
-            native += encoded.value * times
+            fixed = not is_computed(call)
+            native[index] += encoded.value if fixed else 0
             spent = _spend(call, encoded)
             if spent is not None:
-                tokens[encoded.to] += spent * times
+                tokens[encoded.to][index] += spent if fixed else 0
             elif len(encoded.data) >= 4:
                 functions[encoded.to][encoded.data[:4]] = None
             else:
@@ -98,12 +121,18 @@ def _derive(
         # needs the function list, and the runner's own limits are what bounds the amounts.
         del tokens[token]
         functions[token] |= {TRANSFER: None, APPROVE: None}
-    derived: list[Permission] = [NativeTokenTransfer(_with_margin(native, session.margin))]
+    strands = [demand.strand for demand in demands]
+
+    def most(token: str, weights: Sequence[int]) -> int:
+        total = worst(strands, session.lifetime, weights).total + computed.get(token, 0)
+        return with_margin(total, session.margin)
+
+    derived: list[Permission] = [NativeTokenTransfer(most(NATIVE, native))]
     derived += [
-        Erc20TokenTransfer(token, _with_margin(amount, session.margin))
-        for token, amount in tokens.items()
+        Erc20TokenTransfer(token, most(token, weights)) for token, weights in tokens.items()
     ]
-    derived.append(GasLimit(0 if sponsored else _gas(demands, max_fee)))
+    runs = worst(strands, session.lifetime, [1] * len(demands)).total
+    derived.append(GasLimit(0 if sponsored else gas_need(runs, max_fee)))
     derived += [ContractAccess(address) for address in plain]
     derived += [
         FunctionsOnContract(address, tuple(selectors))
@@ -123,7 +152,7 @@ def _spend(call: PolicyCall, encoded: Call) -> int | None:
     return None
 
 
-def _computed_needs(session: Session, demands: Sequence[Demand]) -> dict[str, int]:
+def computed_needs(session: Session, demands: Sequence[Demand]) -> dict[str, int]:
     """What computed calls need by token: the sum of their `max`, as far as limits allow (R26)."""
     needs: dict[str, int] = {}
     bounds: dict[str, int] = {}
@@ -159,14 +188,38 @@ def _computed_needs(session: Session, demands: Sequence[Demand]) -> dict[str, in
     return {token: min(need, bounds.get(token, need)) for token, need in needs.items()}
 
 
-def _gas(demands: Sequence[Demand], max_fee: int) -> int:
-    runs = sum(demand.runs for demand in demands)
+def gas_need(runs: int, max_fee: int) -> int:
+    """What so many runs may cost with their burns, and the activation before them (R27)."""
     burns = int((runs * _BURNS).to_integral_value(ROUND_CEILING))
     return (runs + 1 + burns) * max_fee
 
 
-def _with_margin(amount: int, margin: Decimal) -> int:
+def runs_within(limit: int, max_fee: int) -> int:
+    """How many runs a gas-limit carries for certain: `gas_need` the other way round."""
+    return max(0, (limit // max_fee - 1) * 10 // 11)
+
+
+def with_margin(amount: int, margin: Decimal) -> int:
+    """An amount and its margin, in whole base units."""
     return amount + int((amount * margin).to_integral_value(ROUND_CEILING))
+
+
+def max_fee_of(account: SmartAccount, *, sandbox: bool) -> int:
+    """
+    The most that one operation of an account may cost, in wei (G2).
+
+    Raises:
+        PlanError: neither the account nor its chain has a bound.
+    """
+    if account.max_fee is not None:
+        return account.max_fee
+    if sandbox:
+        return _SANDBOX_MAX_FEE
+    raise PlanError(
+        f"account `{account.name}` on chain {account.chain} needs `max_fee`",
+        where=account.mark,
+        hint="write the most that one operation may cost, as `max_fee: 0.01 native`",
+    )
 
 
 def uncovered(

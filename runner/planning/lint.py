@@ -8,13 +8,13 @@ under `--strict`.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterator, Sequence, Set
-from dataclasses import replace
+from collections.abc import Container, Iterator, Mapping, Sequence, Set
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise, takewhile
 from typing import NamedTuple
 
+from runner.ethereum.address import Address
 from runner.ethereum.permissions import (
     ContractAccess,
     Erc20TokenTransfer,
@@ -23,8 +23,8 @@ from runner.ethereum.permissions import (
     NativeTokenTransfer,
     Permission,
 )
-from runner.planning.demand import demands_of
-from runner.planning.derive import permissions_of
+from runner.planning.derive import with_margin
+from runner.planning.needs import Needs, needs_of
 from runner.policy.codes import Code
 from runner.policy.faults import Finding, listed
 from runner.policy.model import (
@@ -39,7 +39,6 @@ from runner.policy.model import (
     Policy,
     Schedule,
     Session,
-    SponsoredGas,
 )
 from runner.scheduling.cron import check_cron
 from runner.scheduling.dates import WallDates
@@ -60,13 +59,17 @@ _MONTHS = (
 )
 
 
-def lint(policy: Policy, *, now: datetime) -> Iterator[Finding]:
+def lint(
+    policy: Policy, *, now: datetime, needs: Mapping[str, Needs] | None = None
+) -> Iterator[Finding]:
     """
     Go through a policy without faults.
 
     Args:
         now: Aware; slots before it do not count.
+        needs: What `needs_of` finds, for a caller who has it already.
     """
+    needs = needs_of(policy, now=now) if needs is None else needs
     for schedule in policy.schedules.values():
         yield from _never_again(schedule, now)
         yield from _months(schedule, now)
@@ -76,7 +79,8 @@ def lint(policy: Policy, *, now: datetime) -> Iterator[Finding]:
     for session in policy.sessions.values():
         uses = [one for one in policy.schedules.values() if one.session == session.name]
         yield from _too_long(session, uses, now)
-        yield from _too_broad(policy, session, uses, now)
+        if session.name in needs and uses:
+            yield from _too_broad(needs[session.name])
 
 
 def _never_again(schedule: Schedule, now: datetime) -> Iterator[Finding]:
@@ -234,44 +238,35 @@ def _too_long(session: Session, uses: Sequence[Schedule], now: datetime) -> Iter
         yield Finding(Code.LONGER_THAN_NEEDED, what, place, hint)
 
 
-def _too_broad(
-    policy: Policy, session: Session, uses: Sequence[Schedule], now: datetime
-) -> Iterator[Finding]:
-    """Permissions that are written out, against what `derive` would ask for."""
-    if isinstance(session.permissions, Derive) or not uses:
-        return
-    demands = demands_of(session, uses, now=now)
-    account = policy.accounts[session.account]
-    needed = permissions_of(
-        replace(session, permissions=Derive.DERIVE),
-        demands,
-        sponsored=isinstance(account.gas, SponsoredGas),
-        max_fee=account.max_fee or 0,
-    )
-    calls = {(call.to, call.data[:4]) for demand in demands for call in demand.intent}
+def _too_broad(need: Needs) -> Iterator[Finding]:
+    """Permissions that are written out, against what the schedules need."""
     hint = "write `permissions: derive`, or what the schedules need"
-    for permission, mark in zip(session.permissions, session.permission_marks, strict=True):
-        excess = _excess(permission, needed, calls)
+    session = need.session
+    written = () if isinstance(session.permissions, Derive) else session.permissions
+    places = dict(zip(written, session.permission_marks, strict=True))
+    for permission, excess in beyond_need(need):
+        what = f"`{permission.kind}` {excess}"
+        yield Finding(Code.BROADER_THAN_NEEDED, what, places[permission], hint)
+
+
+def beyond_need(need: Needs) -> Iterator[tuple[Permission, str]]:
+    """The permissions that allow more than the schedules need, each with what is beyond."""
+    written = need.session.permissions
+    calls = {(call.to, call.data[:4]) for use in need.uses for call in use.intent}
+    for permission in () if isinstance(written, Derive) else written:
+        excess = _excess(permission, need, calls)
         if excess is not None:
-            what = f"`{permission.kind}` {excess}"
-            yield Finding(Code.BROADER_THAN_NEEDED, what, mark, hint)
+            yield permission, excess
 
 
-def _excess(
-    permission: Permission, needed: Sequence[Permission], calls: Set[tuple[str, bytes]]
-) -> str | None:
+def _excess(permission: Permission, need: Needs, calls: Set[tuple[str, bytes]]) -> str | None:
     """Say what a permission allows beyond the need; None if it is in use and not far above."""
     match permission:
         case Erc20TokenTransfer(token, allowance):
-            spent = [
-                p.allowance
-                for p in needed
-                if isinstance(p, Erc20TokenTransfer) and p.address == token
-            ]
-            return _far_above(allowance, sum(spent)) if spent else _UNUSED
+            spends = need.at_most(token) > 0
+            return _far_above(allowance, _asked(need, token)) if spends else _UNUSED
         case NativeTokenTransfer(allowance):
-            sent = [p.allowance for p in needed if isinstance(p, NativeTokenTransfer)]
-            return _far_above(allowance, sum(sent))
+            return _far_above(allowance, _asked(need, None))
         case ContractAccess(address):
             return None if any(to == address for to, _ in calls) else _UNUSED
         case FunctionsOnContract(address, functions):
@@ -284,6 +279,10 @@ def _excess(
     if len(idle) == len(functions):
         return _UNUSED
     return f"names functions that no schedule calls: {listed(idle)}" if idle else None
+
+
+def _asked(need: Needs, token: Address | None) -> int:
+    return with_margin(need.at_most(token), need.session.margin)
 
 
 _UNUSED = "is used by no schedule of this session"

@@ -6,18 +6,18 @@ L is the granted life, E its end. All values come in; nothing here reads a clock
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 
 from runner.ethereum.hashing import keccak256
+from runner.frozen import frozen
 
 _LONG_LIFE = timedelta(days=10)
 _MOST_JITTER = timedelta(minutes=10)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Margins:
     """
     How slow the world may be, by wallet profile (R24).

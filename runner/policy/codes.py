@@ -4,9 +4,10 @@ The stable ids of everything that can be wrong with a policy or with runner.yaml
     P001–P019  reading the file          P060–P079  addresses and names
     P021–P029  values YAML cuts up       P080–P089  calls
     P030–P039  structure                 P090–P099  sessions and permissions
-    P040–P049  plain values              P100–P119  schedules
+    P040–P049  plain values              P100–P111  schedules
     P050–P057  amounts                   P120–P129  runner.yaml
-    P130–P139  files beside a policy     P900–P929  warnings
+    P112–P119  coverage by grants        P130–P139  files beside a policy
+    P900–P929  warnings
 
 An id is never reused and never changes its meaning. `catalogue` explains each.
 """
@@ -114,6 +115,7 @@ class Code(StrEnum):
     ENDLESS = "P096"
     RENEWED_TOO_EARLY = "P097"
     NO_DAILY_LIMIT = "P098"
+    NOT_COVERED = "P099"
 
     NO_TRIGGER = "P100"
     TWO_TRIGGERS = "P101"
@@ -127,6 +129,10 @@ class Code(StrEnum):
     NOT_A_DATE = "P109"
     BAD_BLACKOUT = "P110"
     BAD_CONDITION = "P111"
+
+    ALLOWANCE_TOO_SHORT = "P112"
+    GAS_TOO_SHORT = "P113"
+    EXPOSURE_TOO_SMALL = "P114"
 
     NOT_ONE_WALLET = "P120"
     BAD_URL = "P121"
@@ -159,3 +165,6 @@ class Code(StrEnum):
     LONGER_THAN_NEEDED = "P916"
     CONTACT_UNUSED = "P917"
     AMOUNT_OUT_OF_LINE = "P918"
+    NOT_RENEWED = "P920"
+    PAUSES_AT_RENEWAL = "P921"
+    TOO_SHORT_A_LIFE = "P922"

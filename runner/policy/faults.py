@@ -5,6 +5,7 @@ Collecting faults: reading goes on after each, so that all of a file's faults co
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 from runner.errors import Mark, PolicyError
 from runner.frozen import frozen
@@ -36,12 +37,16 @@ class Moot(Exception):
 
 @frozen
 class Finding:
-    """Something allowed and hardly meant, and where it stands."""
+    """
+    Something about a policy that reads well: a warning where it is allowed and hardly meant, an
+    error where the policy could not be kept.
+    """
 
     code: Code
     what: str
     mark: Mark
     hint: str | None = None
+    severity: Literal["warning", "error"] = "warning"
 
 
 class Faults:
@@ -74,6 +79,12 @@ class Faults:
                 if seen not in self._seen and not self.full:
                     self._seen.add(seen)
                     (self.errors if fault.severity == "error" else self.warnings).append(fault)
+
+    def found(self, finding: Finding) -> None:
+        """Keep what was found in a policy that reads well."""
+        self._keep(
+            finding.code, finding.what, finding.mark, finding.hint, severity=finding.severity
+        )
 
     def refuse(self, refusal: Refusal, at: Node) -> None:
         """Keep what a reader of plain values refused."""

@@ -34,7 +34,7 @@ from runner.policy.sessions import (
 from runner.policy.source import MAX_BYTES, Document, read
 
 Lint = Callable[[Policy], Iterable[Finding]]
-"""Finds what is allowed and hardly meant."""
+"""Looks at a policy that reads well."""
 
 _SUFFIXES = (".yaml", ".yml")
 
@@ -72,6 +72,7 @@ def load_policies(
     environment: Mapping[str, str],
     settings: Surroundings | None = None,
     check_cron: CheckCron,
+    cover: Lint | None = None,
     lint: Lint | None = None,
     spread: Spread = _all_here,
 ) -> tuple[Policy, ...]:
@@ -84,7 +85,9 @@ def load_policies(
         environment: What `${NAME}` may name.
         settings: The wallets and signers to check against; None leaves that out.
         check_cron: Reads cron expressions; `runner.scheduling.cron.check_cron`.
-        lint: Finds what is allowed and hardly meant in a policy without faults;
+        cover: Looks at each policy that reads well, whether grants would carry it;
+            `runner.planning.coverage.coverage` with the time.
+        lint: Finds what is allowed and hardly meant in such a policy;
             `runner.planning.lint.lint` with the time.
         spread: Reads the files in parts, perhaps in several processes.
 
@@ -95,7 +98,12 @@ def load_policies(
         PolicyErrors: All faults of all files, warnings included, in file order.
     """
     read_part = partial(
-        _load_files, environment=environment, settings=settings, check_cron=check_cron, lint=lint
+        _load_files,
+        environment=environment,
+        settings=settings,
+        check_cron=check_cron,
+        cover=cover,
+        lint=lint,
     )
     parts = spread(read_part, tuple(_files(paths)))
     books = {path for part in parts for path in part.books}
@@ -115,6 +123,7 @@ def _load_files(
     environment: Mapping[str, str],
     settings: Surroundings | None,
     check_cron: CheckCron,
+    cover: Lint | None,
     lint: Lint | None,
 ) -> Part:
     library = Library(environment)
@@ -129,7 +138,7 @@ def _load_files(
             loaded.append(_Loaded(path, None, [_unreadable(path, error)]))
             continue
         document = read(raw, str(path))
-        policy = _Loader(document, path, library, settings, check_cron, lint).load()
+        policy = _Loader(document, path, library, settings, check_cron, cover, lint).load()
         line = None if policy is None else document.source.line(policy.mark.line)
         loaded.append(_Loaded(path, policy, _in_order(document.faults), line))
     books = {path: _in_order(book.faults) for path, book in library.books.items()}
@@ -164,6 +173,7 @@ def parse_policy(
     settings: Surroundings | None = None,
     check_cron: CheckCron,
     path: Path | None = None,
+    cover: Lint | None = None,
     lint: Lint | None = None,
 ) -> Policy:
     """
@@ -175,7 +185,7 @@ def parse_policy(
     """
     document = read(text, file)
     library = Library(environment)
-    policy = _Loader(document, path, library, settings, check_cron, lint).load()
+    policy = _Loader(document, path, library, settings, check_cron, cover, lint).load()
     found = _in_order(document.faults)
     found += [fault for book in library.books.values() for fault in _in_order(book.faults)]
     if policy is None or any(fault.severity == "error" for fault in found):
@@ -245,6 +255,7 @@ class _Loader:
         library: Library,
         settings: Surroundings | None,
         check_cron: CheckCron,
+        cover: Lint | None,
         lint: Lint | None,
     ) -> None:
         self.document = document
@@ -254,6 +265,7 @@ class _Loader:
         self.reader = Reader(self.faults, library.environment)
         self.settings = settings
         self.check_cron = check_cron
+        self.cover = cover
         self.lint = lint
         self.written: dict[str, Mark] = {}
 
@@ -319,10 +331,14 @@ class _Loader:
         )
         if not self.faults.errors:
             self._warn_unused(fields, sessions, schedules)
-        if self.lint is not None and not self.faults.errors:
+        sound = not self.faults.errors
+        if self.cover is not None and sound:
+            for found in self.cover(policy):
+                self.faults.found(found)
+        if self.lint is not None and sound:
             self._warn_idle_contacts(fields, books)
             for found in self.lint(policy):
-                self.faults.warn(found.code, found.what, found.mark, found.hint)
+                self.faults.found(found)
         return replace(policy, warnings=tuple(self.faults.warnings))
 
     def _remember(self, section: str, name: str, record: Record) -> None:

@@ -79,13 +79,14 @@ def print_policy(policy: Policy, *, origins: bool = False) -> str:
             value is written.
     """
     told = _origins(policy) if origins else {}
-    return "\n".join(_block(_policy(policy), (), told)) + "\n"
+    return "\n".join(_block(policy_tree(policy), (), told)) + "\n"
 
 
 # ── model → tree ──────────────────────────────────────────────────────────────────────────────
 
 
-def _policy(policy: Policy) -> Tree:
+def policy_tree(policy: Policy) -> Tree:
+    """The policy as keys and values, all of them as text: what `print_policy` lays out."""
     return {
         "version": "1",
         "name": policy.name,
@@ -391,20 +392,21 @@ def _block(tree: Tree, path: tuple[str, ...], told: Mapping[tuple[str, ...], str
             yield _commented(head, told.get(here))
             yield from (f"{indent}  - {_item(item)}" for item in value)
         else:
-            yield _commented(f"{head} {_flow(value)}", told.get(here))
+            yield _commented(f"{head} {print_value(value)}", told.get(here))
 
 
 def _item(item: Any) -> str:
     if isinstance(item, dict) and len(item) == 1:
-        return _flow(item)[1:-1]
-    return _flow(item)
+        return print_value(item)[1:-1]
+    return print_value(item)
 
 
-def _flow(value: Any) -> str:
+def print_value(value: Any) -> str:
+    """A part of a policy's tree on one line, as YAML."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_scalar(k)}: {_flow(v)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{_scalar(k)}: {print_value(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(map(_flow, value)) + "]"
+        return "[" + ", ".join(map(print_value, value)) + "]"
     return _scalar(str(value))
 
 
@@ -439,7 +441,7 @@ def _origins(policy: Policy) -> dict[tuple[str, ...], str]:
         "sessions": policy.sessions,
         "schedules": policy.schedules,
     }
-    tree = _policy(policy)
+    tree = policy_tree(policy)
     for section, named in sections.items():
         for name in named:
             for key in tree[section][name]:

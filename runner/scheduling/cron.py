@@ -16,6 +16,7 @@ from copy import copy
 from dataclasses import field
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
+from itertools import pairwise
 
 from cronsim import CronSim, CronSimError
 
@@ -30,6 +31,8 @@ _LONGEST = 256
 """Characters of an expression: what a person writes, and a bound on the work of reading it."""
 
 _EPOCH = datetime(2000, 1, 1)  # noqa: DTZ001 (wall time: in no zone)
+_POSIX_DAY = date(1970, 1, 1).toordinal()
+_SECONDS_A_DAY = 86_400
 
 
 class CronError(EncodingError):
@@ -158,6 +161,28 @@ class CronExpression:
             days += _DAY
         return total
 
+    def seconds(self, start: datetime, end: datetime) -> list[int]:
+        """The matching wall times in [start, end) as POSIX time would count them, ascending."""
+        first, last = _posix(start), _posix(end)
+        days = self._days(start, end)
+        clock = self.seconds_of_day()
+        found = [(day - _POSIX_DAY) * _SECONDS_A_DAY + second for day in days for second in clock]
+        return found[bisect_left(found, first) : bisect_left(found, last)]
+
+    def widest(self, start: datetime, end: datetime) -> int:
+        """Seconds that no two consecutive matches in [start, end) are apart."""
+        clock = self.seconds_of_day()
+        days = self._days(start, end)
+        inside = [later - earlier for earlier, later in pairwise(clock)]
+        overnight = [
+            (later - earlier) * _SECONDS_A_DAY - clock[-1] + clock[0]
+            for earlier, later in pairwise(days)
+        ]
+        return max([*inside, *overnight], default=0)
+
+    def _days(self, start: datetime, end: datetime) -> tuple[int, ...]:
+        return _matching_days(self.fields[3:], self.day_match, start.toordinal(), end.toordinal())
+
     def _until(self, clock: time) -> int:
         """How many firings of a matching day come before this time of day."""
         hours = bisect_left(self._hours, clock.hour)
@@ -170,6 +195,23 @@ class CronExpression:
 
     def _day_matches(self, day: date) -> bool:
         return day.month in self._sim.months and self._sim.match_day(day)
+
+
+@lru_cache(maxsize=256)
+def _matching_days(
+    fields: tuple[str, ...], day_match: DayMatch | None, first: int, last: int
+) -> tuple[int, ...]:
+    """Ordinals of the matching days; many expressions differ in the time of day alone."""
+    sim = _simulation(" ".join(fields), ("0", "0", "0", *fields), day_match)
+    days = map(date.fromordinal, range(first, last + 1))
+    return tuple(d.toordinal() for d in days if d.month in sim.months and sim.match_day(d))
+
+
+def _posix(wall: datetime) -> int:
+    """A wall time as POSIX time would count it, were it UTC."""
+    return (wall.toordinal() - _POSIX_DAY) * _SECONDS_A_DAY + (
+        wall.hour * 3600 + wall.minute * 60 + wall.second
+    )
 
 
 def parse_cron(expression: str, day_match: DayMatch | None = None) -> CronExpression:

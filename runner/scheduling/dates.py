@@ -10,9 +10,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from calendar import monthrange
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from heapq import merge
-from itertools import count
+from itertools import count, pairwise, takewhile
 
 from runner.frozen import frozen
 from runner.policy.model import DateRule, LastBusinessDay, NearestWeekday, NthWeekday
@@ -52,6 +52,15 @@ class WallDates:
                 break
             total += 1
         return total
+
+    def seconds(self, start: datetime, end: datetime) -> list[int]:
+        """The wall times in [start, end) as POSIX time would count them, ascending."""
+        walls = takewhile(lambda wall: wall < end, self.walls(start))
+        return [int(wall.replace(tzinfo=UTC).timestamp()) for wall in walls]
+
+    def widest(self, start: datetime, end: datetime) -> int:
+        """Seconds that no two consecutive wall times in [start, end) are apart."""
+        return max((b - a for a, b in pairwise(self.seconds(start, end))), default=0)
 
     def matches(self, wall: datetime) -> bool:
         """Tell whether a wall time is one of the set."""

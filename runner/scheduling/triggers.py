@@ -9,10 +9,11 @@ Source: SEMANTICS T1 to T9, X8.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from heapq import merge
-from itertools import islice, takewhile
+from itertools import pairwise, takewhile
 from operator import attrgetter
 from typing import Protocol
 
@@ -46,6 +47,14 @@ class Source(Protocol):
         """How many slots fire in the interval, without listing them."""
         ...
 
+    def firings(self, start: datetime, end: datetime) -> list[int]:
+        """When the slots that fire do so, in POSIX seconds, ascending."""
+        ...
+
+    def widest(self, start: datetime, end: datetime) -> int:
+        """Seconds that no two consecutive firings of the interval are apart."""
+        ...
+
     def exceptions(self, start: datetime, end: datetime) -> Iterator[Moment]:
         """The slots of the interval that do not fire."""
         ...
@@ -71,6 +80,14 @@ class Interval:
     def count(self, start: datetime, end: datetime) -> int:
         return max(0, self._before(end) - self._before(start))
 
+    def firings(self, start: datetime, end: datetime) -> list[int]:
+        period = self.period // _SECOND
+        first = int(self.anchor.timestamp()) + self._before(start) * period
+        return list(range(first, int(end.timestamp()), period))
+
+    def widest(self, start: datetime, end: datetime) -> int:  # noqa: ARG002
+        return self.period // _SECOND
+
     def exceptions(self, start: datetime, end: datetime) -> Iterator[Moment]:  # noqa: ARG002
         return iter(())
 
@@ -94,6 +111,12 @@ class Once:
 
     def count(self, start: datetime, end: datetime) -> int:
         return int(start <= self.instant < end)
+
+    def firings(self, start: datetime, end: datetime) -> list[int]:
+        return [int(self.instant.timestamp())] if self.count(start, end) else []
+
+    def widest(self, start: datetime, end: datetime) -> int:  # noqa: ARG002
+        return 0
 
     def exceptions(self, start: datetime, end: datetime) -> Iterator[Moment]:  # noqa: ARG002
         return iter(())
@@ -123,6 +146,19 @@ class Sparing:
     def count(self, start: datetime, end: datetime) -> int:
         inside = sum(self.source.count(*dark) for dark in self._dark(start, end))
         return self.source.count(start, end) - inside
+
+    def firings(self, start: datetime, end: datetime) -> list[int]:
+        found = self.source.firings(start, end)
+        for begin, until in self._dark(start, end):
+            low = bisect_left(found, begin.timestamp())
+            del found[low : bisect_left(found, until.timestamp())]
+        return found
+
+    def widest(self, start: datetime, end: datetime) -> int:
+        longest = max(
+            (until - begin for begin, until in self._dark(start, end)), default=timedelta()
+        )
+        return 2 * self.source.widest(start, end) + longest // _SECOND
 
     def exceptions(self, start: datetime, end: datetime) -> Iterator[Moment]:
         stretches = list(self._dark(start, end))
@@ -199,6 +235,28 @@ class Timetable:
         """How many slots that fire are due in (after, until]; costs no more for dense ones."""
         start, end = self._interval(after, until)
         return self.source.count(start, end) if start < end else 0
+
+    def firings(self, after: datetime, until: datetime) -> list[int]:
+        """When the slots due in (after, until] fire, with their jitter: POSIX seconds."""
+        start, end = self._interval(after, until)
+        if not self.jitter:
+            return self.source.firings(start, end) if start < end else []
+        inside = takewhile(lambda slot: slot.due_at < end, self.slots(after))
+        return [int(slot.fire_at.timestamp()) for slot in inside if slot.verdict is None]
+
+    def widest(self, after: datetime, until: datetime) -> timedelta | None:
+        """
+        A distance that no two consecutive slots due in (after, until] exceed; None where there
+        is one that nothing follows.
+        """
+        following = self.next_firing_after(until)
+        if following is None:
+            return None
+        start, end = self._interval(after, until)
+        if self.source.count(start, end) > EXACT_UP_TO:
+            return self.source.widest(start, end) * _SECOND
+        due = [*self.source.firings(start, end), int(following.due_at.timestamp())]
+        return max((later - earlier for earlier, later in pairwise(due)), default=0) * _SECOND
 
     def exceptions(self, after: datetime, until: datetime) -> Iterator[Slot]:
         """The slots due in (after, until] that do not fire, in order."""
@@ -315,8 +373,7 @@ def count_within(table: Timetable, window: timedelta, horizon: timedelta, start:
     after = start - _MICROSECOND
     total = table.count(after, end)
     if isinstance(table.source, WallClock | Sparing) and total <= EXACT_UP_TO:
-        firing = (slot for slot in table.slots(after) if slot.verdict is None)
-        return most_within([slot.fire_at for slot in islice(firing, total)], window)
+        return most_within(table.firings(after, end), window)
     # Jitter can bring two slots closer together, by all of it at most.
     first, last = table._interval(after, end)
     return min(total, table.source.densest(window + table.jitter, first, last)) if total else 0

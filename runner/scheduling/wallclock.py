@@ -9,10 +9,11 @@ regular slot of the same schedule.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from heapq import merge
-from itertools import accumulate
+from itertools import accumulate, pairwise, takewhile
 from operator import attrgetter
 from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
@@ -25,6 +26,7 @@ from runner.scheduling.zones import Span, spans
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
 _SECOND = timedelta(seconds=1)
+_SECONDS_A_DAY = 86_400
 _NEAR = timedelta(days=3)
 """Wall times further off than this from a span cannot belong to it, whatever its edges do."""
 
@@ -62,6 +64,14 @@ class Walls(Protocol):
 
     def count(self, start: datetime, end: datetime) -> int:
         """How many wall times lie in [start, end)."""
+        ...
+
+    def seconds(self, start: datetime, end: datetime) -> list[int]:
+        """The wall times in [start, end) as POSIX time would count them, ascending."""
+        ...
+
+    def widest(self, start: datetime, end: datetime) -> int:
+        """Seconds that no two consecutive wall times in [start, end) are apart."""
         ...
 
     def matches(self, wall: datetime) -> bool:
@@ -119,6 +129,38 @@ class WallClock:
             if low < high:
                 total += self._fires(span, low, high)
         return total
+
+    def firings(self, start: datetime, end: datetime) -> list[int]:
+        """When slots of [start, end) fire, in POSIX seconds, ascending: without their names."""
+        found: list[int] = []
+        for span in _spans_of(self.zone, start, end):
+            low, high = max(span.begin, start), min(span.end, end)
+            if low >= high:
+                continue
+            found += (
+                int(moment.due_at.timestamp())
+                for moment in self._left_out(span, low)
+                if moment.verdict is None and moment.due_at < high
+            )
+            behind = int(span.offset.total_seconds())
+            found += (wall - behind for wall in self.times.seconds(*self._stretch(span, low, high)))
+        return sorted(found)
+
+    def widest(self, start: datetime, end: datetime) -> int:
+        """
+        Seconds that no two consecutive firings in [start, end) are apart.
+
+        By the pattern of days; within two days of a change of clocks firings are listed.
+        """
+        cut = _spans_of(self.zone, start, end)
+        changes = [span for span in cut if span.offset != span.before and span.begin > start]
+        apart = self.times.widest(cut[0].wall(start), cut[-1].wall(end))
+        if apart > _SECONDS_A_DAY and changes:
+            apart += max(int(abs(span.offset - span.before).total_seconds()) for span in changes)
+        for span in changes:
+            near = self.firings(max(start, span.begin - 2 * _DAY), min(end, span.begin + 2 * _DAY))
+            apart = max(apart, *(later - earlier for earlier, later in pairwise(near)), 0)
+        return apart
 
     def exceptions(self, start: datetime, end: datetime) -> Iterator[Moment]:
         """Slots in [start, end) that do not fire: wall times that were left out."""
@@ -197,19 +239,11 @@ class WallClock:
             if change:
                 low, high = span.begin - window - _DAY, span.begin + change + window + _DAY
                 if self.count(low, high) <= EXACT_UP_TO:
-                    near = [m.due_at for m in self._firing(low, high)]
-                    best = max(best, most_within(near, window))
+                    best = max(best, most_within(self.firings(low, high), window))
                 else:
                     shown_twice = self._densest_pattern(change)
                     best = max(best, self._densest_pattern(window + change) + shown_twice)
         return best
-
-    def _firing(self, start: datetime, end: datetime) -> Iterator[Moment]:
-        for moment in self.moments(start):
-            if moment.due_at >= end:
-                return
-            if moment.verdict is None:
-                yield moment
 
     def _densest_pattern(self, window: timedelta) -> int:
         """The most firings in a closed window, were every day to match and clocks to run on."""
@@ -242,11 +276,18 @@ class WallClock:
         )
 
 
-def most_within(instants: list[datetime], window: timedelta) -> int:
-    """The most of these ascending instants in one closed window of this length."""
+@lru_cache(maxsize=256)
+def _spans_of(zone: ZoneInfo, start: datetime, end: datetime) -> tuple[Span, ...]:
+    """The spans that meet [start, end)."""
+    return tuple(takewhile(lambda span: span.begin < end, spans(zone, start)))
+
+
+def most_within(instants: Sequence[int], window: timedelta) -> int:
+    """The most of these ascending POSIX seconds in one closed window of this length."""
+    length = window.total_seconds()
     most = first = 0
     for last, instant in enumerate(instants):
-        while instant - instants[first] > window:
+        while instant - instants[first] > length:
             first += 1
         most = max(most, last - first + 1)
     return most

@@ -136,7 +136,9 @@ def spans(zone: ZoneInfo, start: datetime) -> Iterator[Span]:
     the edge of two spans. An edge without a change is at least two days from the next change, so
     that what a change repeats or leaves out lies inside the spans beside it.
     """
+    # From midnight on, so that whoever asks on the same day is answered from memory.
     begin = max(start - _LONGEST_CHANGE, FIRST_INSTANT - _DAY)
+    begin = begin.replace(hour=0, minute=0, second=0, microsecond=0)
     offset = before = _offset(zone, begin)
     if zone.utcoffset(None) is not None:  # a zone that never changes says so
         yield Span(begin, LAST_INSTANT, offset, offset, offset)
@@ -149,6 +151,7 @@ def spans(zone: ZoneInfo, start: datetime) -> Iterator[Span]:
         begin, before, offset = end, offset, after
 
 
+@lru_cache(maxsize=8192)
 def _first_change(zone: ZoneInfo, begin: datetime, offset: timedelta) -> datetime | None:
     """The first second with another offset, or None when there is none in sight."""
     low, limit = begin, begin + _STRIDE + _LONGEST_CHANGE

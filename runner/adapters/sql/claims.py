@@ -64,6 +64,22 @@ def install_schedules(
             c.execute(update(t.schedules).where(t.schedules.c.uid == uid).values(state="removed"))
             transaction.event(now, "schedule.removed", uid)
     budgets.begin(transaction, [seed.budgets for seed in seeds if seed.budgets is not None])
+    _remember_policies(transaction, seeds, now)
+
+
+def _remember_policies(
+    transaction: Transaction, seeds: Sequence[ScheduleSeed], now: datetime
+) -> None:
+    """Write each policy down that is not the one applied last."""
+    c, revisions = transaction.connection, t.revisions
+    for digest, seed in {one.revision: one for one in seeds if one.written}.items():
+        policy = seed.uid.partition("/")[0]
+        newest = select(revisions.c.digest).where(revisions.c.policy == policy)
+        if c.scalar(newest.order_by(revisions.c.installed_at.desc()).limit(1)) == digest:
+            continue
+        row = upsert(revisions).values(digest=digest, policy=policy, installed_at=now)
+        c.execute(row.on_conflict_do_update(index_elements=["digest"], set_={"installed_at": now}))
+        transaction.event(now, "policy.applied", policy, revision=digest, text=seed.written)
 
 
 def claim(

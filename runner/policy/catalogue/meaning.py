@@ -211,6 +211,30 @@ MEANING: dict[Code, Entry] = {
         "limits: {per_day: [5000 usdc]}",
         "top_up.max sweep.max limits.per_day",
     ),
+    Code.NOT_COVERED: entry(
+        "a call that no permission of its session covers",
+        "The chain would refuse every run. `derive` asks for what the schedules need; written "
+        "permissions are judged as the account's modules would judge them.",
+        "permissions:\n  - erc20-token-transfer: 20000 usdc\n  - gas-limit: 0",
+    ),
+    Code.ALLOWANCE_TOO_SHORT: entry(
+        "an allowance that does not last as long as its grant",
+        "It is counted down and never filled up again: it has to carry the worst window of "
+        "lifetime and catch-up in the next 400 days (R25).",
+        "- erc20-token-transfer: 22000 usdc",
+    ),
+    Code.GAS_TOO_SHORT: entry(
+        "a gas-limit that does not last as long as its grant",
+        "It counts what each operation may cost at most, not what it did cost: all runs of the "
+        "worst window, one activation and a tenth more for burns, each at `max_fee` (R27).",
+        "- gas-limit: 0.05 native",
+    ),
+    Code.EXPOSURE_TOO_SMALL: entry(
+        "one grant allows more than `max_exposure`",
+        "No grant could be asked for. The bound holds for all grants of the session that can "
+        "still sign, so it leaves room for two (R14).",
+        "max_exposure: 44000 usdc",
+    ),
     Code.NO_TRIGGER: entry(
         "the schedule has no trigger",
         "Exactly one of cron, every, at, dates.",
@@ -418,6 +442,25 @@ MEANING: dict[Code, Entry] = {
         "An address that nothing uses is not reviewed either. Shared books may hold more.",
         "contacts: {alice: 0x00000000000000000000000000000000000a11ce}",
         "policy.contacts",
+    ),
+    Code.NOT_RENEWED: entry(
+        "the schedules go on and their grant does not",
+        "With `renew: off` a grant is asked for once. Later slots are held until a person renews "
+        "it.",
+        "renew: auto",
+    ),
+    Code.PAUSES_AT_RENEWAL: entry(
+        "payments stop at each renewal",
+        "Old and new grant live side by side for a while, each with its allowance. Where "
+        "`max_exposure` does not hold both, the old one is revoked first (R13, R14).",
+        "max_exposure: 44000 usdc",
+    ),
+    Code.TOO_SHORT_A_LIFE: entry(
+        "grants too short for runs, or to hand over",
+        "A run is begun only under a grant that lasts until it has ended for certain, and the old "
+        "grant serves until the new one is active: `run_deadline`, and inclusion, skew and "
+        "finality by the wallet's timing, take four fifths of a lifetime at most (R2, R6, R24).",
+        "lifetime: 1d",
     ),
     Code.AMOUNT_OUT_OF_LINE: entry(
         "one amount is a thousand times the others",
