@@ -12,9 +12,9 @@ from runner.ethereum.abi import Function
 from runner.ethereum.address import ZERO_ADDRESS, Address
 from runner.frozen import frozen
 from runner.policy.arguments import ArgumentsReader
-from runner.policy.books import NATIVE, NOBODY, Books
+from runner.policy.books import COIN_UNITS, NATIVE, NOBODY, Books
 from runner.policy.codes import Code
-from runner.policy.faults import shown
+from runner.policy.faults import Refusal, shown
 from runner.policy.model import (
     Approve,
     Asset,
@@ -119,6 +119,10 @@ class KindsReader:
 
     def token(self, text: str) -> Asset:
         """Read the name of a token."""
+        if text in COIN_UNITS:
+            what = f"`{text}` is a unit of the chain's coin, not a token"
+            hint = "name a token; amounts of the coin carry their unit themselves"
+            raise Refusal(Code.UNKNOWN_UNIT, what, hint)
         if text not in self.books.tokens:
             raise self.books.no_unit(text, list(self.books.tokens), "tokens")
         return self.books.asset(self.books.tokens[text], self.chain)
@@ -190,7 +194,7 @@ class KindsReader:
 
         def parse(path: str) -> tuple[tuple[str, ...], str]:
             file = self.find(path, (".json",))
-            return signatures_of(file), file.name
+            return signatures_of(file), file.written
 
         contract = self.reader.read(abi, parse, None)
         if contract is None:

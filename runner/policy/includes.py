@@ -8,14 +8,16 @@ includes it goes on with what could be read.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from runner.policy.beside import Neighbour, Shelf
 from runner.policy.books import Books, read_books
 from runner.policy.codes import Code
-from runner.policy.faults import Faults, shown
+from runner.policy.faults import Faults, Refusal, shown
 from runner.policy.language import BOOK, POLICY, SCHEDULE, SESSION
+from runner.policy.nodes import Mapping as MapNode
 from runner.policy.nodes import Node, Scalar
 from runner.policy.reader import Reader
 from runner.policy.record import Record
@@ -70,6 +72,8 @@ class Library:
         reader, node = record.reader, record.get("include")
         sequence = None if node is None else reader.sequence(node)
         whole = sequence is not None or (node is None and record.lacks("include"))
+        if isinstance(node, Scalar):
+            self._know(policy, node.text)
         found: dict[Path, Book] = {}
         names: dict[str, Scalar] = {}
         defaults: dict[str, str] = {}
@@ -79,21 +83,26 @@ class Library:
                 whole = False
                 continue
             if file.path in found or (policy is not None and file.path == policy.resolve()):
-                what = f"{shown(file.name)} is included already"
+                what = f"{file.written} is included already"
                 reader.fault(Code.DUPLICATE_KEY, what, item, "delete it here")
                 continue
             book = found[file.path] = self._book(file)
             for name, key in book.books.declared.items():
                 first = names.setdefault(name, key)
                 if first is not key:
-                    what = f"{shown(name)} of {shown(book.file)} is declared in {first.mark} too"
+                    what = f"{shown(name)} of {file.written} is declared in {first.mark} too"
                     reader.fault(Code.NAME_TWICE, what, item, "delete one of them")
             for name in book.defaults.fields:
-                earlier = defaults.setdefault(name, book.file)
-                if earlier != book.file:
-                    what = f"the default `{name}` of {shown(book.file)} stands in {earlier} too"
+                earlier = defaults.setdefault(name, file.written)
+                if earlier != file.written:
+                    what = f"the default `{name}` of {file.written} stands in {earlier} too"
                     reader.fault(Code.DUPLICATE_KEY, what, item, "delete one of them")
         return list(found.values()), whole
+
+    def _know(self, policy: Path | None, text: str) -> None:
+        """Read what is named without the brackets of a list: it is a book, and no policy."""
+        with suppress(Refusal):
+            self._book(self.shelf.find(policy, text, _ENDINGS))
 
     def _book(self, file: Neighbour) -> Book:
         known = self.books.get(file.path)
@@ -118,6 +127,12 @@ def _read_book(file: Neighbour, environment: Mapping[str, str]) -> Book:
     books = read_books(reader, record)
     defaults = read_defaults(reader, record)
     return Book(file.name, file.path, books, defaults, document.faults)
+
+
+def is_book(root: MapNode) -> bool:
+    """Tell whether a file holds what books share, and nothing of a policy."""
+    shares = root.entries.keys() - {"description"}
+    return bool(shares) and shares <= BOOK.keys.keys() - {"version"} and not root.partial
 
 
 def _is_foreign(key: str) -> bool:

@@ -42,7 +42,7 @@ HARMLESS = [
     "https://api.g.alchemy.com/v2",
     "https://rpc.example:8545/base",
     "the night is light, and we might go on as far as the old mill by the river and back again",
-    WORDS.rpartition(" ")[0],
+    " ".join(WORDS.split()[:10]),
     KEY[1:],
     KEY + "0",
 ]
