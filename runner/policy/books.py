@@ -137,8 +137,10 @@ class Books:
             return address_hint(text)
         return f"declare it below `contacts`, or write an address; there are: {_names(self)}"
 
-    def party(self, node: Node, chain: int | None) -> tuple[Address, str]:
+    def party(self, node: Node | None, chain: int | None) -> tuple[Address, str]:
         """Read an address or a name, and what was written; nobody after a fault."""
+        if node is None:
+            return NOBODY
 
         def parse(text: str) -> tuple[Address, str]:
             return self.address(text, chain), text

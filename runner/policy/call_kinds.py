@@ -12,7 +12,7 @@ from runner.ethereum.abi import Function
 from runner.ethereum.address import ZERO_ADDRESS, Address
 from runner.frozen import frozen
 from runner.policy.arguments import ArgumentsReader
-from runner.policy.books import COIN_UNITS, NATIVE, NOBODY, Books
+from runner.policy.books import COIN_UNITS, NATIVE, Books
 from runner.policy.codes import Code
 from runner.policy.faults import Refusal, shown
 from runner.policy.model import (
@@ -155,7 +155,7 @@ class KindsReader:
     def invoke(self, record: Record, notes: Notes) -> Iterator[PolicyCall]:
         """Read a function call."""
         contract, written = record.get("contract"), record.get("function")
-        address, name = NOBODY if contract is None else self.books.party(contract, self.chain)
+        address, name = self.books.party(contract, self.chain)
         function = None if written is None else self._function(written, record)
         value = self._value(record)
         if function is None:
@@ -224,7 +224,7 @@ class KindsReader:
     def top_up(self, record: Record, notes: Notes) -> Iterator[PolicyCall]:
         """Read a call that fills a balance up."""
         to = record.get("to")
-        address, name = NOBODY if to is None else self.books.party(to, self.chain)
+        address, name = self.books.party(to, self.chain)
         if to is not None and address != ZERO_ADDRESS:
             self._check_receiver(address, name, to)
         below, up_to, most = (self._above_zero(record, key) for key in ("below", "up_to", "max"))
@@ -252,7 +252,7 @@ class KindsReader:
     def sweep(self, record: Record, notes: Notes) -> Iterator[PolicyCall]:
         """Read a call that empties a balance."""
         to = record.get("to")
-        address, name = NOBODY if to is None else self.books.party(to, self.chain)
+        address, name = self.books.party(to, self.chain)
         if to is not None and address != ZERO_ADDRESS:
             self._check_receiver(address, name, to)
         asset = record.read("token", self._token_or_coin, None)
@@ -305,7 +305,7 @@ class KindsReader:
     def raw(self, record: Record, notes: Notes) -> Iterator[PolicyCall]:
         """Read a raw call."""
         to = record.get("to")
-        address, name = NOBODY if to is None else self.books.party(to, self.chain)
+        address, name = self.books.party(to, self.chain)
         data = record.read("data", parse_hex, b"", hex64=True)
         value = self._value(record)
         if value is not None:

@@ -135,7 +135,7 @@ def _ends_with_line(text: str, opened: int) -> bool:
     """Tell whether the lines below a bracket go on as if it had been closed in its own."""
     start = line_start(text, opened)
     indent = len(text[start:]) - len(text[start:].lstrip(" "))
-    below = re.compile(r"\n(?:[ ]*(?:#[^\n]*)?\n)*([ ]*)(?:-[ ]|[\w.-]+[ ]*:(?:\s|\Z)|\Z)")
+    below = re.compile(r"\n(?:[ ]*(?:#[^\n]*)?\r?\n)*([ ]*)(?:-[ ]|[\w.-]+[ ]*:(?:\s|\Z)|\Z)")
     found = below.match(text, text.find("\n", opened)) if "\n" in text[opened:] else None
     if found is None:
         return not text[line_end(text, opened) :].strip()
