@@ -17,6 +17,7 @@ from runner.policy.books import Books, read_books
 from runner.policy.codes import Code
 from runner.policy.faults import Faults, Refusal, shown
 from runner.policy.language import BOOK, POLICY, SCHEDULE, SESSION
+from runner.policy.language.defaults import DEFAULTS
 from runner.policy.nodes import Mapping as MapNode
 from runner.policy.nodes import Node, Scalar
 from runner.policy.reader import Reader
@@ -24,7 +25,6 @@ from runner.policy.record import Record
 from runner.policy.source import read
 
 _ENDINGS = (".yaml", ".yml")
-_DEFAULTS = (set(SESSION.keys) | set(SCHEDULE.keys)) - {"previous_names"}
 
 
 @dataclass(slots=True)
@@ -143,22 +143,15 @@ def read_defaults(reader: Reader, record: Record | None) -> Given:
     """Read `defaults`: any key of sessions and schedules, save what names one of them."""
     given = Given(whole=record is not None and record.declared("defaults").whole)
     node = None if record is None else record.get("defaults")
-    for text, key, value in reader.named(node, names=False):
-        if text not in _DEFAULTS:
-            if record is not None:
-                record.strays.add(text)
-            from runner.policy.advice import likely_key  # noqa: PLC0415 (only messages need it)
-
-            likely = likely_key(text, sorted(_DEFAULTS))
-            hint = "any key of a session or schedule may stand here"
-            if likely is not None:
-                given.meant.add(likely)
-                hint = f"did you mean `{likely}`?"
-            reader.fault(Code.UNKNOWN_KEY, f"`defaults` has no key {shown(text)}", key, hint)
-            continue
-        given.fields[text] = value
+    written = None if node is None else reader.record(node, DEFAULTS)
+    if record is None or written is None:
+        return given
+    record.strays |= written.strays
+    given.meant = written.meant
+    given.fields = written.fields
+    for text, value in given.fields.items():
         for level in (SESSION, SCHEDULE):
             if text in level.keys:
                 value.home = level
-            reader.warn_if_unsupported(level.name, text, key)
+            reader.warn_if_unsupported(level.name, text, value.key or value)
     return given
