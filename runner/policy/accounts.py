@@ -67,6 +67,8 @@ def read_accounts(
         settings: The profiles and signers to check against, or None to leave that out.
         remember: Is told the fields of each account, for what is written where.
     """
+    policy.read("chain", parse_chain, UNKNOWN_CHAIN)  # be there accounts that need them or not
+    policy.read("wallet", parse_name, "")
     accounts = {}
     for name, _, node in reader.named(policy.get("accounts"), ACCOUNT):
         record = reader.record(node, ACCOUNT)

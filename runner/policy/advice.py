@@ -9,14 +9,16 @@ from collections.abc import Container, Iterable, Mapping
 
 from runner.frozen import frozen
 from runner.policy.codes import Code
-from runner.policy.faults import brief, listed, meant, shown
+from runner.policy.faults import CLOSE, brief, listed, meant, shown
 from runner.policy.language import Key, Level
 from runner.policy.language.synonyms import SYNONYMS
-from runner.policy.mending import with_line
+from runner.policy.mending import quoted, with_line
 from runner.policy.nodes import Mapping as MapNode
 from runner.policy.nodes import Node, Scalar, Sequence
 
-_FEW = 13  # keys that a hint can list
+_FEW = 9  # keys that a hint can list
+_CLOSER = 0.85  # than a typo is what is a key elsewhere
+_PAIR = r"([A-Za-z_][\w.-]*)\s*([:=\s])\s*(\S.*)"
 _RUN_TOGETHER = r"([\w.-]+)(:|[ ])(?=\S)"
 
 
@@ -49,9 +51,18 @@ def example_of(node: Node) -> str | None:
 
     if node.home is None or node.key is None:
         return None
-    example = EXAMPLES.get(node.home.name, {}).get(node.key.text, "")
-    fits = example.startswith(f"{node.key.text}:") and "\n" not in example
-    return example if fits else None
+    return part_of(EXAMPLES.get(node.home.name, {}).get(node.key.text, ""), node.key.text)
+
+
+def part_of(example: str, key: str) -> str | None:
+    """Return a key with its value out of an example, if that is one line."""
+    from runner.policy.brackets import piece_end  # noqa: PLC0415 (only messages need it)
+
+    found = re.search(rf"(?:^|[ {{]){re.escape(key)}: ", example)
+    if found is None or "\n" in example:
+        return None
+    start = found.end() - len(key) - 2
+    return example[start : piece_end(example, found.end()) if start else None]
 
 
 def for_value(node: Node) -> str:
@@ -62,7 +73,9 @@ def for_value(node: Node) -> str:
     if words:
         return f'write "{{{words}}}" if the braces belong to it, "${{{words}}}" for a variable'
     example = example_of(node)
-    return f"write one value, as {example}" if example else "write one value, without brackets"
+    if example:
+        return f"write one value, as {example}"
+    return "write one value, " + ("without keys" if isinstance(node, MapNode) else "no list")
 
 
 def for_list(node: Node) -> str:
@@ -75,6 +88,8 @@ def for_list(node: Node) -> str:
     )
     example = example_of(node)
     if isinstance(node, Scalar) and not of_maps:
+        if node.text.find("(") > 0:
+            return f"write [{quoted(brief(node.text))}]"
         parts = [node.text, *(piece.text for piece in node.tail)]
         items = [word.strip("()[] ") for part in parts for word in part.split(",")]
         return f"write [{brief(', '.join(items))}]"
@@ -83,6 +98,8 @@ def for_list(node: Node) -> str:
         return f"write [{words}]"
     if isinstance(node, MapNode) and not node.flow:
         return "begin each item with `- `"
+    if isinstance(node, MapNode) and of_maps and node.entries:
+        return "put it between [ and ]"
     return f"write a list, as {example}" if example else "write a list, between [ and ]"
 
 
@@ -93,8 +110,15 @@ def for_map(node: Node, level: Level | None) -> str:
             several = f"{node.key.text}s"
             if several in node.home.keys:
                 return f"did you mean `{several}`?"
+            if "calls" in node.home.keys and not node.flow:
+                return f"for several write `calls:`, and below it `- {node.key.text}: …` for each"
         if not node.flow:
             return "delete one `- `" if node.key is None else "write `name: …` instead of each `- `"
+    pair = re.fullmatch(_PAIR, node.text) if isinstance(node, Scalar) else None
+    if pair and (pair[1] in level.keys if level else True):
+        beside = node.key is not None and node.key.mark.line == node.mark.line
+        mended = f"{pair[1]}: {brief(pair[3])}"
+        return "write " + (f"{{{mended}}}" if beside else mended)
     example = example_of(node)
     if example:
         return f"write keys and values, as {example}"
@@ -128,10 +152,10 @@ def unknown_key(key: Scalar, value: Node, level: Level, levels: Mapping[str, Lev
     if text.startswith("-") and text.lstrip("- ") in level.keys:
         known = text.lstrip("- ")
         return Unknown(what, f"write `{known}: …`; an item of a list begins with `- `", known)
-    likely = likely_key(text, level.keys)
+    homes = dict.fromkeys(other.article for other in levels.values() if text in other.keys)
+    likely = likely_key(text, level.keys, cutoff=_CLOSER if homes else CLOSE)
     if likely is not None:
         return Unknown(what, f"did you mean `{likely}`?", likely)
-    homes = dict.fromkeys(other.article for other in levels.values() if text in other.keys)
     if homes:
         return Unknown(what, f"it is a key of {listed(homes, 3)}")
     if text.startswith(("x-", ".", "_")):
@@ -141,14 +165,13 @@ def unknown_key(key: Scalar, value: Node, level: Level, levels: Mapping[str, Lev
     return Unknown(what, f"keys of {level.article}: {listed(level.keys, _FEW)}")
 
 
-def likely_key(text: str, keys: Iterable[str]) -> str | None:
-    """Return the key that was probably meant: the closest, else one that others call so."""
+def likely_key(text: str, keys: Iterable[str], *, cutoff: float = CLOSE) -> str | None:
+    """Return the key that was probably meant: one that others call so, else the closest."""
     keys = list(keys)
-    close = meant(text, keys)
-    if close is None:
-        others = SYNONYMS.get(text.casefold().replace("_", "-"), ())
-        close = next((name for name in others if name in keys), None)
-    return close
+    others = SYNONYMS.get(text.casefold().replace("_", "-"))
+    if others is not None:
+        return next((name for name in others if name in keys), None)
+    return meant(text, keys, cutoff=cutoff)
 
 
 def run_together(key: Scalar, value: Node, names: Container[str] | None = None) -> Unknown | None:

@@ -178,9 +178,9 @@ class ArgumentsReader:
             return int(text, 16)
         if " " in text:
             return self.books.amount(text, self.chain, None)[1]
-        sign = -1 if kind.signed and text.startswith("-") else 1
+        sign = -1 if text.startswith("-") else 1
         try:
-            return sign * parse_units(text.removeprefix("-") if sign < 0 else text, 0)
+            return sign * parse_units(text[1:] if sign < 0 else text, 0)
         except EncodingError:
             hint = "write digits, hex, or an amount with its unit, as 40 usdc"
             what = f"{shown(text)} is not {article(kind.name)}"
@@ -190,6 +190,8 @@ class ArgumentsReader:
 def _bounds(kind: AbiType, text: str) -> str:
     """Return what a type takes, for a value that is near."""
     if isinstance(kind, IntegerType):
+        if text.startswith("-") and not kind.signed:
+            return "it has no sign"
         low = -(2 ** (kind.bits - 1)) if kind.signed else 0
         high = 2 ** (kind.bits - kind.signed) - 1
         return f"write {low} to {high}" if kind.bits <= 64 else f"it has {kind.bits} bits"

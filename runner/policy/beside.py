@@ -7,13 +7,14 @@ policy can show a reviewer no more of the machine that checks it than tables and
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from os.path import normpath
 from pathlib import Path
 
 from runner.frozen import frozen
 from runner.policy.codes import Code
-from runner.policy.faults import Refusal, listed, shown
+from runner.policy.faults import Refusal, listed, meant, shown
 from runner.policy.source import MAX_BYTES
 
 
@@ -23,11 +24,13 @@ class Neighbour:
     A file beside a policy.
 
     Attributes:
-        name: How messages call it.
+        name: How places in it are told.
+        written: How the policy calls it, as messages repeat it.
         path: Where it is, links followed.
     """
 
     name: str
+    written: str
     path: Path
     raw: bytes
 
@@ -53,8 +56,8 @@ class Shelf:
         if policy is None:
             what = f"{shown(text)} cannot be found: this policy stands in no folder"
             raise Refusal(Code.BAD_PATH, what, "save it as a file, and name that")
-        if text.startswith(("/", "~")) or "\\" in text or "\0" in text:
-            hint = "write it relative to this file, with slashes, as shared/books.yaml"
+        if not text or text.startswith(("/", "~")) or re.search(r"\\|\0|://", text):
+            hint = f"write it relative to this file, with slashes, as shared/file{endings[0]}"
             raise Refusal(Code.BAD_PATH, f"{shown(text)} is not a path beside the policy", hint)
         if not text.endswith(endings):
             what = f"{shown(text)} does not end in {listed(endings)}"
@@ -72,8 +75,16 @@ class Shelf:
         except (OSError, RuntimeError) as error:  # a loop of links is one or the other
             reason = getattr(error, "strerror", None) or "its links go in circles"
             what = f"{shown(text)} cannot be read: {reason}"
-            hint = f"paths are relative to {policy.parent}"
-            raise Refusal(Code.BAD_PATH, what, hint) from None
+            raise Refusal(Code.BAD_PATH, what, _nearest(path, policy.parent, endings)) from None
         if len(raw) > MAX_BYTES:
             raise Refusal(Code.TOO_LARGE, f"{shown(text)} is larger than 1 MiB", "split it")
-        return Neighbour(normpath(path), resolved, raw)
+        return Neighbour(normpath(path), shown(text), resolved, raw)
+
+
+def _nearest(path: Path, start: Path, endings: tuple[str, ...]) -> str:
+    try:
+        names = {each.stem: each.name for each in path.parent.iterdir() if each.suffix in endings}
+    except (OSError, ValueError):
+        names = {}
+    close = meant(path.stem, names)
+    return f"paths are relative to {start}" if close is None else f"did you mean `{names[close]}`?"

@@ -29,7 +29,9 @@ NATIVE = Asset("native", None, 18)
 NOBODY = (ZERO_ADDRESS, "")
 """Stands in for a party that could not be read."""
 
-_COIN_UNITS = {"native": 18, "ether": 18, "gwei": 9, "wei": 0}
+COIN_UNITS = {"native": 18, "ether": 18, "gwei": 9, "wei": 0}
+"""The units of every chain's coin, and their decimals."""
+
 _HEX_START = re.compile(r"0[xX]")
 _MOST_DECIMALS = 36
 
@@ -135,8 +137,10 @@ class Books:
             return address_hint(text)
         return f"declare it below `contacts`, or write an address; there are: {_names(self)}"
 
-    def party(self, node: Node, chain: int | None) -> tuple[Address, str]:
+    def party(self, node: Node | None, chain: int | None) -> tuple[Address, str]:
         """Read an address or a name, and what was written; nobody after a fault."""
+        if node is None:
+            return NOBODY
 
         def parse(text: str) -> tuple[Address, str]:
             return self.address(text, chain), text
@@ -212,13 +216,13 @@ class Books:
         if unit in self.tokens:
             token = self.tokens[unit]
             return self.asset(token, chain), self._units(number, token.decimals, unit)
-        if unit not in _COIN_UNITS:
-            raise self.no_unit(unit, [*self.tokens, *_COIN_UNITS], "units")
+        if unit not in COIN_UNITS:
+            raise self.no_unit(unit, [*self.tokens, *COIN_UNITS], "units")
         if unit == "ether" and chain is not None and chain not in ETHER_CHAINS:
             on = CHAIN_NAMES.get(chain, f"chain {chain}")
             what = f"the coin of {on} is not known to be ether"
             raise Refusal(Code.WRONG_ASSET, what, f"write {number} native for the chain's coin")
-        return NATIVE, self._units(number, _COIN_UNITS[unit], unit)
+        return NATIVE, self._units(number, COIN_UNITS[unit], unit)
 
     def no_unit(self, text: str, names: Sequence[str], kind: str) -> Refusal:
         """
@@ -242,13 +246,15 @@ class Books:
             )
         if bare is not None and (bare is not NATIVE or not text.strip("0_.")):
             return bare, self._units(text, bare.decimals, bare.name)
-        units = [*self.tokens, "native"] if bare is None else ["native"]
-        raise Refusal(
-            Code.NO_UNIT, f"{shown(text)} has no unit", f"write {text} {units[0]}" + _or(units[1:])
-        )
+        what = f"{shown(text)} has no unit"
+        if bare is NATIVE:
+            hint = f"write {text} native, {text} gwei or {text} wei, whichever is meant"
+            raise Refusal(Code.NO_UNIT, what, hint)
+        units = [*self.tokens, "native"]
+        raise Refusal(Code.NO_UNIT, what, f"write {text} {units[0]}" + _or(units[1:]))
 
     def _amount_hint(self, text: str) -> str:
-        return amount_hint(text, next(iter(self.tokens), "native"), {*self.tokens, *_COIN_UNITS})
+        return amount_hint(text, next(iter(self.tokens), "native"), {*self.tokens, *COIN_UNITS})
 
     @staticmethod
     def _units(number: str, decimals: int, unit: str) -> int:
@@ -296,7 +302,7 @@ def read_books(
         return books
     books.strays = record.strays
     for name, key, node in reader.named(record.get("tokens"), TOKEN):
-        if name in _COIN_UNITS:
+        if name in COIN_UNITS:
             what = f"`{name}` is a unit of the chain's coin"
             reader.fault(Code.NAME_TWICE, what, key, "name the token otherwise")
         _declare(books, name, key)

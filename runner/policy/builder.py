@@ -183,12 +183,27 @@ class Builder:
             text = self.text[low:high]
             code = Code.NO_VALUE if event.tag is None else Code.TAG
             what = f"{shown(text)} marks a value, and none follows"
-            self.cuts.append(trap(code, what, low, high, quoted(text)))
+            self._bare(code, what, low, high)
             node.broken = True
         node.broken |= any(
             node.index <= one.low and not self.text[node.index : one.low].strip()
             for one in self._holes
         )
+
+    def _bare(self, code: Code, what: str, low: int, high: int) -> None:
+        """Report what YAML takes for a mark, and this language for the value itself."""
+        value = self.text[low:high]
+        bare = bare_text(value, key_of(self.text, low)[0])
+        mended = quoted(value) if bare in ("", value) else bare
+        if self._merges:
+            mended = value.replace("&", "*")
+        self.cuts.append(trap(code, what, low, high, mended))
+
+    @property
+    def _merges(self) -> bool:
+        """A value of `<<` comes next."""
+        key = self._stack[-1].key if self._stack else None
+        return isinstance(key, Scalar) and key.text == "<<"
 
     def _unseen(self, node: Scalar, character: str) -> None:
         what = f"this text holds the character U+{ord(character):04X}, which is not allowed"
@@ -255,23 +270,18 @@ class Builder:
 
     def _unknown_alias(self, name: str, place: Scalar) -> None:
         what = f"there is no anchor {shown('&' + name)} above"
-        frame = self._stack[-1] if self._stack else None
-        key = frame.key if frame is not None else None
-        if isinstance(key, Scalar) and key.text == "<<":
+        if self._merges:
             close = meant(name, self._anchors)
             hint = f"did you mean `*{close}`?" if close else f"write `&{name}` at a map above"
             self.faults.add(Code.BAD_ALIAS, what, place, hint)
         else:
             from runner.policy.brackets import piece_end  # noqa: PLC0415 (only messages need it)
 
-            inside = frame is not None and frame.node.flow
+            inside = bool(self._stack) and self._stack[-1].node.flow
             low = place.index
             end = piece_end(self.text, low) if inside else value_end(self.text, low)
             what += "; YAML reads a leading `*` as an alias"
-            value = self.text[low:end]
-            bare = bare_text(value, key_of(self.text, low)[0])
-            mended = quoted(value) if bare == value else bare
-            self.cuts.append(trap(Code.BAD_ALIAS, what, low, end, mended))
+            self._bare(Code.BAD_ALIAS, what, low, end)
         place.broken = True
         self._attach(place, None, 1, 0)
 
@@ -330,6 +340,10 @@ def _fill(
                 _complex_key(mapping, key, value, faults)
         elif key.text == "<<" and key.style is None:
             merged.append(value)
+        elif key.text == "<<":
+            what = "`<<` between quotes merges nothing"
+            faults.add(Code.BAD_MERGE, what, key, "write it without quotes")
+            mapping.partial = True
         elif key.text in entries:
             first = entries[key.text][0].mark.line
             what = f"{shown(key.text)} is written twice; first in line {first}"

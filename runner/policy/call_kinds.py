@@ -12,9 +12,9 @@ from runner.ethereum.abi import Function
 from runner.ethereum.address import ZERO_ADDRESS, Address
 from runner.frozen import frozen
 from runner.policy.arguments import ArgumentsReader
-from runner.policy.books import NATIVE, NOBODY, Books
+from runner.policy.books import COIN_UNITS, NATIVE, Books
 from runner.policy.codes import Code
-from runner.policy.faults import shown
+from runner.policy.faults import Refusal, shown
 from runner.policy.model import (
     Approve,
     Asset,
@@ -119,6 +119,10 @@ class KindsReader:
 
     def token(self, text: str) -> Asset:
         """Read the name of a token."""
+        if text in COIN_UNITS:
+            what = f"`{text}` is a unit of the chain's coin, not a token"
+            hint = "name a token; amounts of the coin carry their unit themselves"
+            raise Refusal(Code.UNKNOWN_UNIT, what, hint)
         if text not in self.books.tokens:
             raise self.books.no_unit(text, list(self.books.tokens), "tokens")
         return self.books.asset(self.books.tokens[text], self.chain)
@@ -151,7 +155,7 @@ class KindsReader:
     def invoke(self, record: Record, notes: Notes) -> Iterator[PolicyCall]:
         """Read a function call."""
         contract, written = record.get("contract"), record.get("function")
-        address, name = NOBODY if contract is None else self.books.party(contract, self.chain)
+        address, name = self.books.party(contract, self.chain)
         function = None if written is None else self._function(written, record)
         value = self._value(record)
         if function is None:
@@ -190,7 +194,7 @@ class KindsReader:
 
         def parse(path: str) -> tuple[tuple[str, ...], str]:
             file = self.find(path, (".json",))
-            return signatures_of(file), file.name
+            return signatures_of(file), file.written
 
         contract = self.reader.read(abi, parse, None)
         if contract is None:
@@ -220,7 +224,7 @@ class KindsReader:
     def top_up(self, record: Record, notes: Notes) -> Iterator[PolicyCall]:
         """Read a call that fills a balance up."""
         to = record.get("to")
-        address, name = NOBODY if to is None else self.books.party(to, self.chain)
+        address, name = self.books.party(to, self.chain)
         if to is not None and address != ZERO_ADDRESS:
             self._check_receiver(address, name, to)
         below, up_to, most = (self._above_zero(record, key) for key in ("below", "up_to", "max"))
@@ -248,7 +252,7 @@ class KindsReader:
     def sweep(self, record: Record, notes: Notes) -> Iterator[PolicyCall]:
         """Read a call that empties a balance."""
         to = record.get("to")
-        address, name = NOBODY if to is None else self.books.party(to, self.chain)
+        address, name = self.books.party(to, self.chain)
         if to is not None and address != ZERO_ADDRESS:
             self._check_receiver(address, name, to)
         asset = record.read("token", self._token_or_coin, None)
@@ -301,7 +305,7 @@ class KindsReader:
     def raw(self, record: Record, notes: Notes) -> Iterator[PolicyCall]:
         """Read a raw call."""
         to = record.get("to")
-        address, name = NOBODY if to is None else self.books.party(to, self.chain)
+        address, name = self.books.party(to, self.chain)
         data = record.read("data", parse_hex, b"", hex64=True)
         value = self._value(record)
         if value is not None:

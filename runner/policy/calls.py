@@ -100,16 +100,16 @@ class CallsReader:
         match kind:
             case "pay":
                 to, amount = record.get("to"), record.get("amount")
-                if to is not None:
-                    yield from self.kinds.pay(
-                        self.books.party(to, self.chain), to, amount, record.place, notes
-                    )
+                at = to or record.place
+                yield from self.kinds.pay(
+                    self.books.party(to, self.chain), at, amount, record.place, notes
+                )
             case "approve":
                 spender, amount = record.get("spender"), record.get("amount")
                 token = record.read("token", self.kinds.token, SOME_TOKEN)
                 bare = None if record.lacks("token") else token
-                if spender is not None and amount is not None:
-                    party = self.books.party(spender, self.chain)
+                party = self.books.party(spender, self.chain)
+                if amount is not None:
                     yield from self.kinds.approve(party, amount, bare, record.place, notes)
             case "call":
                 yield from self.kinds.invoke(record, notes)

@@ -15,7 +15,8 @@ from runner.policy.secrets import masked
 
 _SHOWN = 60  # characters of a value that a message repeats
 _LONGEST_SECRET = 256  # characters that tell each kind of secret
-_CLOSE = 0.66  # of two names, as difflib measures: two letters in three, in order
+CLOSE = 0.66
+"""What two names have in common, as difflib measures: two letters in three, in order."""
 
 MOST_FAULTS = 1000
 """Of one file; nobody mends more in one go, and each costs time."""
@@ -133,23 +134,26 @@ def brief(text: str) -> str:
 
 def shown(text: str) -> str:
     """Return a value as a message repeats it: short, printable, between backticks."""
+    if not text:
+        return '`""`'
     flat = "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in brief(text))
     return f"`{flat}`" if len(flat) <= _SHOWN else f"`{flat[:_SHOWN]}…`"
 
 
 def article(name: str) -> str:
     """Return a word with its indefinite article."""
-    return f"{'an' if name[:1].lower() in 'aeio' else 'a'} {name}"
+    sounds = name.lower().startswith(("a", "e", "i", "o", "hour"))
+    return f"{'an' if sounds else 'a'} {name}"
 
 
 def listed(names: Iterable[str], most: int = 8) -> str:
     """Return names as a sentence lists them."""
     names = list(names)
     rest = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + rest
+    return ", ".join(map(brief, names[:most])) + rest
 
 
-def meant(text: str, names: Iterable[str]) -> str | None:
+def meant(text: str, names: Iterable[str], *, cutoff: float = CLOSE) -> str | None:
     """Return the name that was probably meant: the closest in spelling, whatever its case."""
     import difflib  # noqa: PLC0415 (only messages need it)
 
@@ -160,7 +164,7 @@ def meant(text: str, names: Iterable[str]) -> str | None:
         if abs(len(name) - len(folded)) <= 2 + len(folded) // 3
     }
     turned = [name for name in by_folded if sorted(name) == sorted(folded)]
-    close = turned[:1] or difflib.get_close_matches(folded, by_folded, n=1, cutoff=_CLOSE)
+    close = turned[:1] or difflib.get_close_matches(folded, by_folded, n=1, cutoff=cutoff)
     return by_folded[close[0]] if close else None
 
 

@@ -8,21 +8,23 @@ includes it goes on with what could be read.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from runner.policy.beside import Neighbour, Shelf
 from runner.policy.books import Books, read_books
 from runner.policy.codes import Code
-from runner.policy.faults import Faults, shown
+from runner.policy.faults import Faults, Refusal, shown
 from runner.policy.language import BOOK, POLICY, SCHEDULE, SESSION
+from runner.policy.language.defaults import DEFAULTS
+from runner.policy.nodes import Mapping as MapNode
 from runner.policy.nodes import Node, Scalar
 from runner.policy.reader import Reader
 from runner.policy.record import Record
 from runner.policy.source import read
 
 _ENDINGS = (".yaml", ".yml")
-_DEFAULTS = (set(SESSION.keys) | set(SCHEDULE.keys)) - {"previous_names"}
 
 
 @dataclass(slots=True)
@@ -70,6 +72,8 @@ class Library:
         reader, node = record.reader, record.get("include")
         sequence = None if node is None else reader.sequence(node)
         whole = sequence is not None or (node is None and record.lacks("include"))
+        if isinstance(node, Scalar):
+            self._know(policy, node.text)
         found: dict[Path, Book] = {}
         names: dict[str, Scalar] = {}
         defaults: dict[str, str] = {}
@@ -79,21 +83,26 @@ class Library:
                 whole = False
                 continue
             if file.path in found or (policy is not None and file.path == policy.resolve()):
-                what = f"{shown(file.name)} is included already"
+                what = f"{file.written} is included already"
                 reader.fault(Code.DUPLICATE_KEY, what, item, "delete it here")
                 continue
             book = found[file.path] = self._book(file)
             for name, key in book.books.declared.items():
                 first = names.setdefault(name, key)
                 if first is not key:
-                    what = f"{shown(name)} of {shown(book.file)} is declared in {first.mark} too"
+                    what = f"{shown(name)} of {file.written} is declared in {first.mark} too"
                     reader.fault(Code.NAME_TWICE, what, item, "delete one of them")
             for name in book.defaults.fields:
-                earlier = defaults.setdefault(name, book.file)
-                if earlier != book.file:
-                    what = f"the default `{name}` of {shown(book.file)} stands in {earlier} too"
+                earlier = defaults.setdefault(name, file.written)
+                if earlier != file.written:
+                    what = f"the default `{name}` of {file.written} stands in {earlier} too"
                     reader.fault(Code.DUPLICATE_KEY, what, item, "delete one of them")
         return list(found.values()), whole
+
+    def _know(self, policy: Path | None, text: str) -> None:
+        """Read what is named without the brackets of a list: it is a book, and no policy."""
+        with suppress(Refusal):
+            self._book(self.shelf.find(policy, text, _ENDINGS))
 
     def _book(self, file: Neighbour) -> Book:
         known = self.books.get(file.path)
@@ -120,6 +129,12 @@ def _read_book(file: Neighbour, environment: Mapping[str, str]) -> Book:
     return Book(file.name, file.path, books, defaults, document.faults)
 
 
+def is_book(root: MapNode) -> bool:
+    """Tell whether a file holds what books share, and nothing of a policy."""
+    shares = root.entries.keys() - {"description"}
+    return bool(shares) and shares <= BOOK.keys.keys() - {"version"} and not root.partial
+
+
 def _is_foreign(key: str) -> bool:
     return key in POLICY.keys and key not in BOOK.keys
 
@@ -128,22 +143,15 @@ def read_defaults(reader: Reader, record: Record | None) -> Given:
     """Read `defaults`: any key of sessions and schedules, save what names one of them."""
     given = Given(whole=record is not None and record.declared("defaults").whole)
     node = None if record is None else record.get("defaults")
-    for text, key, value in reader.named(node, names=False):
-        if text not in _DEFAULTS:
-            if record is not None:
-                record.strays.add(text)
-            from runner.policy.advice import likely_key  # noqa: PLC0415 (only messages need it)
-
-            likely = likely_key(text, sorted(_DEFAULTS))
-            hint = "any key of a session or schedule may stand here"
-            if likely is not None:
-                given.meant.add(likely)
-                hint = f"did you mean `{likely}`?"
-            reader.fault(Code.UNKNOWN_KEY, f"`defaults` has no key {shown(text)}", key, hint)
-            continue
-        given.fields[text] = value
+    written = None if node is None else reader.record(node, DEFAULTS)
+    if record is None or written is None:
+        return given
+    record.strays |= written.strays
+    given.meant = written.meant
+    given.fields = written.fields
+    for text, value in given.fields.items():
         for level in (SESSION, SCHEDULE):
             if text in level.keys:
                 value.home = level
-            reader.warn_if_unsupported(level.name, text, key)
+            reader.warn_if_unsupported(level.name, text, value.key or value)
     return given

@@ -142,8 +142,18 @@ def needs_quotes(code: Code, why: str, text: str, low: int, high: int) -> Trap:
     bare = bare_text(value, key)
     if bare != value:
         what = f"{shown(value)} cannot be read: {why}"
-        return trap(code, what, low, high, bare)
+        return trap(code, what, low, high, bare, hint=None if bare else _example(key))
     return trap(code, what, low, high, quoted(value))
+
+
+def _example(key: str) -> str:
+    """Return the hint for a value of which nothing is left."""
+    from runner.policy.advice import part_of  # noqa: PLC0415 (that module needs this one)
+    from runner.policy.catalogue.examples import EXAMPLES  # noqa: PLC0415 (only messages need it)
+
+    examples = (part_of(level.get(key, ""), key) for level in EXAMPLES.values())
+    found = next((one for one in examples if one is not None), None)
+    return "write a value" + (f", as {found}" if found else "")
 
 
 def key_of(text: str, at: int) -> tuple[str, int]:
@@ -171,10 +181,11 @@ def bare_text(value: str, key: str) -> str:
     Return a value without the character at its head that no value of its key begins with.
 
     Text and cron expressions may begin with anything; names, amounts and the like may not.
+    Of them nothing may be left.
     """
     if key not in KEYS or is_text(key) or key in ("cron", "args", "function"):
         return value
-    return value.lstrip("*@#`%&!|>?").strip() or value
+    return value.lstrip("*@#`%&!|>?").strip()
 
 
 def _cron(code: Code, what: str, value: str, low: int, key_at: int) -> Trap:

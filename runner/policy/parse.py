@@ -16,7 +16,7 @@ from runner.policy.beside import Neighbour
 from runner.policy.books import Books, read_books
 from runner.policy.codes import Code
 from runner.policy.faults import Faults, Finding, Refusal, shown
-from runner.policy.includes import Book, Library, read_defaults
+from runner.policy.includes import Book, Library, is_book, read_defaults
 from runner.policy.language import POLICY, SCHEDULE, SESSION
 from runner.policy.model import Policy, Schedule, Session
 from runner.policy.nodes import Mapping as MapNode
@@ -272,6 +272,11 @@ class _Loader:
     def load(self) -> Policy | None:
         """Return the policy, whole only if there are no faults; None if nothing can be read."""
         root = self.document.root
+        if root is not None and is_book(root):
+            what = "this file holds what policies share, and none of them includes it"
+            hint = "add it to `include` of a policy; or make it one, with `name: …`"
+            self.faults.add(Code.BAD_BOOK, what, self.document.source.mark(0), hint)
+            return None
         fields = None if root is None else self.reader.record(root, POLICY)
         if fields is None:
             return None

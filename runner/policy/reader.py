@@ -167,7 +167,7 @@ class Reader:
             comment = match[1]
             at = Scalar(node.source, match.start(1), comment)
             instead = comment.lstrip("# ") or comment
-            if is_free_text(node) or node.key is None:
+            if is_free_text(node):
                 instead = quoted(comment)
             end = at.index + len(comment)
             hint = f"{with_line(node.source, at.index, end, instead)}, if it is none"

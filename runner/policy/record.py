@@ -73,9 +73,11 @@ class Record:
         at: Node | Mark = self.place
         if self.mapping.key is None and self.level.name == "policy":
             at = self.mapping.source.mark(0)
-        called = self.level.article
-        if self.mapping.key is not None and self.mapping.key.text not in called:
-            called += f" {shown(self.mapping.key.text)}"
+        called, own = self.level.article, self.mapping.key
+        if own is not None and self.mapping.home is not None and own.text in self.mapping.home.keys:
+            called = shown(own.text)
+        elif own is not None and own.text not in called:
+            called += f" {shown(own.text)}"
         key = self.level.keys[name]
         hint = f"add `{name}: …`: {key.gist}"
         self.reader.fault(Code.MISSING_KEY, f"{called} lacks the key `{name}`", at, hint)

@@ -31,16 +31,16 @@ _LONG_UNITS = {
     "d": ("day", "days"),
     "w": ("week", "weeks"),
 }
-_CALENDAR = 'no duration: a day of the calendar is a cron: "0 9 1 * *" is the first of each month'
+_CALENDAR = 'a day of the calendar is a cron: "0 9 1 * *" is the first of each month'
 _PERIODS = {
-    "hourly": "1h",
-    "daily": "1d",
-    "weekly": "1w",
-    "fortnightly": "2w",
-    "biweekly": "2w",
-    "hour": "1h",
-    "day": "1d",
-    "week": "1w",
+    "hourly": "write 1h",
+    "daily": "write 1d",
+    "weekly": "write 1w",
+    "fortnightly": "write 2w",
+    "biweekly": "write 2w",
+    "hour": "write 1h",
+    "day": "write 1d",
+    "week": "write 1w",
     **dict.fromkeys(("month", "monthly", "year", "yearly", "annually", "quarterly"), _CALENDAR),
     **dict.fromkeys(
         ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "weekdays"),
@@ -99,7 +99,7 @@ def _refuse_duration(text: str) -> NoReturn:
 def _duration_meant(text: str) -> str | None:
     """Return the hint for a duration in words, in several units or parts of one, or ISO 8601."""
     if text.casefold() in _PERIODS:
-        return f"write {_PERIODS[text.casefold()]}"
+        return _PERIODS[text.casefold()]
     if match := re.fullmatch(r"(?i)P(?:([0-9]+)([DW])|T([0-9]+)([HMS]))", text):
         return f"write {match[1] or match[3]}{(match[2] or match[4]).lower()}"
     if match := re.fullmatch(r"([0-9]+)\s*([A-Za-z]+)", text):
@@ -346,6 +346,9 @@ ETHER_CHAINS = frozenset(set(CHAINS.values()) - {137, 80002})
 """Chains known to have ether as their coin; on others it is called `native`."""
 
 
+_OTHERWISE = {"ethereum": "mainnet", "eth": "mainnet", "matic": "polygon"}
+
+
 def parse_chain(text: str) -> int:
     """Read the name of a chain, or an EIP-155 id."""
     if text in CHAINS:
@@ -355,6 +358,10 @@ def parse_chain(text: str) -> int:
         if 0 < number < 2**64:
             return number
     hint = did_you_mean(text, CHAINS, "chains") + "; an EIP-155 id is taken as well"
+    short = re.sub(r"eip155:|[ _-](?:mainnet|one)$", "", text.lower())
+    short = _OTHERWISE.get(short, short)
+    if short != text.lower() and (short in CHAINS or short.isdecimal()):
+        hint = f"write {short}"
     raise Refusal(Code.UNKNOWN_CHAIN, f"there is no chain {shown(text)}", hint)
 
 

@@ -146,12 +146,11 @@ class SessionReader:
         chain, books = self.chain, self.books
         found: dict[Address, None] = {}
         for item in sequence:
-            nobody: tuple[Address, ...] = ()
+            nobody: tuple[Address, ...] = (ZERO_ADDRESS,)
             who = self.reader.read(item, lambda text: books.receivers(text, chain), nobody)
-            if not who or ZERO_ADDRESS in who:
-                return None  # reported: what is paid cannot be checked against half a list
-            found.update(dict.fromkeys(who))
-        return tuple(found)
+            found.update(dict.fromkeys(who or nobody))
+        # After a fault what is paid cannot be checked against half a list.
+        return None if ZERO_ADDRESS in found else tuple(found)
 
     def _max_exposure(self) -> tuple[Money, ...] | None:
         node = self.record.get("max_exposure")

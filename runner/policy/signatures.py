@@ -6,6 +6,7 @@ Source: Solidity documentation, "Contract ABI Specification", JSON.
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from typing import Any
 
@@ -38,16 +39,16 @@ def signatures_of(file: Neighbour) -> tuple[str, ...]:
 
     hint = "a JSON list of entries, or an object with the key `abi`, as compilers write it"
     try:
-        data = parse_json(file.raw)
+        data = parse_json(file.raw.removeprefix(BOM_UTF8))
     except ValueError:
-        raise Refusal(Code.BAD_ABI, f"{shown(file.name)} is not JSON", hint) from None
+        raise Refusal(Code.BAD_ABI, f"{file.written} is not JSON", hint) from None
     entries = data.get("abi") if isinstance(data, dict) else data
     if not isinstance(entries, list):
-        raise Refusal(Code.BAD_ABI, f"{shown(file.name)} holds no ABI", hint)
+        raise Refusal(Code.BAD_ABI, f"{file.written} holds no ABI", hint)
     try:
         return tuple(_functions(entries))
     except (KeyError, TypeError, AttributeError):
-        what = f"an entry of {shown(file.name)} lacks its name, inputs or types"
+        what = f"an entry of {file.written} lacks its name, inputs or types"
         raise Refusal(Code.BAD_ABI, what, hint) from None
 
 
@@ -59,18 +60,25 @@ def function_in(signatures: tuple[str, ...], text: str, file: str) -> tuple[str,
         Refusal: There is none, or more than one of this name.
     """
     name = text.partition("(")[0].removeprefix("function ").strip()
-    found = [parse_signature(each) for each in signatures if each.startswith(f"{name}(")]
+    same = [each for each in signatures if each.startswith(f"{name}(")]
+    try:
+        found = [parse_signature(each) for each in same]
+    except Refusal as refusal:
+        hint = "write the file anew: compilers name the types of the ABI alone"
+        raise Refusal(Code.BAD_ABI, f"{file}: {refusal.what}", hint) from None
     if "(" in text:
         wanted = parse_signature(text)[1].signature
         found = [one for one in found if one[1].signature == wanted]
     if len(found) > 1:
         choices = listed((one[1].signature for one in found), most=4)
-        what = f"{shown(file)} has more than one function {shown(text)}"
+        what = f"{file} has more than one function {shown(text)}"
         raise Refusal(Code.BAD_ABI, what, f"write the signature, one of: {choices}")
     if not found:
         names = dict.fromkeys(each.partition("(")[0] for each in signatures)
         hint = did_you_mean(name, names, "functions")
-        raise Refusal(Code.BAD_ABI, f"{shown(file)} has no function {shown(text)}", hint)
+        if same:
+            hint = f"it has {listed(same, most=4)}; the name is enough"
+        raise Refusal(Code.BAD_ABI, f"{file} has no function {shown(text)}", hint)
     return found[0]
 
 

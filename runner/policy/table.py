@@ -11,7 +11,13 @@ import re
 
 from runner.frozen import frozen
 from runner.policy.beside import Neighbour
-from runner.policy.characters import decoded, refuse_unseen
+from runner.policy.characters import (
+    DELETE_BREAK,
+    HIDDEN_BREAK,
+    decoded,
+    may_hide_breaks,
+    refuse_unseen,
+)
 from runner.policy.codes import Code
 from runner.policy.faults import Faults, shown
 from runner.policy.nodes import CELL, Scalar, Source
@@ -23,8 +29,9 @@ _CELL = re.compile(
 
 @frozen
 class Table:
-    """A table: the cells of its header, and of each row, all of equal length."""
+    """A table as messages call it, and its cells: of its header, and as many in each row."""
 
+    name: str
     source: Source
     header: list[Scalar]
     rows: list[list[Scalar]]
@@ -38,7 +45,7 @@ def read_table(file: Neighbour, faults: Faults) -> Table | None:
         hint = "save it as UTF-8"
         faults.add(Code.NOT_UTF8, "the file is not UTF-8 text", _place(source, broken), hint)
         return None
-    if refuse_unseen(source, faults):
+    if refuse_unseen(source, faults) or _hides_breaks(source, faults):
         return None
     lines = _lines(source, faults)
     if lines is None:
@@ -48,7 +55,16 @@ def read_table(file: Neighbour, faults: Faults) -> Table | None:
         faults.add(Code.BAD_CSV, "the table is empty", _place(source, 0), hint)
         return None
     header, *rows = lines
-    return Table(source, header, rows) if _is_even(header, rows, faults) else None
+    return Table(file.written, source, header, rows) if _is_even(header, rows, faults) else None
+
+
+def _hides_breaks(source: Source, faults: Faults) -> bool:
+    found = HIDDEN_BREAK.search(source.text) if may_hide_breaks(source.text) else None
+    if found is not None:
+        what = f"character U+{ord(found[0]):04X} ends a line for some programs, not for others"
+        at = _place(source, found.start())
+        faults.add(Code.HIDDEN_LINE_BREAK, what, at, DELETE_BREAK)
+    return found is not None
 
 
 def _place(source: Source, index: int) -> Scalar:

@@ -18,6 +18,7 @@ from runner.policy.brackets import PAIRS, open_brackets, piece_end
 from runner.policy.codes import Code
 from runner.policy.faults import shown
 from runner.policy.mending import (
+    KEYS,
     Diagnosis,
     Reached,
     Trap,
@@ -113,6 +114,9 @@ def _tag(text: str, start: int, *, inside: bool) -> Trap:
 
 def _outside(text: str, since: int, at: int, context: str, problem: str) -> Diagnosis:
     first = line_start(text, since if context == "while scanning a block scalar" else at)
+    if text.startswith("...", first):
+        what = "the end mark `...` stands where nothing ends"
+        return Diagnosis(Code.SECOND_DOCUMENT, what, first, "delete the line")
     found = _VALUE.match(text, first)
     value = found.end() if found else first
     end = value_end(text, value)
@@ -210,6 +214,8 @@ def _misplaced(text: str, at: int, problem: str, *, item: bool) -> Diagnosis:
         what = "a key stands among the items of a list"
         hint = "each item of a list begins with `- `, aligned with the others"
         return Diagnosis(Code.NOT_YAML, what, at, hint)
+    if not item and above is not None and column > above[1] - above[0]:
+        return _below_value(text, at, above[1])
     if item and above is not None and column == above[1] - above[0]:
         what = "an item of a list stands among keys"
         return Diagnosis(Code.NOT_YAML, what, at, "delete its `- `, or indent it below a key")
@@ -224,13 +230,22 @@ def _below_value(text: str, at: int, above: int) -> Diagnosis:
     if re.fullmatch(r"[\w.-]+", line):
         what = "this line has no colon"
         return Diagnosis(Code.NOT_YAML, what, above, f"write {line}:")
-    if found is not None and found["key"] and text[at : line_end(text, at)].rstrip().endswith(":"):
+    if found is not None and found["key"] and _is_block(text, at, found["key"]):
         what = f"{shown(found['key'])} has a value, and keys below it"
         value = text[found.end() : value_end(text, found.end())]
         return Diagnosis(Code.NOT_YAML, what, found.end(), f"delete {shown(value)}")
     what = "a key cannot stand here: the line above has a value already"
     hint = "align it with the line above, or delete the value there"
     return Diagnosis(Code.NOT_YAML, what, at, hint)
+
+
+def _is_block(text: str, at: int, key: str) -> bool:
+    """Tell whether a line below a key begins a block that belongs to it, or just stands astray."""
+    end = line_end(text, at)
+    if text[at:end].rstrip().endswith(":"):
+        return True
+    below = re.compile(r"\r?\n([ ]*)(?=\S)").match(text, end)
+    return key not in KEYS and below is not None and below[1] == text[line_start(text, at) : at]
 
 
 def _lines_above(text: str, at: int) -> list[tuple[int, int] | None]:

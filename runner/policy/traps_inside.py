@@ -14,6 +14,7 @@ from runner.policy.mending import (
     Diagnosis,
     Trap,
     is_text,
+    key_of,
     line_end,
     line_start,
     needs_quotes,
@@ -76,7 +77,9 @@ def _variable(text: str, piece: Piece) -> Trap:
         return needs_quotes(Code.VARIABLE_IN_BRACES, why, text, piece.start, piece.end)
     value = text[piece.start : piece.end]
     what = f"{shown(value)}: variables stand in values only"
-    hint = f"write the name out, or {{to: {quoted(brief(value))}, amount: …}}"
+    hint = "write the name out"
+    if key_of(text, text.rfind("{", 0, piece.start))[0] == "pay":
+        hint += f", or {{to: {quoted(brief(value))}, amount: …}}"
     return trap(Code.BAD_VARIABLE, what, piece.start, piece.end, value, hint=hint)
 
 
@@ -132,7 +135,7 @@ def _ends_with_line(text: str, opened: int) -> bool:
     """Tell whether the lines below a bracket go on as if it had been closed in its own."""
     start = line_start(text, opened)
     indent = len(text[start:]) - len(text[start:].lstrip(" "))
-    below = re.compile(r"\n(?:[ ]*(?:#[^\n]*)?\n)*([ ]*)(?:-[ ]|[\w.-]+[ ]*:(?:\s|\Z)|\Z)")
+    below = re.compile(r"\n(?:[ ]*(?:#[^\n]*)?\r?\n)*([ ]*)(?:-[ ]|[\w.-]+[ ]*:(?:\s|\Z)|\Z)")
     found = below.match(text, text.find("\n", opened)) if "\n" in text[opened:] else None
     if found is None:
         return not text[line_end(text, opened) :].strip()

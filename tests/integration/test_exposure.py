@@ -18,7 +18,7 @@ sessions:
     permissions: [erc20-token-transfer: 20 usdc, gas-limit: 0 native]
     max_exposure: 25 usdc
 schedules:
-  alice: {session: pocket, every: 2s, pay: {alice: 0.5 usdc}}
+  alice: {session: pocket, every: 2s, pay: {alice: 0.25 usdc}}
 """
 
 
@@ -53,7 +53,7 @@ def moment(text):
 @pytest.mark.parametrize(
     ("permissions", "words"),
     [
-        ("[erc20-token-transfer: 26 usdc, gas-limit: 0 native]", "admits 25000000"),
+        ("[erc20-token-transfer: 26 usdc, gas-limit: 0 native]", "more than the 25 usdc"),
         (f"[functions-on-contract: {{contract: {USDC}, functions: [{TRANSFER}]}}]", "be kept"),
     ],
 )

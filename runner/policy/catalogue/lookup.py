@@ -15,7 +15,8 @@ from runner.policy.codes import Code
 from runner.policy.faults import meant
 from runner.policy.language import LEVELS, Key, Level
 from runner.policy.language.config import CONFIG_LEVELS
-from runner.policy.language.nesting import DEFAULTS, NESTED, owner, places, slug
+from runner.policy.language.defaults import DEFAULTS
+from runner.policy.language.nesting import NESTED, owner, places, slug
 from runner.policy.unsupported import KEYS
 
 _ALL = {**LEVELS, **CONFIG_LEVELS}

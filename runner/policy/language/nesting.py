@@ -6,24 +6,12 @@ Which level stands below which key, in policies and in runner.yaml: how maps nes
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from runner.policy.language.config import CONFIG_LEVELS
-from runner.policy.language.level import Level
+from runner.policy.language.defaults import DEFAULTS
 from runner.policy.language.schedules import SCHEDULE
 from runner.policy.language.sessions import SESSION
-
-DEFAULTS = Level(
-    "defaults",
-    "`defaults`",
-    {
-        name: replace(key, required=False)
-        for name, key in (SESSION.keys | SCHEDULE.keys).items()
-        if name != "previous_names"
-    },
-    required=(),
-)
-"""What may stand below `defaults`: any key of sessions and schedules, save what names one."""
 
 
 @dataclass(frozen=True, slots=True)

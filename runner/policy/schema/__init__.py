@@ -30,7 +30,8 @@ from typing import Any
 from runner.policy.catalogue.examples import CONFIG_EXAMPLES, EXAMPLES
 from runner.policy.language import LEVELS, Key, Level
 from runner.policy.language.config import CONFIG_LEVELS
-from runner.policy.language.nesting import DEFAULTS, KEYS_OF_RULE, NESTED, owner, slug
+from runner.policy.language.defaults import DEFAULTS
+from runner.policy.language.nesting import KEYS_OF_RULE, NESTED, owner, slug
 from runner.policy.nodes import Mapping as MapNode
 from runner.policy.nodes import Node, Scalar
 from runner.policy.nodes import Sequence as ListNode

@@ -37,6 +37,7 @@ from runner.policy.model import (
     SponsoredGas,
 )
 from runner.policy.parse import load_policies
+from runner.policy.source import read
 from runner.scheduling.cron import check_cron
 
 USDC = "0x036CbD53842c5426634e7929541eC2318f3dCF7e"
@@ -476,3 +477,19 @@ def test_a_required_key_may_come_from_defaults(texts):
 
     assert policy.sessions["salaries"].lifetime == timedelta(days=14)
     assert policy.schedules["hosting"].session == "salaries"
+
+
+@pytest.mark.parametrize(
+    ("raw", "code", "column"),
+    [
+        (b"version: 1\nname: p\xe9ter\n", "P002", (2, 8)),
+        ("version: 1\n".encode("utf-16"), "P002", (1, 1)),
+        (b"version: 1\n" + b"#" * 2**20, "P003", (1, 1)),
+    ],
+)
+def test_what_is_no_text_of_ours_is_refused_whole(raw, code, column):
+    document = read(raw, "p.yaml")
+
+    assert document.root is None
+    faults = [(f.code, (f.where.line, f.where.column)) for f in document.faults.errors]
+    assert faults == [(code, column)]
