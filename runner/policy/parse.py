@@ -311,12 +311,7 @@ class _Loader:
             find=self._find,
             check_cron=self.check_cron,
         )
-        schedules: dict[str, Schedule] = {}
-        for key, _, node in self.reader.named(fields.get("schedules"), SCHEDULE):
-            record = read_fields(self.reader, node, defaults)
-            if record is not None:
-                self._remember("schedules", key, record)
-                schedules[key] = ScheduleReader(record, names, defaults).read(key)
+        schedules = self._schedules(fields, names, defaults)
         for section in ("session", "schedule"):
             check_previous_names(self.reader, fields.get(section + "s"), section)
         place = fields.get("name")
@@ -345,6 +340,15 @@ class _Loader:
             for found in self.lint(policy):
                 self.faults.found(found)
         return replace(policy, warnings=tuple(self.faults.warnings))
+
+    def _schedules(self, fields: Record, names: Names, defaults: Defaults) -> dict[str, Schedule]:
+        schedules = {}
+        for key, _, node in self.reader.named(fields.get("schedules"), SCHEDULE):
+            record = read_fields(self.reader, node, defaults)
+            if record is not None:
+                self._remember("schedules", key, record)
+                schedules[key] = ScheduleReader(record, names, defaults).read(key)
+        return schedules
 
     def _remember(self, section: str, name: str, record: Record) -> None:
         for key, node in record.fields.items():

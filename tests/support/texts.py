@@ -6,7 +6,7 @@ In the texts of the tests `§` stands before the character at which the fault mu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from typing import Any
 
