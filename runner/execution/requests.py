@@ -1,0 +1,121 @@
+"""
+Asking for a generation: write it down, ask the service, check what comes, have the owner sign.
+
+Grants of one account go one at a time from request to activation (X16). Nothing can be spent
+before the owner's signature is in.
+"""
+
+from __future__ import annotations
+
+from runner.errors import GuardError, RunnerError
+from runner.ethereum.address import Address
+from runner.ethereum.modular_account import session_context
+from runner.execution.generations import Generations
+from runner.guard.checks import GrantTerms, check_grant
+from runner.guard.verdict import Refused
+from runner.planning.renewal import renewal_at
+from runner.ports import KeyRing, Ledger
+from runner.records import LIVING_GRANTS, Grant, GrantState, NewGrant
+
+
+class Requests:
+    """Asks for the generations of one session."""
+
+    def __init__(self, generations: Generations, *, ledger: Ledger, keys: KeyRing) -> None:
+        self._generations = generations
+        self._session = generations.session
+        self._venue = generations.session.venue
+        self._ledger = ledger
+        self._keys = keys
+
+    async def make(self) -> Grant:
+        """
+        The next generation, signed by the owner, its context written down (R21).
+
+        Raises:
+            RunnerError: the service, the guard or the owner refused; the generation is abandoned.
+        """
+        key, address = self._keys.new_session_key()
+        grant = await self._ledger.new_grant(self._wanted(address), key)
+        await self._generations.refresh()
+        try:
+            return await self._have_signed(grant)
+        except RunnerError as error:
+            await self._generations.move(grant, GrantState.ABANDONED, detail=error.what)
+            raise
+
+    def _wanted(self, key: Address) -> NewGrant:
+        account, spec = self._session.account, self._session.spec
+        now = self._generations.now
+        issued = now.replace(microsecond=0)
+        expires = issued + spec.lifetime
+        seed = f"{account.address}/{self._session.uid}/{self._generations.newest + 1}"
+        return NewGrant(
+            session=self._session.uid,
+            chain=self._venue.chain_id,
+            account=account.address,
+            wallet=self._venue.wallet,
+            key_address=key,
+            permissions=self._session.permissions,
+            scope=self._session.scope,
+            requested_at=now,
+            expires_at=expires,
+            next_renewal_at=renewal_at(
+                issued_at=issued,
+                expires_at=expires,
+                renew_before=spec.renew_before,
+                run_room=self._session.room,
+                margins=self._venue.margins,
+                seed=seed,
+            ),
+        )
+
+    async def _have_signed(self, grant: Grant) -> Grant:
+        account = self._session.account
+        expiry = int(grant.expires_at.timestamp())
+        offer = await self._venue.api.create_session(
+            account=account.address,
+            chain_id=self._venue.chain_id,
+            expiry=expiry,
+            key=grant.key_address,
+            permissions=grant.permissions,
+        )
+        verdict = check_grant(
+            GrantTerms(
+                chain_id=self._venue.chain_id,
+                account=account.address,
+                owner=account.owner.address,
+                key=grant.key_address,
+                permissions=grant.permissions,
+                expiry=expiry,
+                living_entities=await self._living_entities(),
+                sandbox=self._venue.sandbox,
+            ),
+            offer,
+        )
+        if isinstance(verdict, Refused):
+            raise GuardError(
+                f"refused to sign the grant for {self._session.uid}",
+                findings=verdict.findings,
+                hint="nothing was signed; compare what was asked with what the service offered",
+            )
+        signature = await account.owner.sign(verdict.approved)
+        return await self._ledger.owner_signed(
+            grant,
+            session_id=offer.session_id,
+            entity_id=verdict.entity_id,
+            nonce=verdict.nonce,
+            context=session_context(offer.session_id, signature),
+            now=self._generations.now,
+        )
+
+    async def _living_entities(self) -> frozenset[int]:
+        """X16: entities of this account that one of our generations holds, of any session."""
+        return frozenset(
+            grant.entity_id
+            for grant in await self._ledger.grants()
+            if grant.account == self._session.account.address
+            and grant.chain == self._venue.chain_id
+            and grant.state in LIVING_GRANTS
+            and grant.entity_id is not None
+        )
