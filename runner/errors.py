@@ -157,6 +157,10 @@ class StoreError(RunnerError):
     """The ledger cannot be read or written."""
 
 
+class LedgerEmpty(StoreError):
+    """The ledger has no tables: its making was broken off, or is going on now."""
+
+
 class LedgerHeld(StoreError):
     """Another process holds this ledger."""
 

@@ -48,6 +48,7 @@ class Length(click.ParamType[timedelta]):
 
 
 @click.command()
+@click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(path_type=Path))
 @config_option
 @click.option("--check", is_flag=True, help="Exit 3 when there are differences.")
 @click.option("--markdown", is_flag=True, help="The same as --format markdown.")
@@ -62,10 +63,19 @@ class Length(click.ParamType[timedelta]):
 )
 @format_options("markdown")
 def plan(
-    config: str | None, check: bool, markdown: bool, horizon: timedelta, out: Path | None, form: str
+    paths: tuple[Path, ...],
+    config: str | None,
+    check: bool,
+    markdown: bool,
+    horizon: timedelta,
+    out: Path | None,
+    form: str,
 ) -> int:
     """
     Show what the policies would change: grants, schedules, amounts, funding, risk.
+
+    PATH is a policy or a folder of them, planned as if runner.yaml named it and nothing else;
+    without one, the policies of runner.yaml are planned.
 
     Looks at the policies and the ledger alone: nothing is changed, no key is opened, nobody is
     asked. Without a ledger everything is new. Exit code: 0, with --check 3 if there are
@@ -78,9 +88,12 @@ def plan(
         if form == "json":
             raise UsageError("--markdown and --json are two formats", hint="choose one")
         form = "markdown"
+    if paths and out is not None:
+        what = "a plan that is saved is one of the policies that the daemon runs"
+        raise UsageError(what, hint="name them as `policies` in a runner.yaml, and leave PATH out")
     settings = settings_of(config)
     moment = now()
-    policies = policies_of(settings, now=moment)
+    policies = policies_of(settings, paths, now=moment)
     facts = facts_of(settings)
     made = make_plan(policies, facts, wallets_as_facts(settings), now=moment, horizon=horizon)
     _show(made, policies, facts, settings, form)

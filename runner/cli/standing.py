@@ -13,6 +13,7 @@ from runner.adapters.sql.rows import parse_permissions
 from runner.adapters.sql.store import sqlite_path
 from runner.cli import reading
 from runner.cli.loading import margins_of, wallets_of
+from runner.errors import LedgerEmpty
 from runner.ethereum.address import Address
 from runner.guard.budget import LIFE
 from runner.planning.applied import read_record
@@ -36,15 +37,18 @@ def facts_of(settings: Settings) -> Facts:
     path = sqlite_path(settings.store)
     if path is not None and not path.exists():
         return Facts()
-    with reading.ledger(settings.store) as connection:
-        schedules = _schedules(connection)
-        return Facts(
-            exists=True,
-            revision=t.REVISION,
-            grants=tuple(_grants(connection)),
-            schedules=schedules,
-            applied=_applied(connection),
-        )
+    try:
+        with reading.ledger(settings.store) as connection:
+            schedules = _schedules(connection)
+            return Facts(
+                exists=True,
+                revision=t.REVISION,
+                grants=tuple(_grants(connection)),
+                schedules=schedules,
+                applied=_applied(connection),
+            )
+    except LedgerEmpty:
+        return Facts()
 
 
 def wallets_as_facts(settings: Settings) -> dict[str, WalletFact]:

@@ -180,17 +180,18 @@ def _runs_left(schedule: Schedule, row: ScheduleFact | None) -> int | None:
 def _by_month(
     table: Timetable, now: datetime, until: datetime, left: int | None
 ) -> Iterator[tuple[str, int]]:
-    begin = now
-    while begin < until:
+    """Firings after now and before `until`, by their month."""
+    begin, last = now, until - _MICROSECOND
+    while begin < last:
         following = _following_month(begin)
-        end = min(following - _MICROSECOND, until)
+        end = min(following - _MICROSECOND, last)
         count = table.count(begin, end)
         if left is not None:
             count = min(count, left)
             left -= count
         if count:
             yield f"{begin + _MICROSECOND:%Y-%m}", count
-        begin = following - _MICROSECOND if following <= until else until
+        begin = end
 
 
 def _following_month(instant: datetime) -> datetime:

@@ -112,16 +112,18 @@ HUNDRED_DAYS = {
     "year-end-freeze": (79, 7, {"usdc": "5607.6"}),
 }
 
+COMPUTED = {"gas-tank", "sweep"}
+"""What these pay depends on balances."""
+
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.name)
 def test_a_hundred_days_of_it(recipe, capsys):
     paid, idle, sums = HUNDRED_DAYS[recipe.name]
-    settings = recipe / "runner.yaml"
-    options = ["--config", str(settings)] if settings.exists() else []
-
     start = f"{NOW:%Y-%m-%dT%H:%MZ}"
 
-    code = run(["simulate", *options, "--days", "100", "--from", start, "--json", str(recipe)])
+    code = run(
+        ["simulate", *_options(recipe), "--days", "100", "--from", start, "--json", str(recipe)]
+    )
 
     found = json.loads(capsys.readouterr().out)
     assert code == 0
@@ -130,7 +132,36 @@ def test_a_hundred_days_of_it(recipe, capsys):
     assert _sums(load(recipe), found["totals"]) == sums
 
 
-@pytest.mark.parametrize("name", sorted(HUNDRED_DAYS.keys() - {"gas-tank", "sweep"}))
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.name)
+def test_its_plan_is_all_new_and_announces_these_payments(recipe, capsys, monkeypatch, tmp_path):
+    """
+    What the plan says will be paid is what the simulation pays; computed calls at their most.
+    """
+    monkeypatch.setattr("runner.cli.plan.now", lambda: NOW)
+    monkeypatch.setenv("RUNNER_STORE", f"sqlite:///{tmp_path}/ledger.db")
+    policy = load(recipe)
+
+    code = run(["plan", *_options(recipe), "--check", "--horizon", "100d", "--json", str(recipe)])
+
+    found = json.loads(capsys.readouterr().out)
+    assert code == 3
+    assert found["ledger"] is False
+    assert {one["action"] for one in (*found["sessions"], *found["schedules"])} == {"create"}
+    assert len(found["sessions"]) == found["signatures"] == len(policy.sessions)
+    assert len(found["schedules"]) == len(policy.schedules)
+    assert list(tmp_path.iterdir()) == []
+    if recipe.name not in COMPUTED:
+        paid = [payment for payment in found["payments"] if payment["kind"] == "pay"]
+        assert _sums(policy, paid) == HUNDRED_DAYS[recipe.name][2]
+        assert not any(payment["at_most"] for payment in paid)
+    else:
+        (payment,) = found["payments"]
+        runs, idle, _ = HUNDRED_DAYS[recipe.name]
+        assert payment["at_most"]
+        assert payment["count"] == runs + idle
+
+
+@pytest.mark.parametrize("name", sorted(HUNDRED_DAYS.keys() - COMPUTED))
 def test_arithmetic_foresees_the_same(name, capsys, monkeypatch):
     """
     Where nothing depends on balances, the forecast for large windows agrees with the engine.
@@ -138,6 +169,11 @@ def test_arithmetic_foresees_the_same(name, capsys, monkeypatch):
     monkeypatch.setattr("runner.simulation.simulate.MOST_EXECUTED", 0)
 
     test_a_hundred_days_of_it(EXAMPLES / name, capsys)
+
+
+def _options(recipe: Path) -> list[str]:
+    settings = recipe / "runner.yaml"
+    return ["--config", str(settings)] if settings.exists() else []
 
 
 def _sums(policy: Policy, totals: list[dict[str, str]]) -> dict[str, str]:

@@ -252,3 +252,31 @@ def test_explain_of_a_session_for_nothing(house, runner):
 
     assert [one["fault"] is None for one in told] == [True, False]
     assert "error: session broad/spare" in runner("scope", "explain", "policies/broad.yaml").out
+
+
+def test_a_ledger_that_is_just_being_made_is_none_yet(house, runner):
+    (house / ".runner").mkdir(exist_ok=True)
+    (house / ".runner/ledger.db").touch()
+
+    answer = runner("plan", "--json")
+
+    assert answer.code == 0, answer.err
+    assert answer.json["ledger"] is False
+
+
+def test_a_path_is_planned_in_place_of_the_configured_policies(house, runner):
+    (house / "other.yaml").write_text(BROAD)
+
+    answer = runner("plan", "other.yaml", "--json")
+
+    assert [one["session"] for one in answer.json["sessions"]] == ["broad/open"]
+
+
+def test_what_the_daemon_does_not_run_is_not_saved(house, runner):
+    (house / "other.yaml").write_text(BROAD)
+
+    answer = runner("plan", "other.yaml", "--out", "plan.json")
+
+    assert answer.code == 2
+    assert "runner.yaml" in answer.err
+    assert not (house / "plan.json").exists()

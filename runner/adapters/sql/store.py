@@ -29,7 +29,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from runner.adapters.sql.tables import REVISION, events, incarnations, meta, metadata
 from runner.adapters.vault import Vault
-from runner.errors import Conflict, LedgerHeld, StoreError
+from runner.errors import Conflict, LedgerEmpty, LedgerHeld, StoreError
 from runner.version import __version__
 
 T = TypeVar("T")
@@ -374,7 +374,7 @@ def _prepare_schema(connection: Connection, vault: Vault, *, create: bool) -> No
             )
         return
     if not create:
-        raise StoreError("the ledger is empty", hint="make one: runner db init")
+        raise LedgerEmpty("the ledger is empty", hint="make one: runner db init")
     metadata.create_all(connection)
     connection.execute(
         insert(meta),
@@ -387,7 +387,7 @@ def _prepare_schema(connection: Connection, vault: Vault, *, create: bool) -> No
 
 def _check_revision(connection: Connection) -> None:
     if not inspect(connection).has_table("meta"):
-        raise StoreError("the ledger is empty", hint="start the daemon once: runner up")
+        raise LedgerEmpty("the ledger is empty", hint="start the daemon once: runner up")
     found = connection.scalar(select(meta.c.value).where(meta.c.key == "revision"))
     if found != str(REVISION):
         raise StoreError(
