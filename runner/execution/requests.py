@@ -11,7 +11,7 @@ from runner.errors import GuardError, RunnerError
 from runner.ethereum.address import Address
 from runner.ethereum.modular_account import session_context
 from runner.execution.generations import Generations
-from runner.guard.checks import GrantTerms, check_grant
+from runner.guard.grants import GrantTerms, check_grant
 from runner.guard.verdict import Refused
 from runner.planning.renewal import renewal_at
 from runner.ports import KeyRing, Ledger

@@ -17,7 +17,8 @@ from runner.ethereum.calls import Call
 from runner.ethereum.nonce import decode_nonce
 from runner.ethereum.user_operation import call_id
 from runner.execution.contexts import AccountContext
-from runner.guard.checks import ApprovedOperation, OperationTerms, check_operation
+from runner.guard.checks import ApprovedOperation
+from runner.guard.operation import OperationTerms, check_operation
 from runner.guard.verdict import Refused
 from runner.ports import FeeOverride, KeyRing, Ledger, Telemetry
 from runner.records import (

@@ -24,14 +24,10 @@ from runner.ethereum.permissions import (
     Permission,
 )
 from runner.execution.contexts import Venue
-from runner.guard.checks import (
-    ApprovedOperation,
-    GrantTerms,
-    OperationTerms,
-    check_grant,
-    check_operation,
-)
+from runner.guard.checks import ApprovedOperation
+from runner.guard.grants import GrantTerms, check_grant
 from runner.guard.offer import OperationOffer
+from runner.guard.operation import OperationTerms, check_operation
 from runner.guard.verdict import Refused
 from runner.ports import FeeOverride, OperationEvent, Signer
 

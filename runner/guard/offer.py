@@ -8,16 +8,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runner.ethereum.address import Address
 from runner.ethereum.authorization import Authorization
+from runner.ethereum.calls import Call
 from runner.ethereum.typed_data import TypedData
 from runner.ethereum.user_operation import UserOperation
 
 
 @dataclass(frozen=True, slots=True)
 class PersonalSign:
-    """`personal_sign` over bytes (EIP-191). For an operation `raw` should be its hash."""
+    """
+    `personal_sign` over bytes (EIP-191). For an operation `raw` should be its hash; `raw_payload`
+    is the service's own idea of the digest.
+    """
 
     raw: bytes
+    raw_payload: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,22 @@ SignatureRequest = PersonalSign | SignTypedData | SignAuthorization | OtherReque
 
 
 @dataclass(frozen=True, slots=True)
+class Claims:
+    """
+    What a service says besides of the operation that it prepared. None of it is signed; where it
+    contradicts the operation, one of the two is not what was asked.
+
+    `fee_token` is the zero address for the coin, in whose base units `fee` is.
+    """
+
+    sponsored: bool
+    fee_token: Address
+    fee: int
+    hash: bytes | None = None
+    calls: tuple[Call, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class OperationOffer:
     """
     The answer of `wallet_prepareCalls`.
@@ -55,6 +77,7 @@ class OperationOffer:
     authorizations, v0.6, permits). `wire` is the JSON object as it came, less its signature
     request: what is sent back beside the signature; for a permit, the request to prepare again.
     `parts` are those of an array, each to be signed: a delegation first, then an operation.
+    `claims` come with operations alone.
     """
 
     kind: str
@@ -63,6 +86,7 @@ class OperationOffer:
     request: SignatureRequest
     wire: bytes
     parts: tuple[OperationOffer, ...] = ()
+    claims: Claims | None = None
 
 
 @dataclass(frozen=True, slots=True)

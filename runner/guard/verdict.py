@@ -8,10 +8,12 @@ the seal.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from runner.ethereum.address import Address
+from runner.ethereum.calls import Call
 
 _SEAL = object()
 
@@ -29,6 +31,21 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """One comparison by a rule; values are shown in words only where somebody reads them."""
+
+    rule: str
+    asked: object
+    offered: object
+    holds: bool
+
+    @property
+    def finding(self) -> Finding:
+        """The comparison in words."""
+        return Finding(self.rule, shown(self.asked), shown(self.offered))
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """Not to be signed. `findings` is never empty."""
 
@@ -36,6 +53,26 @@ class Refused:
 
     def __str__(self) -> str:
         return "; ".join(str(finding) for finding in self.findings)
+
+    @staticmethod
+    def by(checks: Iterable[Check]) -> Refused | None:
+        """What the checks that do not hold refuse; None if all hold."""
+        findings = tuple(check.finding for check in checks if not check.holds)
+        return Refused(findings) if findings else None
+
+
+def shown(value: object) -> str:
+    """A value as people compare it: bytes as hex, a call by its parts."""
+    match value:
+        case bytes():
+            return "0x" + value.hex()
+        case Call():
+            return f"to {value.to} value {value.value} data 0x{value.data.hex()}"
+        case tuple():
+            return "; ".join(map(shown, value)) or "nothing"
+        case None:
+            return "none"
+    return str(value)
 
 
 @dataclass(frozen=True, slots=True)

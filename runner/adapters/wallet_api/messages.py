@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -52,6 +53,7 @@ from runner.ethereum.typed_data import TypedData
 from runner.ethereum.user_operation import UserOperation
 from runner.ethereum.words import uint_bytes
 from runner.guard.offer import (
+    Claims,
     OperationOffer,
     OtherRequest,
     PersonalSign,
@@ -311,7 +313,12 @@ def _offer(answer: PreparedAnswer, came: Mapping[str, Any], what: str) -> Operat
             request = _request(answer.signature_request, what)
             operation = _operation(answer.data, what)
             return OperationOffer(
-                answer.type, answer.chain_id, operation, request, _echo(answer, came)
+                answer.type,
+                answer.chain_id,
+                operation,
+                request,
+                _echo(answer, came),
+                claims=_claims(answer),
             )
         case OperationAnswerV06():
             request = _request(answer.signature_request, what)
@@ -333,6 +340,16 @@ def _offer(answer: PreparedAnswer, came: Mapping[str, Any], what: str) -> Operat
             permit = _request(answer.signature_request, what)
             wire = came["modifiedRequest"]
             return OperationOffer(answer.type, None, None, permit, encode(wire))
+
+
+def _claims(answer: OperationAnswer) -> Claims:
+    fee = answer.fee_payment
+    claims = Claims(fee.sponsored, fee.token_address, fee.max_amount)
+    if answer.details is None:
+        return claims
+    said = answer.details.data
+    calls = tuple(Call(call.to, call.value, call.data) for call in said.calls)
+    return replace(claims, hash=said.hash, calls=calls)
 
 
 def _operation(data: OperationData, what: str) -> UserOperation:
@@ -357,7 +374,7 @@ def _request(
 ) -> SignatureRequest:
     match answer:
         case PersonalSignAnswer(data=RawMessage(raw=raw)):
-            return PersonalSign(raw)
+            return PersonalSign(raw, answer.raw_payload)
         case PersonalSignAnswer():
             return OtherRequest("text")
         case SignTypedDataAnswer():

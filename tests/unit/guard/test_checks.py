@@ -24,14 +24,8 @@ from runner.ethereum.permissions import Erc20TokenTransfer, GasLimit, NativeToke
 from runner.ethereum.signature import personal_sign_digest
 from runner.ethereum.typed_data import Field, typed_data_digest
 from runner.ethereum.user_operation import UserOperation, user_operation_hash
-from runner.guard.checks import (
-    ApprovedGrant,
-    ApprovedOperation,
-    GrantTerms,
-    OperationTerms,
-    check_grant,
-    check_operation,
-)
+from runner.guard.checks import ApprovedOperation
+from runner.guard.grants import ApprovedGrant, GrantTerms, check_grant
 from runner.guard.offer import (
     OperationOffer,
     OtherRequest,
@@ -39,6 +33,7 @@ from runner.guard.offer import (
     SessionOffer,
     SignTypedData,
 )
+from runner.guard.operation import OperationTerms, check_operation
 from runner.guard.verdict import Approved, Refused
 
 CHAIN = 84532
@@ -386,4 +381,5 @@ def test_only_the_guard_approves():
         if {"_SEAL", "_approve"} & names:
             users.add(str(path))
 
-    assert users == {"runner/guard/verdict.py", "runner/guard/checks.py"}
+    rules = {"delegation", "grants", "operation", "owner"}
+    assert users == {f"runner/guard/{name}.py" for name in rules | {"verdict"}}

@@ -15,13 +15,13 @@ from runner.adapters.wallet_api.messages import (
     session_request,
 )
 from runner.errors import AnswerLost, EncodingError
-from runner.ethereum.address import parse_address
+from runner.ethereum.address import ZERO_ADDRESS, parse_address
 from runner.ethereum.authorization import Authorization
 from runner.ethereum.contracts import DELEGATE_7702
 from runner.ethereum.permissions import AccountFunctions, GasLimit, Root
 from runner.ethereum.typed_data import typed_data_digest
-from runner.guard.checks import OperationTerms, check_operation
-from runner.guard.offer import OtherRequest, PersonalSign, SignAuthorization, SignTypedData
+from runner.guard.offer import Claims, OtherRequest, PersonalSign, SignAuthorization, SignTypedData
+from runner.guard.operation import OperationTerms, check_operation
 from runner.guard.verdict import Refused
 from runner.ports import FeeOverride
 
@@ -101,7 +101,8 @@ def test_an_operation_is_read_into_values():
 
     assert offer.kind == "user-operation-v070"
     assert offer.chain_id == 421614
-    assert offer.request == PersonalSign(bytes.fromhex(32 * "5a"))
+    assert offer.request == PersonalSign(bytes.fromhex(32 * "5a"), bytes.fromhex(32 * "a5"))
+    assert offer.claims == Claims(True, ZERO_ADDRESS, 0, bytes.fromhex(32 * "5a"), ())
     assert offer.operation is not None
     assert offer.operation.sender == ACCOUNT
     assert offer.operation.nonce == 2**64

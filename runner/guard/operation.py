@@ -1,0 +1,110 @@
+"""
+Operations that a session key signs: payments, activations, burns.
+
+Source: rules G1 to G5, G11, B4 to B7, X1 and X4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from runner.ethereum.address import Address
+from runner.ethereum.calls import Call
+from runner.ethereum.modular_account import has_execution_hooks
+from runner.ethereum.permissions import Permission
+from runner.ethereum.signature import personal_sign_digest
+from runner.ethereum.user_operation import UserOperation
+from runner.guard.checks import ApprovedOperation, Terms, offered_operation, operation_checks
+from runner.guard.intent import unlimited_approval
+from runner.guard.offer import OperationOffer
+from runner.guard.scope import Outcome, initial_allowances, installed, judge
+from runner.guard.verdict import Check, Refused, _approve
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationTerms(Terms):
+    """
+    What a session run asked for: the only operation that may be signed on its fence.
+
+    Args:
+        intent: The frozen calls, or none for an activation or a burn (X4).
+        receivers: Who may receive; None is anyone.
+        moved_to: Who the intent sends value or tokens to.
+    """
+
+    intent: tuple[Call, ...]
+    permissions: tuple[Permission, ...]
+    expiry: int
+    session_key: Address
+    now: int
+    receivers: tuple[Address, ...] | None = None
+    moved_to: tuple[Address, ...] = ()
+
+
+def check_operation(terms: OperationTerms, offer: OperationOffer) -> ApprovedOperation | Refused:
+    """Every rule about a prepared operation; approved only when none finds a difference."""
+    return examine_operation(terms, offer)[1]
+
+
+def examine_operation(
+    terms: OperationTerms, offer: OperationOffer
+) -> tuple[tuple[Check, ...], ApprovedOperation | Refused]:
+    """The verdict, and every comparison that led to it."""
+    offered = offered_operation(offer, terms.chain_id)
+    if isinstance(offered, Check):
+        return (offered,), Refused((offered.finding,))
+    operation, digest = offered
+    checks = (
+        *operation_checks(
+            terms,
+            terms.intent,
+            offer,
+            operation,
+            digest,
+            execution_hooks=has_execution_hooks(terms.permissions),
+        ),
+        _scope(terms, operation),
+        *_receivers(terms),
+        _approvals(terms),
+    )
+    refused = Refused.by(checks)
+    if refused is not None:
+        return checks, refused
+    what = f"{len(terms.intent)} call(s) of {terms.account} on chain {terms.chain_id}"
+    approved = _approve(
+        digest=personal_sign_digest(digest),
+        signer=terms.session_key,
+        sandbox=terms.sandbox,
+        meaning=f"operation 0x{digest.hex()}: {what}",
+    )
+    return checks, ApprovedOperation(approved, operation, digest)
+
+
+def _scope(terms: OperationTerms, operation: UserOperation) -> Check:
+    """B4: the frozen calls lie inside the grant, as the account's modules will judge them."""
+    judgement = judge(
+        installed(terms.permissions, expiry=terms.expiry),
+        terms.intent,
+        account=terms.account,
+        allowances=initial_allowances(terms.permissions),
+        now=terms.now,
+        max_gas_cost=operation.max_cost,
+        sponsored=terms.sponsored,
+    )
+    inside = judgement.outcome is Outcome.ACCEPTED
+    where = "" if judgement.call_index is None else f" at calls[{judgement.call_index}]"
+    offered = "inside" if inside else f"{judgement.reason}{where}"
+    return Check("B4.scope", "calls inside the grant", offered, inside)
+
+
+def _receivers(terms: OperationTerms) -> Iterator[Check]:
+    for receiver in terms.moved_to if terms.receivers is not None else ():
+        allowed = receiver in (terms.receivers or ())
+        yield Check("B4.receiver", "one of the session's receivers", receiver, allowed)
+
+
+def _approvals(terms: OperationTerms) -> Check:
+    call = unlimited_approval(terms.intent)
+    offered = "none without a bound" if call is None else f"an unlimited one on {call.to}"
+    return Check("B7.approval", "bounded approvals alone", offered, call is None)
