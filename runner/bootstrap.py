@@ -45,17 +45,21 @@ from runner.errors import (
 from runner.ethereum.address import Address
 from runner.ethereum.modular_account import semi_modular_account_address
 from runner.ethereum.permissions import Permission
+from runner.execution.commands import Desk
 from runner.execution.contexts import (
     SECOND_LOOK,
     AccountContext,
     Finality,
     ScheduleContext,
     SessionContext,
+    Terms,
     Venue,
     allowances,
 )
 from runner.execution.daemon import Daemon
 from runner.execution.lane import Lane
+from runner.execution.verbs import RunVerbs
+from runner.guard.budget import Budgets
 from runner.guard.intent import NATIVE, intent_of
 from runner.planning.applied import record_of
 from runner.planning.demand import demands_of
@@ -132,6 +136,8 @@ async def runtime(
             alarm=alarm,
             clock=SystemClock(),
             chance=random.random,
+            commands=ledger,
+            verbs=ledger,
         )
         telemetry.emit(
             "daemon.ready",
@@ -145,11 +151,45 @@ async def runtime(
         yield Runtime(daemon, ledger, seeds, store.incarnation)
 
 
+def terms_of(policies: Sequence[Policy]) -> dict[str, Terms]:
+    """What verbs need of every schedule, by uid; no wallet is asked."""
+    found = {}
+    for policy in policies:
+        assets: dict[str, Any] = {a.address or NATIVE: a for a in policy.assets}
+        for schedule in policy.schedules.values():
+            session = policy.sessions[schedule.session]
+            found[schedule.uid] = Terms(
+                spec=schedule,
+                session=session.uid,
+                most=intent_of(schedule.calls, assets),
+                budgets=Budgets.of(schedule, session),
+                run_deadline=schedule.run_deadline or run_deadline_default(session.lifetime),
+            )
+    return found
+
+
+def desk_of(ledger: SqlLedger, policies: Sequence[Policy], telemetry: Telemetry) -> Desk:
+    """
+    Who acts on wishes where no daemon does: the ledger's part is done at once, and the daemon
+    carries on from there when it starts (O10).
+    """
+    clock = SystemClock()
+    verbs = RunVerbs(
+        ledger,
+        terms_of(policies),
+        now=lambda _: clock.now(),
+        start=lambda _: None,
+        nudge=lambda _: None,
+    )
+    return Desk(ledger, verbs.handlers(), clock=clock, telemetry=telemetry)
+
+
 def seed_of(context: ScheduleContext, written: str = "") -> ScheduleSeed:
     """A schedule as it is to stand in the ledger; `written` is its policy, if that is kept."""
     return ScheduleSeed(
         uid=context.uid,
         session=context.session.uid,
+        account=f"{context.spec.policy}/{context.session.spec.account}",
         trigger=trigger_text(context.spec),
         revision=context.revision,
         budgets=context.budgets,

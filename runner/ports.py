@@ -23,6 +23,8 @@ from runner.guard.offer import OperationOffer, SessionOffer
 from runner.guard.verdict import Approved
 from runner.records import (
     Claim,
+    Command,
+    CommandState,
     Grant,
     GrantState,
     Inclusion,
@@ -31,9 +33,11 @@ from runner.records import (
     Operation,
     OperationStatus,
     Pace,
+    Pause,
     Run,
     ScheduleSeed,
     ScheduleState,
+    Take,
 )
 from runner.scheduling.occurrence import Reason, State
 
@@ -310,6 +314,14 @@ class Ledger(Protocol):
         """Stop claiming for a schedule (M10)."""
         ...
 
+    async def paused(self, schedule: str, *, now: datetime) -> str | None:
+        """Why nothing of a schedule is to be signed now, if an operator or a breaker says so."""
+        ...
+
+    async def stopped(self) -> str | None:
+        """Why nothing at all may be signed or sent, if an operator says so (O8)."""
+        ...
+
     async def complete(self, schedule: str, *, now: datetime) -> None:
         """No slot is left: the schedule is over (T9)."""
         ...
@@ -514,4 +526,80 @@ class Ledger(Protocol):
         self, wallet: str, chain: int, paymaster: Address, *, now: datetime
     ) -> None:
         """Remember it."""
+        ...
+
+
+class Commands(Protocol):
+    """Wishes of operators (O10); a ledger that nobody else can reach has none."""
+
+    async def version(self) -> int:
+        """A number that changes with whatever another connection has committed."""
+        ...
+
+    async def asked(self) -> list[Command]:
+        """Wishes that nobody has acted on, oldest first."""
+        ...
+
+    async def answer(
+        self,
+        command: Command,
+        state: CommandState,
+        text: str,
+        *,
+        data: Mapping[str, Any] = ...,
+        now: datetime,
+    ) -> None:
+        """Say what came of a wish that changes nothing else in the ledger; once."""
+        ...
+
+    async def pauses(self) -> list[Pause]:
+        """What is paused or stopped."""
+        ...
+
+    async def lift_ended(self, *, now: datetime) -> list[Pause]:
+        """Pauses whose end has come are over (O1)."""
+        ...
+
+
+class Verbs(Protocol):
+    """
+    What an operator may do to runs and slots. Each answers its command in the same transaction.
+
+    All raise `UsageError` with what stands in the way, `Conflict` where the row moved on.
+    """
+
+    async def schedules(self) -> dict[str, ScheduleState]:
+        """All schedules ever applied, by uid."""
+        ...
+
+    async def run(self, identity: str) -> Run:
+        """One run as it stands."""
+        ...
+
+    async def retry(
+        self,
+        command: Command,
+        run: Run,
+        *,
+        deadline_at: datetime,
+        reservations: Sequence[Reservation],
+        now: datetime,
+    ) -> Run:
+        """A held run goes on; a reverted or dead one gets its next attempt (O7)."""
+        ...
+
+    async def cancel(self, command: Command, run: Run, *, now: datetime) -> Run:
+        """What is not signed is skipped; what is, is to be burned (X4, X5)."""
+        ...
+
+    async def take(self, command: Command, wanted: Sequence[Take], *, now: datetime) -> list[Run]:
+        """Claim or reopen slots by hand (O4, O5, X11)."""
+        ...
+
+    async def skip(self, command: Command, claim: Claim, *, now: datetime) -> Run | None:
+        """Decide against a slot, or take its run back while it is unsigned (O6)."""
+        ...
+
+    async def decided_after(self, schedule: str, instant: datetime) -> frozenset[str]:
+        """Slots that have a row and are due after an instant."""
         ...

@@ -6,14 +6,17 @@ What the ledger holds, as values: schedules as first applied, runs, operations, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
 from runner.ethereum.permissions import Permission
 from runner.guard.budget import Budgets, Reservation
+from runner.scheduling.lookup import Rest
 from runner.scheduling.occurrence import Reason, State
 
 
@@ -99,6 +102,7 @@ class ScheduleSeed:
     budgets: Budgets | None = None
     previous_uids: tuple[str, ...] = ()
     written: str = ""
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,11 +167,40 @@ class Claim:
     count: int = 1
     last_slot: str | None = None
     last_due_at: datetime | None = None
+    charged_at: datetime | None = None
+
+    def against(self, decision: State, reason: Reason) -> Claim:
+        """The same slot, decided against."""
+        return replace(self, decision=decision, reason=reason, reservations=())
+
+
+RangeCut = Callable[[datetime, datetime, int], Rest]
+"""First and last due time of a range row and its count → what is left before and after a slot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """
+    A slot that an operator wants paid: a claim, and how a range row around it is cut (X11).
+
+    `counted` says whether `max_runs` counts the run (T9: extra ones do not). With `waits`, it
+    stands in line where another is open; without, that is a reason to refuse.
+    """
+
+    claim: Claim
+    cut: RangeCut
+    counted: bool = True
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One attempt at an occurrence, or the activation of a grant."""
+    """
+    One attempt at an occurrence, or the activation of a grant.
+
+    A run `by_hand` is an operator's: a pause does not hold it (O4, M10), a stop does.
+    `charged_at` names the periods of its budgets where these are not those of `due_at` (O5).
+    """
 
     id: str
     kind: RunKind
@@ -189,6 +222,9 @@ class Run:
     grant_id: int | None
     version: int
     closed_at: datetime | None
+    by_hand: bool = False
+    charged_at: datetime | None = None
+    cancelled_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,3 +333,66 @@ class NewGrant:
     requested_at: datetime
     expires_at: datetime
     next_renewal_at: datetime
+
+
+class CommandState(StrEnum):
+    """A wish waits for the holder of the ledger, who carries it out or says why not (O10)."""
+
+    ASKED = "asked"
+    DONE = "done"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """
+    What an operator asks for, and why: a row of `commands` in the making.
+
+    `kind` names the verb (`run.retry`), `target` what it is about, `arguments` the rest: plain
+    JSON values, whose meaning is the kind's.
+    """
+
+    kind: str
+    target: str
+    author: str
+    reason: str
+    asked_at: datetime
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A wish in the ledger, and what came of it: in words, and as `data` for scripts."""
+
+    id: int
+    wish: Wish
+    state: CommandState
+    answer: str | None
+    acted_at: datetime | None
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+class PauseScope(StrEnum):
+    """What is paused; a stop forbids signing and sending besides (O1, O8)."""
+
+    SCHEDULE = "schedule"
+    SESSION = "session"
+    ACCOUNT = "account"
+    ALL = "all"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Something is paused, since when and why; `target` is its uid, empty for everything."""
+
+    scope: PauseScope
+    target: str
+    reason: str
+    since: datetime
+    until: datetime | None = None
+
+    @property
+    def subject(self) -> str:
+        """What is paused, in words."""
+        return self.target or "everything"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.cli.asking import ask, confirm, is_running, reason_option, tell, yes_option
 from runner.cli.loading import policies_if_valid, settings_of
 from runner.cli.options import config_option, format_options, now
 from runner.cli.render import hint, look, note, write, write_json
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from runner.ethereum.abi import Function
     from runner.policy.model import Policy
-    from runner.reporting.views import Entry
+    from runner.reporting.views import Entry, RunView
 
 _ON_A_PAGE = 20
 _SHOWN = 5
@@ -86,6 +87,61 @@ def show_run(run_id: str, config: str | None, form: str) -> None:
         return
     functions = _functions(policies_if_valid(settings) or ())
     write(run_story(entry, timeline, look(), now=now(), functions=functions))
+
+
+@runs.command()
+@click.argument("run_id", metavar="ID")
+@reason_option
+@config_option
+@format_options()
+def cancel(run_id: str, reason: str, config: str | None, form: str) -> None:
+    """
+    Take one run back.
+
+    While nothing of it is signed it is skipped. What is signed is burned: an empty operation on
+    its nonce, and the chain decides which of the two is included.
+    """
+    entry = _look_up(config, run_id)
+    tell(ask(config, "run.cancel", _newest(entry).id, reason), form)
+
+
+@runs.command()
+@click.argument("run_id", metavar="ID")
+@reason_option
+@yes_option
+@config_option
+@format_options()
+def retry(run_id: str, reason: str, yes: bool, config: str | None, form: str) -> None:
+    """
+    Try one run again.
+
+    A held run goes on with the same attempt. One that reverted, or is proved dead, gets its next
+    attempt: that may pay again what you have paid by other means meanwhile, so you are asked.
+    """
+    from runner.reporting.text import moves
+
+    run = _newest(_look_up(config, run_id))
+    if run.state in {"reverted", "not_included"}:
+        what = moves(run.lines, most=50) or "its calls"
+        confirm(f"{run.schedule} will pay {what} by attempt {run.attempt + 1}. Go on?", yes=yes)
+    later = None if is_running(settings_of(config)) else "it goes on when the daemon runs"
+    tell(ask(config, "run.retry", run.id, reason), form, later=later)
+
+
+def _look_up(config: str | None, run_id: str) -> Entry:
+    from runner.cli import reading
+
+    with reading.ledger(settings_of(config).store) as ledger:
+        return _the_one(reading.find(ledger, run_id), run_id)
+
+
+def _newest(entry: Entry) -> RunView:
+    if entry.newest is None:
+        raise UsageError(
+            f"{entry.id} is {entry.state}: there is no run",
+            hint=f"pay it now: runner schedules run {entry.schedule} --for SLOT",
+        )
+    return entry.newest
 
 
 def _the_one(found: list[Entry], name: str) -> Entry:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
 import click
 
+from runner.cli.asking import author, reason_option, write_beside
 from runner.cli.loading import policies_if_valid, settings_of
-from runner.cli.options import config_option, format_options
+from runner.cli.options import Instant, config_option, format_options, now
 from runner.cli.render import hint, look, note, write, write_json
+from runner.errors import UsageError
+from runner.reporting.text import stamp
+
+if TYPE_CHECKING:
+    from runner.records import PauseScope
 
 
 @click.group()
@@ -40,55 +50,91 @@ def list_schedules(config: str | None, form: str) -> None:
     write(schedules_table(found, look(), totals=totals))
 
 
-@schedules.command()
-@click.argument("schedule")
-@click.option("--reason", required=True, help="Why; kept in the ledger with your name.")
-@config_option
-def pause(schedule: str, reason: str, config: str | None) -> None:
-    """
-    Claim nothing more for SCHEDULE (policy/name) until it is resumed.
-
-    Holds once written, also beside a running daemon. What is signed already goes on; slots that
-    fall due meanwhile are skipped (paused).
-    """
-    _decide(config, schedule, reason, paused=True)
-    note(f"{schedule} is paused")
+def _scope_options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in (
+        click.option("--all", "everything", is_flag=True, help="Everything."),
+        click.option("--account", metavar="POLICY/ACCOUNT", help="All that one account pays."),
+        click.option("--session", metavar="POLICY/SESSION", help="All that one session pays."),
+        click.argument("schedule", required=False),
+    ):
+        command = option(command)
+    return command
 
 
 @schedules.command()
-@click.argument("schedule")
-@click.option("--reason", required=True, help="Why; kept in the ledger with your name.")
+@_scope_options
+@click.option("--until", type=Instant(), help="It ends by itself then.  [default: no end]")
+@reason_option
 @config_option
-def resume(schedule: str, reason: str, config: str | None) -> None:
+def pause(
+    schedule: str | None,
+    session: str | None,
+    account: str | None,
+    everything: bool,
+    until: datetime | None,
+    reason: str,
+    config: str | None,
+) -> None:
     """
-    Let SCHEDULE (policy/name) go on, from its next slot. Nothing that was skipped is replayed.
+    Claim nothing more for SCHEDULE (policy/name), a session, an account or everything.
+
+    Holds once written, also beside a running daemon. What is signed already goes on; what is
+    claimed and not signed waits; slots that fall due meanwhile are skipped (paused).
     """
-    _decide(config, schedule, reason, paused=False)
-    note(f"{schedule} goes on with its next slot")
+    from runner.adapters.sql.pauses import write_pause
+    from runner.records import Pause
+
+    moment = now()
+    if until is not None and until <= moment:
+        raise UsageError("`--until` lies in the past", hint="give a time that is still to come")
+    scope, target = _scope(schedule, session, account, everything=everything)
+    wanted = Pause(scope, target, reason, moment, until)
+    write_beside(config, lambda tx: write_pause(tx, wanted, author=author()))
+    note(f"{wanted.subject} is paused" + ("" if until is None else f" until {stamp(until)}"))
 
 
-def _decide(config: str | None, schedule: str, reason: str, *, paused: bool) -> None:
-    import asyncio
-    import getpass
-    import os
+@schedules.command()
+@_scope_options
+@reason_option
+@config_option
+def resume(
+    schedule: str | None,
+    session: str | None,
+    account: str | None,
+    everything: bool,
+    reason: str,
+    config: str | None,
+) -> None:
+    """
+    Let SCHEDULE (policy/name), a session, an account or everything go on, from the next slot.
 
-    from runner.adapters.sql.store import SqlStore
-    from runner.adapters.sql.verbs import set_paused
-    from runner.bootstrap import open_vault
-    from runner.cli.options import now
+    Nothing that was skipped is replayed.
+    """
+    from runner.adapters.sql.pauses import lift_pause
 
-    settings = settings_of(config)
-    vault = open_vault(settings, os.environ, create=False)
+    scope, target = _scope(schedule, session, account, everything=everything)
+    ended = write_beside(
+        config,
+        lambda tx: lift_pause(tx, scope, target, reason=reason, author=author(), now=now()),
+    )
+    note(f"{ended.subject} goes on with its next slot")
 
-    async def write_wish() -> None:
-        store = SqlStore.open(settings.store, vault, now=now(), create=False, role="verb")
-        try:
-            await store.write(
-                lambda tx: set_paused(
-                    tx, schedule, paused=paused, reason=reason, author=getpass.getuser(), now=now()
-                )
-            )
-        finally:
-            await store.close(now=now())
 
-    asyncio.run(write_wish())
+def _scope(
+    schedule: str | None, session: str | None, account: str | None, *, everything: bool
+) -> tuple[PauseScope, str]:
+    from runner.records import PauseScope
+
+    named = [
+        (PauseScope.SCHEDULE, schedule),
+        (PauseScope.SESSION, session),
+        (PauseScope.ACCOUNT, account),
+        (PauseScope.ALL, "" if everything else None),
+    ]
+    found = [(scope, target) for scope, target in named if target is not None]
+    if len(found) != 1:
+        raise UsageError(
+            "name one of: a schedule, --session, --account, --all",
+            hint="see `runner schedules list`",
+        )
+    return found[0]

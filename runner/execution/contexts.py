@@ -27,8 +27,9 @@ from runner.policy.model import (
     SponsoredGas,
 )
 from runner.ports import ChainReader, Clock, Signer, WalletApi
-from runner.records import Pace
+from runner.records import Claim, Pace
 from runner.scheduling.blackout import Blackouts
+from runner.scheduling.occurrence import State
 
 SECOND_LOOK = timedelta(minutes=1)
 """R23: everything is looked at again this often, whatever the timers say."""
@@ -116,6 +117,55 @@ class SessionContext:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """
+    What can be known of a schedule without asking a wallet: enough to claim a slot of it.
+
+    `session` is a uid, `most` what a run does at most.
+    """
+
+    spec: Schedule
+    session: str
+    most: Intent
+    budgets: Budgets
+    run_deadline: timedelta
+
+    def claim(
+        self,
+        slot: str,
+        *,
+        due_at: datetime,
+        now: datetime,
+        charged_at: datetime | None = None,
+        exclusive: bool | None = None,
+    ) -> Claim:
+        """
+        A slot as an operator claims it: it has no catch-up window (X11).
+
+        Args:
+            charged_at: Whose periods its budgets are; its own due time unless told (O5).
+            exclusive: Whether it lets no run beside it; as the policy says unless told (O4).
+        """
+        alone = self.spec.overlap.kind is not OverlapKind.ALLOW
+        return Claim(
+            schedule=self.spec.uid,
+            slot=slot,
+            due_at=due_at,
+            decision=State.CLAIMED,
+            session=self.session,
+            exclusive=alone if exclusive is None else exclusive,
+            deadline_at=now + self.run_deadline,
+            reservations=self.reservations(charged_at or due_at, slot),
+            on_budget=self.spec.on_budget,
+            charged_at=charged_at,
+        )
+
+    def reservations(self, charged_at: datetime, slot: str) -> tuple[Reservation, ...]:
+        """The most that a run of this slot may take of its budgets (X14)."""
+        return self.budgets.reservations(self.most.sums, due_at=charged_at, slot=slot)
+
+
+@dataclass(frozen=True, slots=True)
 class ScheduleContext:
     """
     A schedule with its intent encoded: the intent of every run, unless it has computed calls;
@@ -138,6 +188,11 @@ class ScheduleContext:
     def is_computed(self) -> bool:
         """Whether amounts are read from the chain when a run is prepared (G10)."""
         return any(is_computed(call) for call in self.spec.calls)
+
+    @property
+    def terms(self) -> Terms:
+        """What of it needs no wallet."""
+        return Terms(self.spec, self.session.uid, self.most, self.budgets, self.run_deadline)
 
     @property
     def blackouts(self) -> Blackouts:

@@ -12,19 +12,22 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from runner.errors import StoreError
+from runner.execution.commands import Desk, Handler
 from runner.execution.contexts import ScheduleContext, SessionContext, Venue
 from runner.execution.due import DueSlots
 from runner.execution.executor import Executor, is_unsigned
 from runner.execution.pursuit import Pursuit
 from runner.execution.sessions import SessionKeeper, can_burn
 from runner.execution.steps import Operator
+from runner.execution.verbs import RunVerbs
 from runner.execution.watch import Watcher
-from runner.ports import Alarm, Clock, KeyRing, Ledger, Telemetry
+from runner.ports import Alarm, Clock, Commands, KeyRing, Ledger, Telemetry, Verbs
 from runner.records import Claim, Grant, Run, RunKind, ScheduleSeed
 from runner.scheduling.heap import Heap
-from runner.scheduling.occurrence import Reason, State
+from runner.scheduling.occurrence import CLOSED, Reason, State
 
 _HEAD_STALE_SECONDS = 600.0
 """X10: without a head block this young, nothing is decided."""
@@ -59,7 +62,16 @@ class Daemon:
         clock: Clock,
         chance: Callable[[], float],
         until: datetime | None = None,
+        commands: Commands | None = None,
+        verbs: Verbs | None = None,
+        handlers: Mapping[str, Handler] = MappingProxyType({}),
     ) -> None:
+        """
+        Args:
+            commands: Where operators write their wishes; None: nobody can.
+            verbs: What they may do to runs and slots.
+            handlers: Carry out further kinds of wishes.
+        """
         self._schedules = schedules
         self._sessions = sessions
         self._ledger = ledger
@@ -96,6 +108,24 @@ class Daemon:
             for uid, s in sessions.items()
         }
         self._executors = {uid: self._executor(s) for uid, s in schedules.items()}
+        self._desk = None if commands is None else self._open_desk(commands, verbs, handlers)
+
+    def _open_desk(
+        self, commands: Commands, verbs: Verbs | None, handlers: Mapping[str, Handler]
+    ) -> Desk:
+        known = dict(handlers)
+        if verbs is not None:
+            terms = {uid: context.terms for uid, context in self._schedules.items()}
+            known |= RunVerbs(
+                verbs, terms, now=self._now_of, start=self._start, nudge=self._nudge
+            ).handlers()
+        return Desk(
+            commands,
+            known,
+            clock=self._clock,
+            telemetry=self._telemetry,
+            on_pauses=self._pauses_changed,
+        )
 
     def stop(self) -> None:
         """Claim nothing more; `run` returns once signed runs are closed, after 60 s at most."""
@@ -120,6 +150,8 @@ class Daemon:
                 await keeper.load()
             await self._recover()
             background += [asyncio.create_task(k.run()) for k in self._keepers.values()]
+            if self._desk is not None:
+                background.append(asyncio.create_task(self._desk.run()))
             await self._tick_until_stopped(background)
             await self._drain()
         finally:
@@ -355,6 +387,8 @@ class Daemon:
         )
 
     def _start(self, run: Run) -> None:
+        if run.id in self._driven():  # the sweep may have found it first
+            return
         self._spawn(run.id, self._drive(run))
 
     def _spawn(self, key: str, work: Coroutine[None, None, None], *, signing: bool = False) -> None:
@@ -409,6 +443,27 @@ class Daemon:
             self._unwritable(error)
             venue = self._schedules[uid].session.venue
             self._turns[venue.name].push(uid, venue.clock.now() + timedelta(seconds=1))
+
+    # ── operators ─────────────────────────────────────────────────────────────────────────────
+
+    def _now_of(self, schedule: str) -> datetime:
+        context = self._schedules.get(schedule)
+        clock = self._clock if context is None else context.session.venue.clock
+        return clock.now()
+
+    def _nudge(self, run: Run) -> None:
+        """A run has changed under its driver; one that nobody drives is taken up."""
+        executor = self._executors.get(run.schedule)
+        if executor is not None:
+            executor.nudge(run.id)
+        if run.state not in CLOSED and run.id not in self._driven():
+            self._sweep_at = 0.0
+
+    def _pauses_changed(self) -> None:
+        """Who waits looks again, and what waits in line is promoted."""
+        for executor in self._executors.values():
+            executor.nudge()
+        self._sweep_at = 0.0
 
     # ── stopping ──────────────────────────────────────────────────────────────────────────────
 

@@ -43,7 +43,9 @@ _PREFLIGHT_PAUSE = 5.0
 _LONGEST_PREFLIGHT_PAUSE = 300.0
 
 _LONGEST_WAIT = 600.0
-"""Seconds until a run that waits for a blackout's end looks at the clock again."""
+"""Seconds until a run that waits for a blackout's or a pause's end looks at the clock again."""
+
+_ONE_DAY = timedelta(days=1)
 
 _MOST_ATTEMPTS = 3
 
@@ -87,6 +89,19 @@ class Executor:
         self._said: dict[str, str] = {}
         """By run: what was last said of why it is held; the same thing is not said twice."""
 
+        self._bells: dict[str, asyncio.Event] = {}
+        self._pursuits: dict[str, Pursuit] = {}
+
+    def nudge(self, run: str | None = None) -> None:
+        """An operator has changed a run, or what holds all of them: whoever waits looks again."""
+        for identity, bell in self._bells.items():
+            if run in (None, identity):
+                bell.set()
+        for identity, pursuit in self._pursuits.items():
+            if run in (None, identity):
+                pursuit.nudge()
+        self._keeper.wake()
+
     async def drive(self, run: Run, *, signing: Callable[[], None]) -> Run | None:
         """
         Until the run is closed.
@@ -111,6 +126,7 @@ class Executor:
                     run, event = await self._resume(run, deadline)
             except Conflict:
                 run = await self._ledger.run(run.id)
+                deadline = _renewed(run, deadline)
         return await self._finish(run, event)
 
     # ── before the signature ──────────────────────────────────────────────────────────────────
@@ -141,7 +157,7 @@ class Executor:
                 )
                 pause = min(pause * 2, _LONGEST_PAUSE)
                 self._say("run.delayed", run, level="warning", detail=error.what)
-                await self._sleep(wait, until=deadline)
+                await self._sleep(run, wait, until=deadline)
             except WalletApiError as error:
                 run, deadline = await self._not_now(run, error.what, deadline)
             except TooLate:
@@ -151,19 +167,28 @@ class Executor:
     async def _wait(self, run: Run, deadline: datetime) -> tuple[Run, datetime, bool]:
         """What only a person or time ends; tells whether it was waited for, so look again."""
         if run.state is State.HELD and run.reason is Reason.GUARD:
-            return await self._wait_for_a_person(run), deadline, True
+            run = await self._wait_for_a_person(run)
+            return run, _renewed(run, deadline), True
+        why = await self._paused(run)
+        if why is not None:
+            run = await self._hold(run, Reason.PAUSED, why)
+            tomorrow = self._now() + _ONE_DAY
+            await self._sleep(run, _LONGEST_WAIT, until=run.expires_at or tomorrow)
+            return await self._ledger.run(run.id), deadline, True
+        if run.state is State.HELD and run.reason is Reason.PAUSED:
+            return *(await self._release(run)), False
         if run.state is State.HELD and run.reason is Reason.BUDGET:
             reserved = await self._reserve(run)
             if reserved is None:
-                await self._sleep(self._growing_pause(run), until=run.expires_at or deadline)
-                return run, deadline, True
+                await self._sleep(run, self._growing_pause(run), until=run.expires_at or deadline)
+                return await self._ledger.run(run.id), deadline, True
             return reserved, reserved.deadline_at or deadline, True
         dark_until = self._schedule.blackouts.until(self._now())
         if dark_until is not None:
             run = await self._hold(run, Reason.BLACKOUT, _blackout(dark_until))
             wait = min((dark_until - self._now()).total_seconds(), _LONGEST_WAIT)
-            await self._sleep(wait, until=run.expires_at or dark_until)
-            return run, deadline, True
+            await self._sleep(run, wait, until=run.expires_at or dark_until)
+            return await self._ledger.run(run.id), deadline, True
         if run.state is State.HELD and run.reason is Reason.BLACKOUT:
             return *(await self._release(run)), False
         return run, deadline, False
@@ -214,7 +239,7 @@ class Executor:
             grant=grant,
             revision=revision,
             reservations=self._schedule.reservations(
-                due_at=run.due_at, slot=run.slot, intent=intent
+                due_at=run.charged_at or run.due_at, slot=run.slot, intent=intent
             ),
             on_budget=self._schedule.spec.on_budget,
             now=self._now(),
@@ -293,9 +318,9 @@ class Executor:
         run = await self._hold(run, Reason.GRANT, why)
         while self._able(run, missing.sums) is None:
             await self._keeper.await_change(run.expires_at or deadline)
-            run = await self._end_if_late(run, deadline)
-            if run.state in CLOSED:
-                return run, deadline
+            run = await self._end_if_late(await self._ledger.run(run.id), deadline)
+            if not _is_held(run, Reason.GRANT):
+                return run, _renewed(run, deadline)
         return await self._release(run)
 
     def _able(self, run: Run, sums: dict[str, int]) -> Grant | None:
@@ -303,7 +328,8 @@ class Executor:
 
     async def _reserve(self, run: Run) -> Run | None:
         """`on_budget: hold`: nothing is prepared before its amounts are reserved."""
-        wanted = self._schedule.reservations(due_at=run.due_at, slot=run.slot)
+        charged_at = run.charged_at or run.due_at
+        wanted = self._schedule.reservations(due_at=charged_at, slot=run.slot)
         now = self._now()
         return await self._ledger.reserve(
             run, wanted, deadline_at=now + self._schedule.run_deadline, now=now
@@ -319,19 +345,20 @@ class Executor:
 
     async def _wait_for_a_person(self, run: Run) -> Run:
         """Nothing is asked again of a service that asked for the wrong signature, until told so."""
-        while run.state not in CLOSED:
-            tomorrow = self._now() + timedelta(days=1)
-            await self._sleep(self._growing_pause(run), until=run.expires_at or tomorrow)
-            run = await self._end_if_late(run, tomorrow)
+        reason = run.reason
+        while _is_held(run, reason):
+            tomorrow = self._now() + _ONE_DAY
+            await self._sleep(run, self._growing_pause(run), until=run.expires_at or tomorrow)
+            run = await self._end_if_late(await self._ledger.run(run.id), tomorrow)
         return run
 
     async def _not_now(self, run: Run, why: str, deadline: datetime) -> tuple[Run, datetime]:
         """B6: it cannot be prepared now (fees, balance, sponsorship, simulation)."""
         run = await self._hold(run, Reason.PREFLIGHT, why)
-        await self._sleep(self._growing_pause(run), until=run.expires_at or deadline)
-        run = await self._end_if_late(run, deadline)
-        if run.state in CLOSED:
-            return run, deadline
+        await self._sleep(run, self._growing_pause(run), until=run.expires_at or deadline)
+        run = await self._end_if_late(await self._ledger.run(run.id), deadline)
+        if not _is_held(run, Reason.PREFLIGHT):
+            return run, _renewed(run, deadline)
         return await self._release(run)
 
     async def _hold(
@@ -391,6 +418,7 @@ class Executor:
             on_included=included.set,
             retry_until=self._retry_until,
         )
+        self._pursuits[run.id] = pursuit
         task = asyncio.create_task(pursuit.run(run))
         waiter = asyncio.create_task(included.wait())
         try:
@@ -405,13 +433,14 @@ class Executor:
         finally:
             waiter.cancel()
             task.cancel()
+            self._pursuits.pop(run.id, None)
         return ending.run, ending.event
 
     # ── the end ───────────────────────────────────────────────────────────────────────────────
 
     async def _finish(self, run: Run, event: OperationEvent | None) -> Run | None:
-        self._said.pop(run.id, None)
-        self._tries.pop(run.id, None)
+        for known in (self._said, self._tries, self._bells):
+            known.pop(run.id, None)
         if run.grant_id is not None:
             self._keeper.discharge(run.grant_id, run.id, spent=run.state is State.SUCCESS)
         self._keeper.wake()
@@ -475,9 +504,20 @@ class Executor:
         pause: float = min(_PREFLIGHT_PAUSE * 2 ** min(tries - 1, 10), _LONGEST_PREFLIGHT_PAUSE)
         return pause
 
-    async def _sleep(self, seconds: float, *, until: datetime) -> None:
+    async def _paused(self, run: Run) -> str | None:
+        """What an operator forbids: a run by hand is held by a stop alone (O4, O8)."""
+        if run.by_hand:
+            return await self._ledger.stopped()
+        return await self._ledger.paused(run.schedule, now=self._now())
+
+    async def _sleep(self, run: Run, seconds: float, *, until: datetime) -> None:
+        """Wait, unless an operator has something to say about this run."""
         left = (until - self._now()).total_seconds()
-        await self._venue.clock.sleep(max(min(seconds, left), 0.01))
+        bell = self._bells.setdefault(run.id, asyncio.Event())
+        with suppress(TimeoutError):
+            async with self._venue.clock.timeout(max(min(seconds, left), 0.01)):
+                await bell.wait()
+        bell.clear()
 
     def _say(self, event: str, run: Run, **fields: object) -> None:
         self._telemetry.emit(
@@ -493,6 +533,15 @@ class Executor:
 
 def _blackout(until: datetime) -> str:
     return f"nothing is paid until {until.isoformat().replace('+00:00', 'Z')}"
+
+
+def _is_held(run: Run, reason: Reason | None) -> bool:
+    return run.state is State.HELD and run.reason is reason
+
+
+def _renewed(run: Run, deadline: datetime) -> datetime:
+    """M9: the deadline begins anew when a hold ends, also when an operator ends it."""
+    return max(deadline, run.deadline_at or deadline)
 
 
 def is_unsigned(run: Run) -> bool:

@@ -72,6 +72,12 @@ class Pursuit:
         self._retry_until = retry_until
         self._last_sent_at = venue.clock.now()
         self._quiet_until = venue.clock.now()
+        self._told = False
+        self._stopped = False
+
+    def nudge(self) -> None:
+        """An operator has changed the run's row: read it again at the next look."""
+        self._told = True
 
     async def run(self, run: Run) -> Ending:
         """
@@ -89,6 +95,9 @@ class Pursuit:
                 if not seen:
                     await follower.look()
                 seen = False
+                if self._told:
+                    self._told = False
+                    run = await self._ledger.run(run.id)
                 operations = await self._ledger.operations(run.id)
                 step = next_step(self._situation(run, operations, follower))
                 if step is Step.WAIT:
@@ -115,7 +124,7 @@ class Pursuit:
             now=now,
             head_block=head.number,
             final_at=self._watcher.final_at,
-            deadline_at=self._deadline_at,
+            deadline_at=min(self._deadline_at, run.cancelled_at or self._deadline_at),
             grant_expires_at=self._grant.expires_at,
             last_sent_at=self._last_sent_at,
             resend_after=self._venue.margins.inclusion,
@@ -169,6 +178,8 @@ class Pursuit:
             return await self._prove_expired(run, operations, now)
         if step is Step.ASK:
             return await self._ask(run, operations, now)
+        if await self._is_stopped(run, now):
+            return run
         if step is Step.RESEND:
             self._last_sent_at = now
             for operation in operations[-2:]:  # a burn and what it outbids: one of them will win
@@ -177,6 +188,23 @@ class Pursuit:
                 self._quiet_until = now + _QUIET
             return run
         return await self._outbid(step, run, operations, now)
+
+    async def _is_stopped(self, run: Run, now: datetime) -> bool:
+        """O8: nothing is signed or sent, burns included; watching goes on."""
+        why = await self._ledger.stopped()
+        if why is not None:
+            self._quiet_until = now + _QUIET
+            if not self._stopped:
+                self._telemetry.emit(
+                    "run.stopped",
+                    level="warning",
+                    run=run.id,
+                    schedule=run.schedule,
+                    detail=why,
+                    hint="what was sent is watched; `runner resume` lets it go on",
+                )
+        self._stopped = why is not None
+        return self._stopped
 
     async def _include(self, run: Run, event: OperationEvent, now: datetime) -> Run:
         block = await self._venue.chain.block(event.block_number)
@@ -354,7 +382,7 @@ class Pursuit:
             level="warning",
             run=run.id,
             schedule=run.schedule,
-            detail="not included in time",
+            detail="not included in time" if run.cancelled_at is None else "cancelled",
         )
         head = self._watcher.head
         order = Order(

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from runner.errors import GuardError, RunnerError, WalletApiError
+from runner.errors import GuardError, RunnerError, WalletApiError, WalletBusy
 from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
 from runner.ethereum.nonce import decode_nonce
@@ -51,6 +51,10 @@ class TooLate(RunnerError):
     """The moment up to which something might have been signed has passed; nothing was."""
 
 
+class Stopped(WalletBusy):
+    """An operator has forbidden to sign and send (O8): as with a busy service, try later."""
+
+
 class Operator:
     """Makes operations for one account and sends them."""
 
@@ -74,10 +78,14 @@ class Operator:
 
         Raises:
             WalletApiError: the service did not prepare it.
+            Stopped: an operator has forbidden to sign (O8).
             GuardError: what it prepared may not be signed; nothing was.
             TooLate: preparing took longer than the grant or the deadline allows (R6).
             Conflict: the run moved on, or its fence is taken.
         """
+        why = await self._ledger.stopped()
+        if why is not None:
+            raise Stopped(why)
         fees = _outbid(order.outbids)
         context = self._ledger.open_context(order.grant)
         offer = await self._venue.api.prepare_calls(
@@ -123,8 +131,10 @@ class Operator:
         Send the committed bytes, for the first time or again. Whatever comes back is noted.
 
         An error proves nothing about the operation's fate: it becomes unknown, and evidence
-        decides (X3).
+        decides (X3). While everything is stopped nothing leaves: it stays as it is (O8).
         """
+        if await self._ledger.stopped() is not None:
+            return run
         request = self._ledger.open_request(operation)
         now = self._venue.clock.now
         try:

@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from runner.adapters.sql.ledger import SqlLedger
+from runner.adapters.sql.pauses import lift_pause, write_pause
 from runner.adapters.sql.store import SqlStore
-from runner.adapters.sql.verbs import set_paused
 from runner.adapters.vault import Vault
 from runner.ethereum.address import Address, address_from_bytes
 from runner.ethereum.calls import Call
@@ -26,6 +26,8 @@ from runner.records import (
     NewOperation,
     OperationKind,
     OperationStatus,
+    Pause,
+    PauseScope,
     ScheduleSeed,
 )
 from runner.scheduling.occurrence import Reason, State
@@ -224,12 +226,11 @@ async def test_the_newest_runs_with_what_they_moved(ledger):
 
 async def test_a_resumed_schedule_begins_to_count_anew(ledger):
     await paid(ledger, 0, LINE)
-    for at, stops in ((1, True), (2, False)):
-        await ledger.store.write(
-            lambda tx, at=at, stops=stops: set_paused(
-                tx, "p/s", paused=stops, reason="r", author="a", now=NOW + timedelta(hours=at)
-            )
-        )
+    hour = timedelta(hours=1)
+    pause = Pause(PauseScope.SCHEDULE, "p/s", "r", NOW + hour)
+    await ledger.store.write(lambda tx: write_pause(tx, pause, author="a"))
+    lifted = {"reason": "r", "author": "a", "now": NOW + 2 * hour}
+    await ledger.store.write(lambda tx: lift_pause(tx, pause.scope, pause.target, **lifted))
     await paid(ledger, 3, ALLOWED)
 
     assert await ledger.recent("p/s", count=9) == [[ALLOWED]]

@@ -65,6 +65,16 @@ class MemoryLedger(MemoryGrants):
         if self.rows.schedules[uid].paused_reason is None:
             self.rows.change_schedule(uid, paused_reason=reason)
 
+    async def paused(self, schedule: str, *, now: datetime) -> str | None:
+        """Why nothing of a schedule is to be signed now."""
+        del now
+        known = self.rows.schedules.get(schedule)
+        return None if known is None else known.paused_reason
+
+    async def stopped(self) -> str | None:
+        """No operator reaches a ledger in memory."""
+        return None
+
     async def complete(self, schedule: str, *, now: datetime) -> None:
         """No slot is left: the schedule is over (T9)."""
         del now
@@ -186,6 +196,9 @@ class MemoryLedger(MemoryGrants):
         Raises:
             Conflict: the run moved on, or the fence is taken by another run.
         """
+        new = run.state is State.PREPARED and run.kind is RunKind.PAYMENT
+        if new and (why := await self.paused(run.schedule, now=now)) is not None:
+            raise Conflict(f"run {run.id} may not be signed: {why}")
         fence = (operation.chain, operation.sender, operation.nonce)
         signed = self.rows.operations_of(run.id)
         if signed and (signed[0].chain, signed[0].sender, signed[0].nonce) != fence:

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from runner.adapters.sql import budgets
 from runner.adapters.sql import tables as t
+from runner.adapters.sql.pauses import paused
 from runner.adapters.sql.store import Transaction
 from runner.records import Claim, Pace, Run, RunKind, ScheduleSeed
 from runner.scheduling.occurrence import Reason, State, is_running, run_id
@@ -42,6 +43,7 @@ def install_schedules(
                 insert(t.schedules).values(
                     uid=seed.uid,
                     session=seed.session,
+                    account=seed.account,
                     trigger=seed.trigger,
                     anchor=whole,
                     decided_until=now,
@@ -52,6 +54,7 @@ def install_schedules(
             transaction.event(now, "schedule.added", seed.uid, trigger=seed.trigger)
             continue
         values: dict[str, object] = {"session": seed.session, "revision": seed.revision}
+        values["account"] = seed.account
         if row.trigger != seed.trigger or row.state == "removed":
             values |= {"trigger": seed.trigger, "anchor": whole, "decided_until": now}
             values |= {"state": "active"}
@@ -125,35 +128,21 @@ def _claim_one(
         return None, None
     decision, reason = one.decision, one.reason
     if decision is State.CLAIMED:
-        decision, reason = _judge(transaction, one, schedule.paused_reason, now)
-    values = {
-        "schedule": one.schedule,
-        "slot": one.slot,
-        "due_at": one.due_at,
-        "decision": decision.value,
-        "reason": reason.value if reason else None,
-        "by_slot": one.by_slot,
-        "decided_at": now,
-        "count": one.count,
-        "last_slot": one.last_slot,
-        "last_due_at": one.last_due_at,
-    }
-    row = c.execute(
-        upsert(t.occurrences).values(values).on_conflict_do_nothing().returning(t.occurrences.c.id)
-    ).first()
-    if row is None:
+        # A pause that ends covers what fell due in it, however late it is decided (O2).
+        why = paused(c, one.schedule, at=min(now, one.due_at))
+        decision, reason = _judge(transaction, one, why, now)
+    decided = replace(one, decision=decision, reason=reason)
+    occurrence = write_decision(transaction, decided, now)
+    if occurrence is None:
         return None, None
-    transaction.event(
-        now, f"occurrence.{decision}", one.schedule, slot=one.slot, reason=reason, count=one.count
-    )
     if decision not in {State.CLAIMED, State.HELD}:
-        return None, replace(one, decision=decision, reason=reason)
+        return None, decided
     identity = "0x" + run_id(one.schedule, one.slot, part=0, attempt=1).hex()
     c.execute(
         insert(t.runs).values(
             id=identity,
             kind=RunKind.PAYMENT.value,
-            occurrence=row.id,
+            occurrence=occurrence,
             schedule=one.schedule,
             session=one.session,
             attempt=1,
@@ -178,6 +167,36 @@ def _claim_one(
     return identity, None
 
 
+def write_decision(transaction: Transaction, one: Claim, now: datetime) -> int | None:
+    """The row of a decided slot, or of a range of them; None where the slot has one (S1)."""
+    reason = one.reason.value if one.reason else None
+    values = {
+        "schedule": one.schedule,
+        "slot": one.slot,
+        "due_at": one.due_at,
+        "decision": one.decision.value,
+        "reason": reason,
+        "by_slot": one.by_slot,
+        "decided_at": now,
+        "count": one.count,
+        "last_slot": one.last_slot,
+        "last_due_at": one.last_due_at,
+    }
+    insertion = upsert(t.occurrences).values(values).on_conflict_do_nothing()
+    row = transaction.connection.execute(insertion.returning(t.occurrences.c.id)).first()
+    if row is None:
+        return None
+    transaction.event(
+        now,
+        f"occurrence.{one.decision}",
+        one.schedule,
+        slot=one.slot,
+        reason=one.reason,
+        count=one.count,
+    )
+    return int(row.id)
+
+
 def _end_reached(transaction: Transaction, one: Claim, schedule: Row[Any]) -> str | None:
     """T9: the limit that ends the schedule before this slot; None while there is none."""
     if one.max_runs is not None and schedule.runs >= one.max_runs:
@@ -198,9 +217,9 @@ def complete(transaction: Transaction, schedule: str, *, limit: str, now: dateti
 
 
 def _judge(
-    transaction: Transaction, one: Claim, paused: str | None, now: datetime
+    transaction: Transaction, one: Claim, pause: str | None, now: datetime
 ) -> tuple[State, Reason | None]:
-    if paused is not None:
+    if pause is not None:
         return State.SKIPPED, Reason.PAUSED
     affordable = budgets.fits(transaction, one.reservations)
     in_line = one.pace is not None and _backlog(transaction, one.schedule, one.pace)

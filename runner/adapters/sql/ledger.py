@@ -11,18 +11,20 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from runner.adapters.sql import budgets, claims
+from runner.adapters.sql import budgets, claims, pauses
 from runner.adapters.sql import tables as t
+from runner.adapters.sql.commands import CommandRows
 from runner.adapters.sql.grants import GrantRows
+from runner.adapters.sql.moves import move, next_attempt, touch
 from runner.adapters.sql.queries import run_by_id
 from runner.adapters.sql.reads import RunReads
 from runner.adapters.sql.rows import format_calls
 from runner.adapters.sql.store import SqlStore, Transaction
+from runner.adapters.sql.verbs import VerbRows
 from runner.adapters.vault import Vault
 from runner.errors import Conflict
 from runner.ethereum.calls import Call
@@ -42,12 +44,10 @@ from runner.records import (
     RunKind,
     ScheduleSeed,
 )
-from runner.scheduling.occurrence import CLOSED, Reason, State, is_running, may_move, run_id
-
-_FAILED = frozenset({State.REVERTED, State.NOT_INCLUDED, State.MISSED})
+from runner.scheduling.occurrence import Reason, State, may_move
 
 
-class SqlLedger(RunReads, GrantRows):
+class SqlLedger(RunReads, GrantRows, CommandRows, VerbRows):
     """`ports.Ledger` over a `SqlStore`; what is secret goes through the vault."""
 
     def __init__(self, store: SqlStore, vault: Vault) -> None:
@@ -72,6 +72,14 @@ class SqlLedger(RunReads, GrantRows):
                 tx.event(now, "schedule.paused", uid, reason=reason)
 
         await self._store.write(work)
+
+    async def paused(self, schedule: str, *, now: datetime) -> str | None:
+        """Why nothing of a schedule is to be signed now (O1)."""
+        return await self._store.read(lambda c: pauses.paused(c, schedule, at=now))
+
+    async def stopped(self) -> str | None:
+        """Why nothing at all may be signed or sent (O8)."""
+        return await self._store.read(pauses.stopped)
 
     async def complete(self, schedule: str, *, now: datetime) -> None:
         """No slot is left: the schedule is over (T9)."""
@@ -111,18 +119,17 @@ class SqlLedger(RunReads, GrantRows):
             c = tx.connection
             ended, first = claims.next_in_line(tx, schedule, now=now)
             for identity in ended:
-                _move(tx, run_by_id(c, identity), State.MISSED, reason=Reason.OVERLAP, now=now)
-            paused = c.scalar(
-                select(t.schedules.c.paused_reason).where(t.schedules.c.uid == schedule)
-            )
+                move(tx, run_by_id(c, identity), State.MISSED, reason=Reason.OVERLAP, now=now)
             beside = pace is not None and pace.beside
-            if first is None or paused is not None or claims.running(tx, schedule, beside=beside):
+            if first is None or claims.running(tx, schedule, beside=beside):
                 return None, None
             run = run_by_id(c, first)
+            if not run.by_hand and pauses.paused(c, schedule, at=now) is not None:
+                return None, None
             turn = claims.begins_at(tx, run, pace, now=now)
             if turn > now:
                 return None, turn
-            return _move(tx, run, State.CLAIMED, now=now, deadline_at=deadline_at), None
+            return move(tx, run, State.CLAIMED, now=now, deadline_at=deadline_at), None
 
         return await self._store.write(work)
 
@@ -140,10 +147,10 @@ class SqlLedger(RunReads, GrantRows):
             over = next((one for one in wanted if one.ends and budgets.used_up(tx, one)), None)
             if over is not None:
                 claims.complete(tx, run.schedule, limit=over.name, now=now)
-                return _move(tx, run, State.SKIPPED, reason=Reason.BUDGET, now=now)
+                return move(tx, run, State.SKIPPED, reason=Reason.BUDGET, now=now)
             if not budgets.exchange(tx, run.id, wanted):
                 return None
-            return _move(tx, run, State.CLAIMED, now=now, deadline_at=deadline_at)
+            return move(tx, run, State.CLAIMED, now=now, deadline_at=deadline_at)
 
         return await self._store.write(work)
 
@@ -161,7 +168,7 @@ class SqlLedger(RunReads, GrantRows):
     ) -> Run:
         """One legal move. A closing one settles budgets and the breaker's count."""
         return await self._store.write(
-            lambda tx: _move(
+            lambda tx: move(
                 tx, run, state, reason=reason, detail=detail, now=now, deadline_at=deadline_at
             )
         )
@@ -190,10 +197,10 @@ class SqlLedger(RunReads, GrantRows):
             c = tx.connection
             if not budgets.exchange(tx, run.id, reservations):
                 state = State.HELD if on_budget == "hold" else State.SKIPPED
-                return _move(tx, run, state, reason=Reason.BUDGET, now=now)
+                return move(tx, run, state, reason=Reason.BUDGET, now=now)
             c.execute(t.transfers.delete().where(t.transfers.c.run == run.id))
             _insert_lines(tx, run.id, transfers, start=0)
-            return _move(
+            return move(
                 tx,
                 run,
                 State.PREPARED,
@@ -210,11 +217,13 @@ class SqlLedger(RunReads, GrantRows):
         The point of no return: bytes, hash and fence are durable when this returns (X1, X5).
 
         Raises:
-            Conflict: the run moved on, or the fence is taken by another run.
+            Conflict: the run moved on, the fence is taken by another run, or an operator has
+                paused or stopped it (O8).
         """
 
         def work(tx: Transaction) -> Run:
             c = tx.connection
+            _check_allowed(c, run, now)
             held = c.execute(
                 select(t.fences.c.nonce, t.fences.c.chain, t.fences.c.sender).where(
                     t.fences.c.run == run.id, t.fences.c.attempt == run.attempt
@@ -247,8 +256,8 @@ class SqlLedger(RunReads, GrantRows):
                 chain=operation.chain,
             )
             if run.state is State.PREPARED:
-                return _move(tx, run, State.SIGNED, now=now)
-            return _touch(tx, run)
+                return move(tx, run, State.SIGNED, now=now)
+            return touch(tx, run)
 
         return await self._store.write(work)
 
@@ -286,7 +295,7 @@ class SqlLedger(RunReads, GrantRows):
             known = may_move(current.state, state, was=current.reason, reason=None)
             if current.state is state or not known:
                 return current
-            return _move(tx, current, state, detail=detail, now=now)
+            return move(tx, current, state, detail=detail, now=now)
 
         return self._store.enqueue(work)
 
@@ -322,7 +331,7 @@ class SqlLedger(RunReads, GrantRows):
                 transaction=inclusion.transaction_hash,
                 success=inclusion.success,
             )
-            return _move(tx, current, State.INCLUDED, now=now)
+            return move(tx, current, State.INCLUDED, now=now)
 
         return await self._store.write(work)
 
@@ -338,7 +347,7 @@ class SqlLedger(RunReads, GrantRows):
             )
             budgets.unspend(tx, run.id)
             tx.event(now, "operation.excluded", run.id, hash=operation)
-            return _move(tx, run_by_id(c, run.id), State.SENT, now=now)
+            return move(tx, run_by_id(c, run.id), State.SENT, now=now)
 
         return await self._store.write(work)
 
@@ -382,9 +391,9 @@ class SqlLedger(RunReads, GrantRows):
             if observed:
                 asked = select(func.count()).where(t.transfers.c.run == run.id)
                 _insert_lines(tx, run.id, observed, start=c.scalar(asked) or 0)
-            closed = _move(tx, current, state, reason=reason, detail=detail, now=now)
+            closed = move(tx, current, state, reason=reason, detail=detail, now=now)
             if retry_until is not None:
-                _next_attempt(tx, closed, deadline_at=retry_until, now=now)
+                next_attempt(tx, closed, deadline_at=retry_until, now=now)
             return closed
 
         return await self._store.write(work)
@@ -396,108 +405,14 @@ class SqlLedger(RunReads, GrantRows):
         )
 
 
-def _touch(tx: Transaction, run: Run) -> Run:
-    changed = tx.connection.execute(
-        update(t.runs)
-        .where(t.runs.c.id == run.id, t.runs.c.version == run.version)
-        .values(version=run.version + 1, incarnation=tx.incarnation)
-    )
-    if changed.rowcount != 1:
-        raise Conflict(f"run {run.id} was changed by another")
-    return run_by_id(tx.connection, run.id)
-
-
-def _move(
-    tx: Transaction,
-    run: Run,
-    state: State,
-    *,
-    reason: Reason | None = None,
-    detail: str | None = None,
-    now: datetime,
-    **values: Any,
-) -> Run:
-    if not may_move(run.state, state, was=run.reason, reason=reason):
-        why = f"({reason})" if reason else ""
-        raise Conflict(f"run {run.id} cannot go from {run.state} to {state}{why}")
-    c = tx.connection
-    closed = state in CLOSED
-    values = {key: value for key, value in values.items() if value is not None}
-    changed = c.execute(
-        update(t.runs)
-        .where(t.runs.c.id == run.id, t.runs.c.version == run.version)
-        .values(
-            state=state.value,
-            reason=reason.value if reason else None,
-            detail=detail,
-            running=is_running(state, reason),
-            version=run.version + 1,
-            incarnation=tx.incarnation,
-            closed_at=now if closed else None,
-            **values,
-        )
-    )
-    if changed.rowcount != 1:
-        raise Conflict(f"run {run.id} was changed by another")
-    tx.event(now, f"run.{state}", run.id, reason=reason, detail=detail, attempt=run.attempt)
-    if closed:
-        _settle(tx, run, state, reason)
-    return run_by_id(c, run.id)
-
-
-def _next_attempt(tx: Transaction, run: Run, *, deadline_at: datetime, now: datetime) -> None:
-    """Attempt + 1 of a run that is closed: a new id, and so a new fence."""
-    c = tx.connection
-    attempt = run.attempt + 1
-    made = "0x" + run_id(run.schedule, run.slot, part=run.part, attempt=attempt).hex()
-    exclusive = c.scalar(select(t.runs.c.exclusive).where(t.runs.c.id == run.id))
-    c.execute(
-        insert(t.runs).values(
-            id=made,
-            kind=RunKind.PAYMENT.value,
-            occurrence=run.occurrence,
-            schedule=run.schedule,
-            session=run.session,
-            part=run.part,
-            attempt=attempt,
-            state=State.CLAIMED.value,
-            running=True,
-            exclusive=exclusive,
-            due_at=run.due_at,
-            claimed_at=now,
-            deadline_at=deadline_at,
-            expires_at=run.expires_at,
-            incarnation=tx.incarnation,
-        )
-    )
-    kept = c.execute(select(t.reservations).where(t.reservations.c.run == run.id)).all()
-    same = [Reservation(r.budget, r.period, r.token, r.amount, 0) for r in kept]
-    budgets.reserve(tx, made, same)
-    tx.event(now, "run.attempt", made, after=run.id, attempt=attempt)
-
-
-def _settle(tx: Transaction, run: Run, state: State, reason: Reason | None) -> None:
-    c = tx.connection
-    if run.kind is RunKind.ACTIVATION:
-        return
-    if state is State.SUCCESS:
-        budgets.spend(tx, run.id)
-    else:
-        budgets.release(tx, run.id)
-    if state in {State.SKIPPED, State.MISSED, State.SUPERSEDED}:
-        c.execute(
-            update(t.occurrences)
-            .where(t.occurrences.c.id == run.occurrence)
-            .values(decision=state.value, reason=reason.value if reason else None)
-        )
-    failed = state in _FAILED and reason is not Reason.LATE
-    if failed or state is State.SUCCESS:
-        count = t.schedules.c.failures_in_row + 1 if failed else 0
-        c.execute(
-            update(t.schedules)
-            .where(t.schedules.c.uid == run.schedule)
-            .values(failures_in_row=count)
-        )
+def _check_allowed(c: Connection, run: Run, now: datetime) -> None:
+    """O8, O10: no pause is overtaken by a signature. What is signed already goes on when paused."""
+    why = pauses.stopped(c)
+    new = run.state is State.PREPARED and run.kind is RunKind.PAYMENT
+    if why is None and new and not run.by_hand:
+        why = pauses.paused(c, run.schedule, at=now)
+    if why is not None:
+        raise Conflict(f"run {run.id} may not be signed: {why}")
 
 
 def _insert_lines(tx: Transaction, run: str, lines: Sequence[TransferLine], *, start: int) -> None:

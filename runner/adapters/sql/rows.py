@@ -117,6 +117,9 @@ def run_from(row: Row[Any]) -> Run:
         grant_id=row.grant_id,
         version=row.version,
         closed_at=row.closed_at,
+        by_hand=row.by_hand,
+        charged_at=row.charged_at,
+        cancelled_at=row.cancelled_at,
     )
 
 

@@ -23,7 +23,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select
+from sqlalchemy import (
+    Connection,
+    Engine,
+    PoolProxiedConnection,
+    create_engine,
+    event,
+    insert,
+    inspect,
+    select,
+)
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -75,12 +84,20 @@ class SqlStore:
         self._mac = b""
         self.incarnation = incarnation
         self._role = role
+        self._looking: PoolProxiedConnection | None = None
         self.failed: StoreError | None = None
         self._writer = threading.Thread(target=self._write_loop, name="ledger", daemon=True)
 
     @classmethod
     def open(
-        cls, url: str, vault: Vault, *, now: datetime, create: bool, role: str = "daemon"
+        cls,
+        url: str,
+        vault: Vault,
+        *,
+        now: datetime,
+        create: bool,
+        role: str = "daemon",
+        alone: bool | None = None,
     ) -> Self:
         """
         Take hold of the ledger and write this process's incarnation row.
@@ -89,6 +106,7 @@ class SqlStore:
             url: `sqlite:///path`.
             create: Whether a missing ledger may be made (sandbox profiles, `db init`; X19).
             role: `daemon` holds the ledger alone; a `verb` writes a wish beside it (O10).
+            alone: Whether to hold the ledger; a verb that finds no daemon does, and acts itself.
 
         Raises:
             LedgerHeld: another process has it; names the holder.
@@ -97,7 +115,8 @@ class SqlStore:
         path = sqlite_path(url)
         if path is not None and not path.exists() and not create:
             raise StoreError(f"there is no ledger at {path}", hint="make one: runner db init")
-        lock = _take_lock(path) if path is not None and role == "daemon" else None
+        holds = role == "daemon" if alone is None else alone
+        lock = _take_lock(path) if path is not None and holds else None
         try:
             if path is not None:
                 _make_private(path)
@@ -149,6 +168,16 @@ class SqlStore:
         """Run a query on a connection of its own, beside the writer."""
         return await asyncio.to_thread(self._query, query)
 
+    async def version(self) -> int:
+        """`PRAGMA data_version`: another number once another connection has committed."""
+        return await asyncio.to_thread(self._version)
+
+    def _version(self) -> int:
+        with _translated("look at the ledger"):
+            if self._looking is None:
+                self._looking = self._reader.raw_connection()
+            return int(self._looking.cursor().execute("PRAGMA data_version").fetchone()[0])
+
     def _query(self, query: Callable[[Connection], T]) -> T:
         with _translated("read the ledger"), self._reader.connect() as connection:
             return query(connection)
@@ -168,6 +197,8 @@ class SqlStore:
             await self.write(end)
         finally:
             await self._end()
+            if self._looking is not None:
+                self._looking.close()
             self._engine.dispose()
             if self._lock is not None:
                 os.close(self._lock)

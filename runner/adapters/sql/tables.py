@@ -29,7 +29,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = 1
+REVISION = 2
 """Revision of this schema; a ledger of another one is refused until it is migrated."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -108,6 +108,7 @@ schedules = Table(
     metadata,
     Column("uid", String, primary_key=True),
     Column("session", String, nullable=False),
+    Column("account", String, nullable=False, server_default=""),
     Column("trigger", Text, nullable=False),
     Column("anchor", Instant, nullable=False),
     Column("decided_until", Instant, nullable=False),
@@ -116,6 +117,7 @@ schedules = Table(
     Column("failures_in_row", Integer, nullable=False, server_default="0"),
     Column("paused_reason", Text),
     Column("paused_at", Instant),
+    Column("paused_until", Instant),
     Column("revision", String, nullable=False),
 )
 
@@ -152,10 +154,13 @@ runs = Table(
     Column("detail", Text),
     Column("running", Boolean, nullable=False),
     Column("exclusive", Boolean, nullable=False, server_default=text("1")),  # overlap <> allow
+    Column("by_hand", Boolean, nullable=False, server_default=text("0")),  # an operator's: O4, M10
     Column("due_at", Instant, nullable=False),
     Column("claimed_at", Instant, nullable=False),
     Column("deadline_at", Instant),
     Column("expires_at", Instant),  # end of the catch-up window
+    Column("charged_at", Instant),  # whose periods its budgets are, if not those of due_at (O5)
+    Column("cancelled_at", Instant),  # from here on it is burned (X4)
     Column("intent", Text),
     Column("revision", String),
     Column("grant_id", Integer),
@@ -297,4 +302,32 @@ pins = Table(
     Column("chain", BigInteger, primary_key=True),
     Column("paymaster", String, nullable=False),
     Column("pinned_at", Instant, nullable=False),
+)
+
+commands = Table(
+    "commands",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("kind", String, nullable=False),  # run.retry, schedule.skip, …
+    Column("target", String, nullable=False),
+    Column("arguments", Text, nullable=False),  # JSON, each kind its own
+    Column("author", String, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("asked_at", Instant, nullable=False),
+    Column("state", String, nullable=False),  # asked | done | refused
+    Column("answer", Text),
+    Column("data", Text),  # JSON: what came of it, for scripts
+    Column("acted_at", Instant),
+    Index("commands_asked", "id", sqlite_where=text("state = 'asked'")),
+)
+
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("scope", String, primary_key=True),  # session | account | all | stop
+    Column("target", String, primary_key=True),  # a uid; empty for `all` and `stop`
+    Column("reason", Text, nullable=False),
+    Column("author", String, nullable=False),
+    Column("paused_at", Instant, nullable=False),
+    Column("paused_until", Instant),
 )

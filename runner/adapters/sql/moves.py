@@ -1,0 +1,152 @@
+"""
+The moves of a run: each conditional on its version, each with its event, its budgets settled.
+
+Functions over one transaction; `ledger.py` gives each its turn on the writer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select, update
+
+from runner.adapters.sql import budgets
+from runner.adapters.sql import tables as t
+from runner.adapters.sql.queries import run_by_id
+from runner.adapters.sql.store import Transaction
+from runner.errors import Conflict
+from runner.guard.budget import Reservation
+from runner.records import Run, RunKind
+from runner.scheduling.occurrence import CLOSED, Reason, State, is_running, may_move, run_id
+
+_FAILED = frozenset({State.REVERTED, State.NOT_INCLUDED, State.MISSED})
+
+
+def touch(tx: Transaction, run: Run, **values: Any) -> Run:
+    """Change a run that stays in its state."""
+    changed = tx.connection.execute(
+        update(t.runs)
+        .where(t.runs.c.id == run.id, t.runs.c.version == run.version)
+        .values(version=run.version + 1, incarnation=tx.incarnation, **values)
+    )
+    if changed.rowcount != 1:
+        raise Conflict(f"run {run.id} was changed by another")
+    return run_by_id(tx.connection, run.id)
+
+
+def move(
+    tx: Transaction,
+    run: Run,
+    state: State,
+    *,
+    reason: Reason | None = None,
+    detail: str | None = None,
+    now: datetime,
+    **values: Any,
+) -> Run:
+    """
+    One legal move of a run. A closing one settles budgets and the breaker's count.
+
+    Raises:
+        Conflict: it is none, or the run was changed meanwhile.
+    """
+    if not may_move(run.state, state, was=run.reason, reason=reason):
+        why = f"({reason})" if reason else ""
+        raise Conflict(f"run {run.id} cannot go from {run.state} to {state}{why}")
+    c = tx.connection
+    closed = state in CLOSED
+    values = {key: value for key, value in values.items() if value is not None}
+    changed = c.execute(
+        update(t.runs)
+        .where(t.runs.c.id == run.id, t.runs.c.version == run.version)
+        .values(
+            state=state.value,
+            reason=reason.value if reason else None,
+            detail=detail,
+            running=is_running(state, reason),
+            version=run.version + 1,
+            incarnation=tx.incarnation,
+            closed_at=now if closed else None,
+            **values,
+        )
+    )
+    if changed.rowcount != 1:
+        raise Conflict(f"run {run.id} was changed by another")
+    tx.event(now, f"run.{state}", run.id, reason=reason, detail=detail, attempt=run.attempt)
+    if closed:
+        _settle(tx, run, state, reason)
+    return run_by_id(c, run.id)
+
+
+def next_attempt(
+    tx: Transaction,
+    run: Run,
+    *,
+    deadline_at: datetime,
+    by_hand: bool = False,
+    reservations: Sequence[Reservation] | None = None,
+    now: datetime,
+) -> str:
+    """
+    Attempt + 1 of a run that is closed: a new id, and so a new fence.
+
+    By itself it takes over its predecessor's reservations and window; by hand it has `reservations`
+    of its own, and no end of a window (X11).
+    """
+    c = tx.connection
+    attempt = run.attempt + 1
+    made = "0x" + run_id(run.schedule, run.slot, part=run.part, attempt=attempt).hex()
+    exclusive = c.scalar(select(t.runs.c.exclusive).where(t.runs.c.id == run.id))
+    c.execute(
+        insert(t.runs).values(
+            id=made,
+            kind=RunKind.PAYMENT.value,
+            occurrence=run.occurrence,
+            schedule=run.schedule,
+            session=run.session,
+            part=run.part,
+            attempt=attempt,
+            state=State.CLAIMED.value,
+            running=True,
+            exclusive=exclusive,
+            by_hand=by_hand,
+            due_at=run.due_at,
+            claimed_at=now,
+            deadline_at=deadline_at,
+            expires_at=None if by_hand else run.expires_at,
+            charged_at=run.charged_at,
+            incarnation=tx.incarnation,
+        )
+    )
+    if reservations is None:
+        kept = c.execute(select(t.reservations).where(t.reservations.c.run == run.id)).all()
+        reservations = [Reservation(r.budget, r.period, r.token, r.amount, 0) for r in kept]
+    budgets.reserve(tx, made, reservations)
+    tx.event(now, "run.attempt", made, after=run.id, attempt=attempt)
+    return made
+
+
+def _settle(tx: Transaction, run: Run, state: State, reason: Reason | None) -> None:
+    c = tx.connection
+    if run.kind is RunKind.ACTIVATION:
+        return
+    if state is State.SUCCESS:
+        budgets.spend(tx, run.id)
+    else:
+        budgets.release(tx, run.id)
+    if state in {State.SKIPPED, State.MISSED, State.SUPERSEDED}:
+        c.execute(
+            update(t.occurrences)
+            .where(t.occurrences.c.id == run.occurrence)
+            .values(decision=state.value, reason=reason.value if reason else None)
+        )
+    failed = state in _FAILED and reason is not Reason.LATE
+    if failed or state is State.SUCCESS:
+        count = t.schedules.c.failures_in_row + 1 if failed else 0
+        c.execute(
+            update(t.schedules)
+            .where(t.schedules.c.uid == run.schedule)
+            .values(failures_in_row=count)
+        )

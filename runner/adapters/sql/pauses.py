@@ -1,0 +1,205 @@
+"""
+Pauses of schedules, sessions, accounts and of everything, and the stop (O1, O8, X20).
+
+They are rows that every claim and every commit of `signed` reads, so they hold once written, in
+whatever process.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, or_, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from runner.adapters.sql import tables as t
+from runner.adapters.sql.store import Transaction
+from runner.errors import UsageError
+from runner.records import Pause, PauseScope
+
+WIDE = (PauseScope.SESSION, PauseScope.ACCOUNT, PauseScope.ALL)
+
+
+def stopped(connection: Connection) -> str | None:
+    """Why nothing may be signed or sent; None: it may (O8)."""
+    query = select(t.pauses).where(t.pauses.c.scope == PauseScope.STOP.value)
+    row = connection.execute(query).first()
+    return None if row is None else describe(_pause(row))
+
+
+def paused(connection: Connection, schedule: str, *, at: datetime) -> str | None:
+    """Why nothing of a schedule is to be paid at a moment; None: it may be (O1)."""
+    s = t.schedules.c
+    row = connection.execute(
+        select(s.session, s.account, s.paused_reason, s.paused_until).where(s.uid == schedule)
+    ).first()
+    if row is None:
+        return stopped(connection)
+    if row.paused_reason is not None and (row.paused_until is None or at < row.paused_until):
+        return str(row.paused_reason)
+    p = t.pauses.c
+    mine = or_(
+        p.scope.in_((PauseScope.ALL.value, PauseScope.STOP.value)),
+        (p.scope == PauseScope.SESSION.value) & (p.target == row.session),
+        (p.scope == PauseScope.ACCOUNT.value) & (p.target == row.account),
+    )
+    lasts = or_(p.paused_until.is_(None), p.paused_until > at)
+    found = connection.execute(select(t.pauses).where(mine, lasts).order_by(p.scope)).first()
+    return None if found is None else describe(_pause(found))
+
+
+def describe(pause: Pause) -> str:
+    """A wide pause in the words of what it covers."""
+    if pause.scope is PauseScope.STOP:
+        return f"everything is stopped: {pause.reason}"
+    if pause.scope is PauseScope.ALL:
+        return f"everything is paused: {pause.reason}"
+    return f"{pause.scope} {pause.target} is paused: {pause.reason}"
+
+
+def in_force(connection: Connection) -> list[Pause]:
+    """Every pause that somebody wrote and nobody lifted, those of schedules included."""
+    s = t.schedules.c
+    wide = [_pause(row) for row in connection.execute(select(t.pauses).order_by(t.pauses.c.scope))]
+    own = connection.execute(
+        select(s.uid, s.paused_reason, s.paused_at, s.paused_until)
+        .where(s.paused_reason.is_not(None))
+        .order_by(s.uid)
+    )
+    return wide + [
+        Pause(PauseScope.SCHEDULE, row.uid, row.paused_reason, row.paused_at, row.paused_until)
+        for row in own
+    ]
+
+
+def write_pause(transaction: Transaction, pause: Pause, *, author: str) -> None:
+    """
+    Pause what the scope names.
+
+    Raises:
+        UsageError: there is no such schedule, or it is paused already.
+    """
+    c, scope = transaction.connection, pause.scope
+    if scope is PauseScope.SCHEDULE:
+        before = _schedule(c, pause.target).paused_reason
+        values = {"paused_reason": pause.reason, "paused_at": pause.since}
+        c.execute(
+            update(t.schedules)
+            .where(t.schedules.c.uid == pause.target)
+            .values(**values, paused_until=pause.until)
+        )
+    else:
+        _check_target(c, pause)
+        row = t.pauses.c
+        before = c.scalar(
+            select(row.reason).where(row.scope == scope.value, row.target == pause.target)
+        )
+        c.execute(
+            upsert(t.pauses)
+            .values(
+                scope=scope.value,
+                target=pause.target,
+                reason=pause.reason,
+                author=author,
+                paused_at=pause.since,
+                paused_until=pause.until,
+            )
+            .on_conflict_do_nothing()
+        )
+    if before is not None:
+        what = "stopped" if scope is PauseScope.STOP else "paused"
+        raise UsageError(f"{pause.subject} is {what} already: {before}")
+    transaction.event(
+        pause.since,
+        f"{_named(scope)}.{'stopped' if scope is PauseScope.STOP else 'paused'}",
+        pause.subject,
+        reason=pause.reason,
+        author=author,
+        until=pause.until,
+    )
+
+
+def lift_pause(
+    transaction: Transaction,
+    scope: PauseScope,
+    target: str,
+    *,
+    reason: str,
+    author: str,
+    now: datetime,
+) -> Pause:
+    """
+    Let what the scope names go on; a schedule with a clean count of failures (O3).
+
+    Returns:
+        The pause that ends here.
+
+    Raises:
+        UsageError: it is not paused.
+    """
+    c = transaction.connection
+    if scope is PauseScope.SCHEDULE:
+        _schedule(c, target)
+    found = [one for one in in_force(c) if one.scope is scope and one.target == target]
+    if not found:
+        what = "nothing is stopped" if scope is PauseScope.STOP else "it is not paused"
+        raise UsageError(f"{target or 'everything'}: {what}")
+    if scope is PauseScope.SCHEDULE:
+        clean = {"paused_reason": None, "paused_at": None, "paused_until": None}
+        c.execute(
+            update(t.schedules)
+            .where(t.schedules.c.uid == target)
+            .values(**clean, failures_in_row=0)
+        )
+    else:
+        row = t.pauses.c
+        c.execute(delete(t.pauses).where(row.scope == scope.value, row.target == target))
+    transaction.event(
+        now, f"{_named(scope)}.resumed", found[0].subject, reason=reason, author=author
+    )
+    return found[0]
+
+
+def lift_ended(transaction: Transaction, *, now: datetime) -> list[Pause]:
+    """Pauses whose end has come are over; the ones that ended here."""
+    over = [
+        one
+        for one in in_force(transaction.connection)
+        if one.until is not None and one.until <= now
+    ]
+    for one in over:
+        lift_pause(
+            transaction, one.scope, one.target, reason="its end has come", author="runner", now=now
+        )
+    return over
+
+
+def _named(scope: PauseScope) -> str:
+    return "runner" if scope in {PauseScope.ALL, PauseScope.STOP} else scope.value
+
+
+def _schedule(c: Connection, uid: str) -> Row[Any]:
+    row = c.execute(select(t.schedules).where(t.schedules.c.uid == uid)).first()
+    if row is None:
+        raise UsageError(
+            f"the ledger has no schedule {uid}", hint="`runner schedules list` names them"
+        )
+    return row
+
+
+def _check_target(c: Connection, pause: Pause) -> None:
+    columns = {PauseScope.SESSION: t.schedules.c.session, PauseScope.ACCOUNT: t.schedules.c.account}
+    column = columns.get(pause.scope)
+    if column is None:
+        return
+    known = sorted(c.scalars(select(column).where(column != "").distinct()))
+    if pause.target not in known:
+        raise UsageError(
+            f"no schedule of the ledger uses {pause.scope} {pause.target}",
+            hint=f"known: {', '.join(known)}" if known else "the policies were not applied yet",
+        )
+
+
+def _pause(row: Row[Any]) -> Pause:
+    return Pause(PauseScope(row.scope), row.target, row.reason, row.paused_at, row.paused_until)
