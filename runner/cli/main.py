@@ -39,6 +39,7 @@ COMMANDS = {
     "report": ("runner.cli.report:report", "What was paid to whom."),
     "db": ("runner.cli.db:db", "The ledger's database: init."),
     "scope": ("runner.cli.scope:scope", "What a session key can do: explain, judge."),
+    "guard": ("runner.cli.guard:guard", "Would we sign this? Judged from files: op, grant."),
     "doctor": ("runner.cli.doctor:doctor", "Is everything as the daemon will need it?"),
     "inspect": ("runner.cli.inspect:inspect", "Decode and hash what a signer is shown, offline."),
     "sandbox": ("runner.cli.sandbox:sandbox", "Run a local wallet API to try things on."),

@@ -66,7 +66,7 @@ def examine_operation(
         ),
         _scope(terms, operation),
         *_receivers(terms),
-        _approvals(terms),
+        approvals(terms.intent),
     )
     refused = Refused.by(checks)
     if refused is not None:
@@ -104,7 +104,8 @@ def _receivers(terms: OperationTerms) -> Iterator[Check]:
         yield Check("B4.receiver", "one of the session's receivers", receiver, allowed)
 
 
-def _approvals(terms: OperationTerms) -> Check:
-    call = unlimited_approval(terms.intent)
+def approvals(intent: tuple[Call, ...]) -> Check:
+    """B7: whatever a grant allows, nothing without a bound is approved."""
+    call = unlimited_approval(intent)
     offered = "none without a bound" if call is None else f"an unlimited one on {call.to}"
     return Check("B7.approval", "bounded approvals alone", offered, call is None)
