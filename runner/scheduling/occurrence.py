@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final
 
 from runner.errors import EncodingError
 from runner.ethereum.address import Address, address_bytes
@@ -146,73 +146,6 @@ REASONS: Final[Mapping[State, frozenset[Reason | None]]] = MappingProxyType(
     }
 )
 """The reasons that each state may carry; None where the state speaks for itself."""
-
-_MOVES: Final[Mapping[State, frozenset[State]]] = MappingProxyType(
-    {
-        State.CLAIMED: UNSIGNED | DECIDED_AGAINST,
-        State.HELD: UNSIGNED | DECIDED_AGAINST,
-        State.PREPARED: UNSIGNED | DECIDED_AGAINST | {State.SIGNED},
-        State.SIGNED: frozenset(
-            {State.SIGNED, State.SENT, State.UNKNOWN, State.INCLUDED, State.NOT_INCLUDED}
-        ),
-        State.SENT: frozenset({State.SENT, State.UNKNOWN, State.INCLUDED, State.NOT_INCLUDED}),
-        State.UNKNOWN: frozenset({State.UNKNOWN, State.SENT, State.INCLUDED, State.NOT_INCLUDED}),
-        State.INCLUDED: frozenset(
-            {State.INCLUDED, State.SENT, State.SUCCESS, State.REVERTED, State.NOT_INCLUDED}
-        ),
-    }
-)
-_BY_EVIDENCE: Final = frozenset(
-    {State.SENT, State.INCLUDED, State.SUCCESS, State.REVERTED, State.NOT_INCLUDED}
-)
-"""Where held(evidence) may go: what the chain shows, a reorg included, and nothing else."""
-
-Told = Reason | None | Literal["untold"]
-"""A reason, none, or "the caller did not say"."""
-
-
-def may_move(from_: State, to: State, *, was: Told = "untold", reason: Told = "untold") -> bool:
-    """
-    Tell whether a run may go from one state to another.
-
-    An open state may stay as it is (another operation on the fence, another reason to hold).
-    What leaves a closed state is no move: see `may_reopen`.
-
-    Args:
-        was: The reason that `from_` carries. Untold, a hold counts as any hold.
-        reason: The reason that `to` is to carry. Untold, any that makes the move legal.
-            Whoever writes tells both: only so is a signed run kept from being prepared anew.
-    """
-    if from_ in CLOSED:
-        return False
-    if reason != "untold" and reason not in REASONS[to]:
-        return False
-    if from_ is State.HELD and was in (Reason.EVIDENCE, "untold"):
-        stays = to is State.HELD and reason in (Reason.EVIDENCE, "untold")
-        if stays or to in _BY_EVIDENCE or was is Reason.EVIDENCE:
-            return stays or to in _BY_EVIDENCE
-    if to is State.HELD and from_ in PENDING:
-        return reason in (Reason.EVIDENCE, "untold")
-    if to is State.HELD and reason is Reason.EVIDENCE:
-        return False  # evidence is about operations, and nothing is signed here
-    if to not in _MOVES[from_]:
-        return False
-    if to is State.NOT_INCLUDED and reason != "untold":
-        # A burn has to be seen in a block first, and once seen nothing else counts (X3, X4).
-        return (reason is Reason.BURNED) == (from_ is State.INCLUDED)
-    return True
-
-
-def may_reopen(from_: State, to: State) -> bool:
-    """
-    Tell whether a closed row may come back as a new version.
-
-    A reorg takes a run that was on chain back to `sent` (X13); an operator verb takes a slot
-    that was decided against back to `claimed` or `held` (X11).
-    """
-    if from_ in DECIDED_AGAINST:
-        return to in {State.CLAIMED, State.HELD}
-    return from_ in CLOSED and to is State.SENT
 
 
 def is_running(state: State, reason: Reason | None = None) -> bool:

@@ -37,7 +37,8 @@ from runner.records import (
     ScheduleSeed,
     ScheduleState,
 )
-from runner.scheduling.occurrence import CLOSED, PENDING, Reason, State, may_move, run_id
+from runner.scheduling.moves import Effect, Rule, may_move, rule_for
+from runner.scheduling.occurrence import CLOSED, PENDING, Reason, State, run_id
 
 T = TypeVar("T")
 
@@ -236,7 +237,9 @@ class MemoryLedger(MemoryGrants):
 
     async def include(self, run: Run, inclusion: Inclusion, *, now: datetime) -> Run:
         """An operation of this run is in a block: evidence seen, not yet final."""
-        included = self._move(self.rows.runs[run.id], State.INCLUDED, now=now)
+        kind = self.rows.operations[inclusion.hash].kind
+        paid = kind is OperationKind.PAYMENT and inclusion.success
+        included = self._move(self.rows.runs[run.id], State.INCLUDED, now=now, counts=paid)
         self.rows.change_operation(
             inclusion.hash,
             status=OperationStatus.INCLUDED,
@@ -246,9 +249,6 @@ class MemoryLedger(MemoryGrants):
             transaction_hash=inclusion.transaction_hash,
             gas_cost=inclusion.gas_cost,
         )
-        kind = self.rows.operations[inclusion.hash].kind
-        if kind is OperationKind.PAYMENT and inclusion.success:
-            self.budgets.spend(run.id)
         return included
 
     async def exclude(self, run: Run, operation: str, *, now: datetime) -> Run:
@@ -257,7 +257,6 @@ class MemoryLedger(MemoryGrants):
         self.rows.change_operation(
             operation, status=OperationStatus.SENT, block_number=None, block_hash=None
         )
-        self.budgets.unspend(run.id)
         return sent
 
     async def close(
@@ -369,9 +368,10 @@ class MemoryLedger(MemoryGrants):
         reason: Reason | None = None,
         detail: str | None = None,
         now: datetime,
+        counts: bool = True,
         **values: Any,
     ) -> Run:
-        self._check(run, state, reason)
+        rule = self._check(run, state, reason)
         closed = state in CLOSED
         values = {name: value for name, value in values.items() if value is not None}
         moved = self.rows.change_run(
@@ -382,24 +382,32 @@ class MemoryLedger(MemoryGrants):
             closed_at=now if closed else None,
             **values,
         )
+        if counts and run.kind is RunKind.PAYMENT:
+            self._apply(rule.effect, run.id)
         if closed and run.kind is RunKind.PAYMENT:
             self._settle(moved)
         return moved
 
-    def _check(self, run: Run, state: State, reason: Reason | None = None) -> None:
+    def _apply(self, effect: Effect, run: str) -> None:
+        if effect is Effect.SPEND:
+            self.budgets.spend(run)
+        elif effect is Effect.RESERVE:
+            self.budgets.unspend(run)
+        elif effect is Effect.RELEASE:
+            self.budgets.release(run)
+
+    def _check(self, run: Run, state: State, reason: Reason | None = None) -> Rule:
         """Before anything changes, since nothing is taken back here."""
-        if not may_move(run.state, state, was=run.reason, reason=reason):
+        rule = rule_for(run.state, state, was=run.reason, reason=reason)
+        if rule is None or run.state in CLOSED:
             why = f"({reason})" if reason else ""
             raise Conflict(f"run {run.id} cannot go from {run.state} to {state}{why}")
         if self.rows.runs[run.id].version != run.version:
             raise Conflict(f"run {run.id} was changed by another")
+        return rule
 
     def _settle(self, run: Run) -> None:
         paid = run.state is State.SUCCESS
-        if paid:
-            self.budgets.spend(run.id)
-        else:
-            self.budgets.release(run.id)
         if run.state in {State.SKIPPED, State.MISSED, State.SUPERSEDED}:
             row = self._occurrence(run)
             row.decision, row.reason = run.state, run.reason

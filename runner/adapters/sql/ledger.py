@@ -44,7 +44,8 @@ from runner.records import (
     RunKind,
     ScheduleSeed,
 )
-from runner.scheduling.occurrence import Reason, State, may_move
+from runner.scheduling.moves import may_move
+from runner.scheduling.occurrence import Reason, State
 
 
 class SqlLedger(RunReads, GrantRows, CommandRows, VerbRows):
@@ -320,8 +321,7 @@ class SqlLedger(RunReads, GrantRows, CommandRows, VerbRows):
             operation = c.execute(
                 select(t.operations.c.kind).where(t.operations.c.hash == inclusion.hash)
             ).one()
-            if operation.kind == OperationKind.PAYMENT.value and inclusion.success:
-                budgets.spend(tx, run.id)
+            paid = operation.kind == OperationKind.PAYMENT.value and inclusion.success
             tx.event(
                 now,
                 "operation.included",
@@ -331,7 +331,7 @@ class SqlLedger(RunReads, GrantRows, CommandRows, VerbRows):
                 transaction=inclusion.transaction_hash,
                 success=inclusion.success,
             )
-            return move(tx, current, State.INCLUDED, now=now)
+            return move(tx, current, State.INCLUDED, now=now, counts=paid)
 
         return await self._store.write(work)
 
@@ -345,7 +345,6 @@ class SqlLedger(RunReads, GrantRows, CommandRows, VerbRows):
                 .where(t.operations.c.hash == operation)
                 .values(status=OperationStatus.SENT.value, block_number=None, block_hash=None)
             )
-            budgets.unspend(tx, run.id)
             tx.event(now, "operation.excluded", run.id, hash=operation)
             return move(tx, run_by_id(c, run.id), State.SENT, now=now)
 

@@ -6,7 +6,7 @@ Functions over one transaction; `ledger.py` gives each its turn on the writer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,8 @@ from runner.adapters.sql.store import Transaction
 from runner.errors import Conflict
 from runner.guard.budget import Reservation
 from runner.records import Run, RunKind
-from runner.scheduling.occurrence import CLOSED, Reason, State, is_running, may_move, run_id
+from runner.scheduling.moves import Effect, rule_for
+from runner.scheduling.occurrence import CLOSED, Reason, State, is_running, run_id
 
 _FAILED = frozenset({State.REVERTED, State.NOT_INCLUDED, State.MISSED})
 
@@ -44,15 +45,20 @@ def move(
     reason: Reason | None = None,
     detail: str | None = None,
     now: datetime,
+    counts: bool = True,
     **values: Any,
 ) -> Run:
     """
-    One legal move of a run. A closing one settles budgets and the breaker's count.
+    One legal move of a run, by the table alone. A closing one settles the breaker's count.
+
+    Args:
+        counts: Whether the move's effect on budgets is to be had: a burn in a block spends nothing.
 
     Raises:
         Conflict: it is none, or the run was changed meanwhile.
     """
-    if not may_move(run.state, state, was=run.reason, reason=reason):
+    rule = rule_for(run.state, state, was=run.reason, reason=reason)
+    if rule is None or run.state in CLOSED:
         why = f"({reason})" if reason else ""
         raise Conflict(f"run {run.id} cannot go from {run.state} to {state}{why}")
     c = tx.connection
@@ -75,9 +81,19 @@ def move(
     if changed.rowcount != 1:
         raise Conflict(f"run {run.id} was changed by another")
     tx.event(now, f"run.{state}", run.id, reason=reason, detail=detail, attempt=run.attempt)
+    if counts and run.kind is RunKind.PAYMENT:
+        _EFFECTS[rule.effect](tx, run.id)
     if closed:
         _settle(tx, run, state, reason)
     return run_by_id(c, run.id)
+
+
+_EFFECTS: Mapping[Effect, Callable[[Transaction, str], None]] = {
+    Effect.NONE: lambda _tx, _run: None,
+    Effect.SPEND: budgets.spend,
+    Effect.RESERVE: budgets.unspend,
+    Effect.RELEASE: budgets.release,
+}
 
 
 def next_attempt(
@@ -132,10 +148,6 @@ def _settle(tx: Transaction, run: Run, state: State, reason: Reason | None) -> N
     c = tx.connection
     if run.kind is RunKind.ACTIVATION:
         return
-    if state is State.SUCCESS:
-        budgets.spend(tx, run.id)
-    else:
-        budgets.release(tx, run.id)
     if state in {State.SKIPPED, State.MISSED, State.SUPERSEDED}:
         c.execute(
             update(t.occurrences)

@@ -29,7 +29,9 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = 2
+from runner.adapters.sql import laws
+
+REVISION = 3
 """Revision of this schema; a ledger of another one is refused until it is migrated."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -331,3 +333,5 @@ pauses = Table(
     Column("paused_at", Instant, nullable=False),
     Column("paused_until", Instant),
 )
+
+laws.attach(metadata)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from runner.errors import EncodingError
 from runner.ethereum.address import parse_address
 from runner.ethereum.nonce import Nonce
+from runner.scheduling.moves import TABLE, may_move, may_reopen
 from runner.scheduling.occurrence import (
     CLOSED,
     DECIDED_AGAINST,
@@ -30,8 +31,6 @@ from runner.scheduling.occurrence import (
     format_calendar_slot,
     format_instant_slot,
     is_running,
-    may_move,
-    may_reopen,
     nonce_key,
     parse_slot,
     run_id,
@@ -240,3 +239,19 @@ def test_m7_a_waiting_slot_is_not_running():
     assert is_running(State.HELD, Reason.APPROVAL)
     assert not is_running(State.HELD, Reason.OVERLAP)
     assert not is_running(State.SUCCESS)
+
+
+def test_the_table_decides_each_move_once():
+    """
+    From one place to one state for one reason there is one rule, so its effect is certain.
+    """
+    seen = [
+        (place, rule.to, reason)
+        for rule in TABLE
+        for place in rule.places
+        for reason in rule.reasons
+    ]
+
+    assert len(seen) == len(set(seen))
+    assert {rule.to for rule in TABLE} == set(State)
+    assert all(rule.reasons <= REASONS[rule.to] for rule in TABLE)
