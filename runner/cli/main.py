@@ -30,11 +30,16 @@ COMMANDS = {
     "plan": ("runner.cli.plan:plan", "What would change, what it costs and what it risks."),
     "up": ("runner.cli.up:up", "Run the daemon."),
     "status": ("runner.cli.status:status", "Is all well, what needs me, what comes next?"),
-    "runs": ("runner.cli.runs:runs", "What became of each due time: list, show."),
+    "runs": (
+        "runner.cli.runs:runs",
+        "What became of each due time; retry, cancel.",
+    ),
     "schedules": (
         "runner.cli.schedules:schedules",
-        "The schedules of the ledger: list, pause, resume.",
+        "Schedules: list, pause, resume, run, skip, backfill.",
     ),
+    "stop": ("runner.cli.stop:stop", "Sign and send nothing any more."),
+    "resume": ("runner.cli.stop:resume", "End a stop."),
     "grants": ("runner.cli.grants:grants", "Grants of session keys: list, show."),
     "report": ("runner.cli.report:report", "What was paid to whom."),
     "db": ("runner.cli.db:db", "The ledger's database: init."),

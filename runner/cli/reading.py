@@ -37,6 +37,7 @@ from runner.reporting.views import (
 )
 
 _CHUNK = 500  # ids in one IN list
+_DECIDED_AGAINST = frozenset({"skipped", "missed", "superseded"})
 
 
 @contextmanager
@@ -248,6 +249,50 @@ def payments(c: Connection, *, start: datetime | None, end: datetime | None) -> 
         )
         for row in c.execute(query)
     ]
+
+
+# ── what operators may still decide ───────────────────────────────────────────────────────────
+
+
+def settled_slots(c: Connection, schedule: str, *, start: datetime, end: datetime) -> set[str]:
+    """Slots due in [start, end) that are paid, or whose outcome is open: not to be paid again."""
+    o = t.occurrences.c
+    rows = c.execute(
+        select(t.occurrences).where(o.schedule == schedule, o.due_at >= start, o.due_at < end)
+    )
+    found = _of_occurrences(c, [_occurrence(row) for row in rows])
+    return {
+        one.occurrence.slot
+        for one in found
+        if one.occurrence is not None and one.state not in _DECIDED_AGAINST
+    }
+
+
+def skipped_since(
+    c: Connection, schedules: Sequence[str], since: datetime
+) -> dict[str, list[OccurrenceView]]:
+    """What a pause that began then has skipped, by schedule, oldest first."""
+    o = t.occurrences.c
+    query = select(t.occurrences).where(
+        o.schedule.in_(schedules),
+        o.decision == "skipped",
+        o.reason == "paused",
+        o.decided_at >= since,
+    )
+    found: dict[str, list[OccurrenceView]] = {}
+    for row in c.execute(query.order_by(o.due_at)):
+        found.setdefault(row.schedule, []).append(_occurrence(row))
+    return found
+
+
+def schedules_under(c: Connection, scope: str, target: str) -> list[str]:
+    """The schedules that a pause of this scope covers."""
+    s = t.schedules.c
+    columns = {"schedule": s.uid, "session": s.session, "account": s.account}
+    query = select(s.uid)
+    if scope in columns:
+        query = query.where(columns[scope] == target)
+    return list(c.scalars(query))
 
 
 # ── schedules, grants, events ─────────────────────────────────────────────────────────────────

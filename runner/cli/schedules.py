@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli.asking import author, reason_option, write_beside
+from runner.cli import slots
+from runner.cli.asking import author, reason_option, write_beside, yes_option
 from runner.cli.loading import policies_if_valid, settings_of
 from runner.cli.options import Instant, config_option, format_options, now
 from runner.cli.render import hint, look, note, write, write_json
+from runner.cli.resuming import lift
 from runner.errors import UsageError
 from runner.reporting.text import stamp
 
@@ -95,29 +97,37 @@ def pause(
 
 @schedules.command()
 @_scope_options
+@click.option(
+    "--catch-up",
+    type=click.Choice(["latest", "all"]),
+    help="Pay the newest slot that was skipped, or all of them.  [default: none]",
+)
 @reason_option
+@yes_option
 @config_option
 def resume(
     schedule: str | None,
     session: str | None,
     account: str | None,
     everything: bool,
+    catch_up: str | None,
     reason: str,
+    yes: bool,
     config: str | None,
 ) -> None:
     """
     Let SCHEDULE (policy/name), a session, an account or everything go on, from the next slot.
 
-    Nothing that was skipped is replayed.
+    Nothing that was skipped is replayed unless you ask for it; what was skipped is listed with
+    what it would cost and the command that pays it.
     """
-    from runner.adapters.sql.pauses import lift_pause
-
     scope, target = _scope(schedule, session, account, everything=everything)
-    ended = write_beside(
-        config,
-        lambda tx: lift_pause(tx, scope, target, reason=reason, author=author(), now=now()),
-    )
-    note(f"{ended.subject} goes on with its next slot")
+    lift(config, scope, target, reason, catch_up=catch_up, yes=yes)
+
+
+schedules.add_command(slots.run_slot, "run")
+schedules.add_command(slots.skip)
+schedules.add_command(slots.backfill)
 
 
 def _scope(

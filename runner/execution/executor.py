@@ -148,6 +148,7 @@ class Executor:
                 run, deadline = await self._without_grant(run, missing, deadline)
             except GuardError as error:
                 run = await self._guarded(run, error)
+                deadline = _renewed(run, deadline)
             except _FeesSpent as spent:
                 run, deadline = await self._not_now(run, spent.what, deadline)
             except (AnswerLost, WalletBusy) as error:

@@ -16,7 +16,7 @@ from runner.execution.commands import Handler
 from runner.execution.contexts import Terms
 from runner.ports import Verbs
 from runner.records import Command, RangeCut, Run, RunKind, ScheduleState, Take, Wish
-from runner.scheduling.lookup import Rest, around, slot_named, slots_between
+from runner.scheduling.lookup import Rest, around, slot_named
 from runner.scheduling.occurrence import Reason, Slot, State, format_extra_slot
 from runner.scheduling.triggers import Timetable, timetable
 
@@ -118,35 +118,25 @@ class RunVerbs:
         await self._take(command, [Take(claim, _never_in_a_range, counted=False)])
 
     async def backfill(self, command: Command) -> None:
-        """O5: the original slots that were not paid, charged to today's budgets."""
+        """O3, O5: slots that were not paid, oldest first; a backfill charges today's budgets."""
         wish = command.wish
         terms, table, _ = await self._calendar(wish)
         now = self._now(wish.target)
-        slots = [one for one in self._slots(wish, table) if one.due_at <= now]
-        if not slots:
-            raise UsageError(f"no slot of {wish.target} was due then")
+        slots = [_named(table, str(text), wish.target) for text in wish.arguments["slots"]]
         if len(slots) > MOST_SLOTS:
             raise UsageError(
                 f"{len(slots)} slots at once, at most {MOST_SLOTS}", hint="do it in several steps"
             )
+        charged_at = now if wish.arguments.get("today") else None
         wanted = [
             Take(
-                terms.claim(one.text, due_at=one.due_at, now=now, charged_at=now),
+                terms.claim(one.text, due_at=one.due_at, now=now, charged_at=charged_at),
                 _cut(table, one),
                 waits=True,
             )
             for one in slots
         ]
         await self._take(command, wanted)
-
-    def _slots(self, wish: Wish, table: Timetable) -> list[Slot]:
-        """Those that are named one by one, or all that fire in a window."""
-        named = wish.arguments.get("slots")
-        if named is not None:
-            return [_named(table, str(text), wish.target) for text in named]
-        start = datetime.fromisoformat(str(wish.arguments["from"]))
-        end = datetime.fromisoformat(str(wish.arguments["to"]))
-        return [one for one in slots_between(table, start, end) if one.verdict is None]
 
     async def skip(self, command: Command) -> None:
         """O6: this slot, or the next one that nobody has decided."""

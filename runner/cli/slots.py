@@ -1,0 +1,197 @@
+"""`runner schedules run|skip|backfill`: what an operator does to slots (O4 to O6, X20)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from runner.cli.asking import ask, confirm, is_running, known_policies, reason_option, tell
+from runner.cli.asking import yes_option as yes_flag
+from runner.cli.loading import settings_of
+from runner.cli.options import Instant, config_option, format_options, now
+from runner.cli.render import note
+from runner.errors import UsageError
+from runner.reporting.text import plural, rfc3339, stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from runner.execution.contexts import Terms
+    from runner.guard.intent import TransferLine
+    from runner.scheduling.occurrence import Slot
+
+LATER = "it is paid when the daemon runs: runner up"
+_SHOWN = 50
+
+
+@click.command()
+@click.argument("schedule")
+@click.option("--for", "slot", metavar="SLOT", help="Pay this occurrence now.")
+@click.option("--extra", is_flag=True, help="Add a payment to those of the calendar.")
+@click.option("--key", help="The extra payment's name: a repeated one is the same run.")
+@click.option("--allow-overlap", is_flag=True, help="Also beside a run that is still open.")
+@reason_option
+@yes_flag
+@config_option
+@format_options()
+def run_slot(
+    schedule: str,
+    slot: str | None,
+    extra: bool,
+    key: str | None,
+    allow_overlap: bool,
+    reason: str,
+    yes: bool,
+    config: str | None,
+    form: str,
+) -> None:
+    """
+    Pay one slot of SCHEDULE (policy/name) now, or one payment more. Works while it is paused.
+
+    --for pays the occurrence of SLOT, as 2026-12-01T09:00 or an instant: the later tick finds it
+    paid, and a slot that was skipped or missed is reopened. --extra is a payment besides.
+    """
+    if (slot is None) is not extra or (key is not None and not extra):
+        raise UsageError(
+            "say which payment is meant",
+            hint="`--for SLOT` for one of the calendar, `--extra [--key K]` for one more",
+        )
+    more: dict[str, Any] = {"allow_overlap": True} if allow_overlap else {}
+    if slot is not None:
+        command = ask(config, "schedule.run", schedule, reason, slot=slot, **more)
+    else:
+        terms = terms_of(config, schedule)
+        confirm(f"{schedule} pays {total(terms.most.lines, 1)} once more. Go on?", yes=yes)
+        name = key if key is not None else _new_key()
+        command = ask(config, "schedule.extra", schedule, reason, key=name, **more)
+    tell(command, form, later=_later(config))
+
+
+@click.command()
+@click.argument("schedule")
+@click.option("--slot", metavar="SLOT", help="This one, as 2026-12-01T09:00 or an instant.")
+@click.option("--next", "coming", is_flag=True, help="The next one that is not decided.")
+@reason_option
+@config_option
+@format_options()
+def skip(
+    schedule: str, slot: str | None, coming: bool, reason: str, config: str | None, form: str
+) -> None:
+    """
+    Leave one slot of SCHEDULE (policy/name) out.
+
+    Also one that is claimed, as long as nothing of it is signed; from then on there is only
+    `runner runs cancel`.
+    """
+    if (slot is None) is not coming:
+        raise UsageError("say which slot is meant", hint="`--slot SLOT` or `--next`")
+    arguments = {} if slot is None else {"slot": slot}
+    tell(ask(config, "schedule.skip", schedule, reason, **arguments), form)
+
+
+@click.command()
+@click.argument("schedule")
+@click.option("--from", "start", type=Instant(), required=True, help="The first time, inclusive.")
+@click.option("--to", "end", type=Instant(), required=True, help="The last time, exclusive.")
+@reason_option
+@yes_flag
+@config_option
+@format_options()
+def backfill(
+    schedule: str,
+    start: datetime,
+    end: datetime,
+    reason: str,
+    yes: bool,
+    config: str | None,
+    form: str,
+) -> None:
+    """
+    Pay the slots of SCHEDULE (policy/name) due in a stretch of the past that were not paid.
+
+    They keep their names, so what ran is not repeated. They are paid oldest first, one after the
+    other, and charged to the budgets of today.
+    """
+    terms = terms_of(config, schedule)
+    wanted, settled = _unpaid(config, terms, start, min(end, now()))
+    if not wanted:
+        raise UsageError(
+            f"no slot of {schedule} due then is left to pay",
+            hint=f"{plural(settled, 'slot is', 'slots are')} paid or on the way"
+            if settled
+            else None,
+        )
+    first, last = wanted[0], wanted[-1]
+    note(f"{plural(len(wanted), 'slot')}, {stamp(first.due_at)} to {stamp(last.due_at)}")
+    if settled:
+        note(f"{settled} more are paid or on the way, and left out")
+    most = total(terms.most.lines, len(wanted))
+    confirm(f"{schedule} pays {most} in all. Go on?", yes=yes)
+    names = [one.text for one in wanted]
+    command = ask(config, "schedule.backfill", schedule, reason, slots=names, today=True)
+    tell(command, form, later=_later(config))
+
+
+# ── what they need to know ────────────────────────────────────────────────────────────────────
+
+
+def terms_of(config: str | None, schedule: str) -> Terms:
+    """
+    A schedule of the policies in force, and what it pays.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    from runner.bootstrap import terms_of
+
+    known = terms_of(known_policies(config))
+    if schedule not in known:
+        names = ", ".join(sorted(known)[:5]) or "none"
+        raise UsageError(f"no policy has schedule {schedule}", hint=f"known: {names}")
+    return known[schedule]
+
+
+def total(lines: Iterable[TransferLine], times: int) -> str:
+    """What so many runs pay, by token: `75 usdc, 3 native`."""
+    from runner.reporting.text import amount
+
+    sums: dict[tuple[str, int], int] = {}
+    at_most = False
+    for line in lines:
+        key = (line.symbol, line.decimals)
+        sums[key] = sums.get(key, 0) + line.amount * times
+        at_most = at_most or line.kind == "at_most"
+    words = ", ".join(amount(value, decimals, symbol) for (symbol, decimals), value in sums.items())
+    return (f"up to {words}" if at_most else words) or "nothing but its calls"
+
+
+def _unpaid(
+    config: str | None, terms: Terms, start: datetime, end: datetime
+) -> tuple[Sequence[Slot], int]:
+    """The slots of [start, end) that were not paid and are not open, and how many others are."""
+    from runner.cli import reading
+    from runner.scheduling.lookup import slots_between
+    from runner.scheduling.triggers import timetable
+
+    uid = terms.spec.uid
+    with reading.ledger(settings_of(config).store) as ledger:
+        anchors = {one.uid: one.anchor for one in reading.schedules(ledger)}
+        if uid not in anchors:
+            raise UsageError(f"{uid} was never applied", hint="the daemon applies it: runner up")
+        settled = reading.settled_slots(ledger, uid, start=start, end=end)
+    table = timetable(terms.spec, anchor=anchors[uid])
+    slots = [one for one in slots_between(table, start, end) if one.verdict is None]
+    wanted = [one for one in slots if one.text not in settled]
+    return wanted, len(slots) - len(wanted)
+
+
+def _new_key() -> str:
+    import secrets
+
+    return f"{rfc3339(now().replace(microsecond=0))}-{secrets.token_hex(3)}"
+
+
+def _later(config: str | None) -> str | None:
+    return None if is_running(settings_of(config)) else LATER
