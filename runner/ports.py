@@ -21,10 +21,12 @@ from runner.guard.computed import Movement
 from runner.guard.intent import TransferLine
 from runner.guard.offer import OperationOffer, SessionOffer
 from runner.guard.verdict import Approved
+from runner.planning.consent import History
 from runner.records import (
     Claim,
     Command,
     CommandState,
+    Consent,
     Grant,
     GrantState,
     Inclusion,
@@ -402,6 +404,27 @@ class Ledger(Protocol):
         """
         ...
 
+    async def history(
+        self, schedule: str, *, names: Sequence[str], addresses: Sequence[Address]
+    ) -> History:
+        """What was paid before, as far as a run to these receivers depends on it (B10, X9)."""
+        ...
+
+    async def consent(
+        self, run: Run, wanted: Consent, *, reason: Reason, now: datetime
+    ) -> tuple[Run, bool]:
+        """
+        A frozen run goes on if somebody has approved it; else it is held, and somebody asked.
+
+        Returns:
+            The run, and whether nobody had been asked before.
+        """
+        ...
+
+    async def ask_ahead(self, wanted: Sequence[Consent], *, now: datetime) -> list[Consent]:
+        """Ask for approvals before the runs are there; those nobody had been asked for (B9)."""
+        ...
+
     async def sign(self, run: Run, operation: NewOperation, *, now: datetime) -> Run:
         """The point of no return: bytes, hash and fence (X1, X5)."""
         ...
@@ -586,6 +609,18 @@ class Verbs(Protocol):
         now: datetime,
     ) -> Run:
         """A held run goes on; a reverted or dead one gets its next attempt (O7)."""
+        ...
+
+    async def approve(
+        self,
+        command: Command,
+        schedule: str,
+        slot: str,
+        *,
+        deadline_at: datetime,
+        now: datetime,
+    ) -> Run | None:
+        """Say yes to what was asked of a slot; its run goes on, if it is there (B9, B10, X9)."""
         ...
 
     async def cancel(self, command: Command, run: Run, *, now: datetime) -> Run:

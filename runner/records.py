@@ -396,3 +396,15 @@ class Pause:
     def subject(self) -> str:
         """What is paused, in words."""
         return self.target or "everything"
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What a person is asked to say yes to: exactly the intent with this digest (B9)."""
+
+    schedule: str
+    slot: str
+    attempt: int
+    digest: str
+    due_at: datetime
+    detail: str

@@ -32,7 +32,7 @@ COMMANDS = {
     "status": ("runner.cli.status:status", "Is all well, what needs me, what comes next?"),
     "runs": (
         "runner.cli.runs:runs",
-        "What became of each due time; retry, cancel.",
+        "Runs: list, show, approve, retry, cancel.",
     ),
     "schedules": (
         "runner.cli.schedules:schedules",

@@ -25,6 +25,7 @@ from runner.guard.budget import LIFE
 from runner.guard.intent import TransferLine
 from runner.reporting.totals import PaidView
 from runner.reporting.views import (
+    AskedView,
     DaemonView,
     Entry,
     EventView,
@@ -249,6 +250,26 @@ def payments(c: Connection, *, start: datetime | None, end: datetime | None) -> 
         )
         for row in c.execute(query)
     ]
+
+
+# ── approvals ─────────────────────────────────────────────────────────────────────────────────
+
+
+def asked(c: Connection, place: tuple[str, str]) -> AskedView | None:
+    """What a person is asked about a slot now, its name with or without `#0`."""
+    schedule, slot = place
+    a = t.approvals.c
+    query = (
+        select(t.approvals)
+        .where(a.schedule == schedule, a.slot.in_((slot, f"{slot}#0")), a.approved_at.is_(None))
+        .order_by(a.attempt.desc(), a.asked_at.desc())
+    )
+    row = c.execute(query.limit(1)).first()
+    return None if row is None else _asked(row)
+
+
+def _asked(row: Row[Any]) -> AskedView:
+    return AskedView(**{f.name: getattr(row, f.name) for f in fields(AskedView)})
 
 
 # ── what operators may still decide ───────────────────────────────────────────────────────────

@@ -111,6 +111,46 @@ def cancel(run_id: str, reason: str, config: str | None, form: str) -> None:
 @yes_option
 @config_option
 @format_options()
+def approve(run_id: str, reason: str, yes: bool, config: str | None, form: str) -> None:
+    """
+    Say yes to a run that waits for a person: its exact calls, and nothing else.
+
+    ID is a run's id or its beginning, or POLICY/SCHEDULE@SLOT, also for a slot that is still to
+    come and was asked for ahead. A run whose amount or receiver changes asks again.
+    """
+    from runner.cli import reading
+
+    with reading.ledger(settings_of(config).store) as ledger:
+        found = reading.find(ledger, run_id)
+        asked = reading.asked(ledger, _place(found, run_id))
+    if asked is None:
+        raise UsageError(
+            f"nothing of {run_id[:120]} waits for an approval",
+            hint="what waits: runner status, runner runs list",
+        )
+    confirm(f"{asked.schedule}@{asked.slot}: {asked.detail}. Approve it?", yes=yes)
+    later = None if is_running(settings_of(config)) else "it goes on when the daemon runs"
+    command = ask(config, "run.approve", asked.schedule, reason, slot=asked.slot)
+    tell(command, form, later=later)
+
+
+def _place(found: list[Entry], name: str) -> tuple[str, str]:
+    """Schedule and slot that a person means; the slot may have no row yet."""
+    if found or "@" not in name:
+        entry = _the_one(found, name)
+        if entry.occurrence is None:
+            raise UsageError(f"{name[:120]} installs a grant: nobody is asked for it")
+        return entry.occurrence.schedule, entry.occurrence.slot
+    schedule, _, slot = name.rpartition("@")
+    return schedule, slot
+
+
+@runs.command()
+@click.argument("run_id", metavar="ID")
+@reason_option
+@yes_option
+@config_option
+@format_options()
 def retry(run_id: str, reason: str, yes: bool, config: str | None, form: str) -> None:
     """
     Try one run again.

@@ -7,15 +7,17 @@ Made once by `bootstrap.py` for the policies in force; nothing in here changes a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from runner.ethereum.address import Address
+from runner.ethereum.calls import Call
 from runner.ethereum.permissions import Erc20TokenTransfer, NativeTokenTransfer, Permission
 from runner.execution.lane import Lane
 from runner.guard.budget import Budgets, Reservation
 from runner.guard.intent import NATIVE, Intent, is_computed
+from runner.planning.consent import Doubt, intent_digest
 from runner.planning.renewal import Margins
 from runner.policy.model import (
     Asset,
@@ -27,7 +29,7 @@ from runner.policy.model import (
     SponsoredGas,
 )
 from runner.ports import ChainReader, Clock, Signer, WalletApi
-from runner.records import Claim, Pace
+from runner.records import Claim, Consent, Pace
 from runner.scheduling.blackout import Blackouts
 from runner.scheduling.occurrence import State
 
@@ -214,6 +216,24 @@ class ScheduleContext:
             late=self.spec.start_grace + self.spec.jitter,
             run_deadline=self.run_deadline,
             beside=self.spec.overlap.kind is OverlapKind.ALLOW,
+        )
+
+    def consent(
+        self,
+        slot: str,
+        attempt: int,
+        due_at: datetime,
+        calls: Sequence[Call],
+        why: Sequence[Doubt],
+    ) -> Consent:
+        """What a person is asked about a run of these calls."""
+        return Consent(
+            schedule=self.uid,
+            slot=slot,
+            attempt=attempt,
+            digest=intent_digest(self.uid, slot, attempt, calls),
+            due_at=due_at,
+            detail="; ".join(one.detail for one in why),
         )
 
     def reservations(

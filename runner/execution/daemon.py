@@ -24,6 +24,7 @@ from runner.execution.sessions import SessionKeeper, can_burn
 from runner.execution.steps import Operator
 from runner.execution.verbs import RunVerbs
 from runner.execution.watch import Watcher
+from runner.planning.consent import above
 from runner.ports import Alarm, Clock, Commands, KeyRing, Ledger, Telemetry, Verbs
 from runner.records import Claim, Grant, Run, RunKind, ScheduleSeed
 from runner.scheduling.heap import Heap
@@ -36,6 +37,9 @@ _AHEAD_OF_HEAD = timedelta(seconds=120)
 _LAST_WAIT_SECONDS = 60.0
 _SWEEP_SECONDS = 30.0
 """H3: this often the ledger is searched for open runs that nobody drives."""
+
+_ASKED_AT_ONCE = timedelta(days=7)
+"""Approvals are asked for so far at a time, that a schedule of seconds asks no thousands."""
 
 
 @dataclass(slots=True)
@@ -83,6 +87,9 @@ class Daemon:
         self._stopping = asyncio.Event()
         self._runs: dict[str, _Task] = {}
         self._sweep_at = 0.0
+        self._asked_until: dict[str, datetime] = {}
+        """By schedule: up to which due time people were asked for approvals (B9)."""
+
         venues = {s.venue.name: s.venue for s in sessions.values()}
         self._venues = venues
         self._watchers = {name: Watcher(venue, telemetry) for name, venue in venues.items()}
@@ -217,7 +224,34 @@ class Daemon:
                 self._pursue_orphan(run)
         for uid in {r.schedule for r in runs if r.id in waits}:
             await self._promote(uid)
+        for uid in self._schedules:
+            await self._ask_ahead(uid)
         self._sweep_at = self._clock.monotonic() + _SWEEP_SECONDS
+
+    async def _ask_ahead(self, uid: str) -> None:
+        """B9: known amounts that a person has to approve are asked before they are due."""
+        schedule, now = self._schedules[uid], self._now_of(uid)
+        after = max(self._asked_until.get(uid, now), now)
+        until = min(now + schedule.spec.approval_lead, after + _ASKED_AT_ONCE)
+        if schedule.is_computed or schedule.spec.suspend or uid not in self._due:
+            return
+        if not any(above(schedule.spec, schedule.most.lines)) or until <= after:
+            return
+        if await self._ledger.paused(uid, now=now) is not None:
+            return
+        slots = self._due[uid].coming(after, until)
+        wanted = await self._executors[uid].questions(slots)
+        for one in await self._ledger.ask_ahead(wanted, now=now):
+            self._telemetry.emit(
+                "approval.asked",
+                level="warning",
+                schedule=uid,
+                slot=one.slot,
+                due_at=one.due_at,
+                detail=one.detail,
+                hint=f"approve it: runner runs approve {uid}@{one.slot} --reason …",
+            )
+        self._asked_until[uid] = until
 
     def _driven(self) -> set[str]:
         return {entry.run for entry in self._runs.values()}

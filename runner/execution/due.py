@@ -75,6 +75,16 @@ class DueSlots:
         ]
         return claims, decided_until(decisions) or self._decided_until
 
+    def coming(self, after: datetime, until: datetime) -> list[Slot]:
+        """The slots that will fire, due after one moment and not after another."""
+        found = []
+        for slot in self._table.slots(after):
+            if slot.due_at > until or self.is_beyond(slot):
+                break
+            if slot.verdict is None:
+                found.append(slot)
+        return found
+
     def decided(self, until: datetime) -> None:
         """The ledger has taken the decisions up to here."""
         self._decided_until = max(self._decided_until, until)

@@ -9,7 +9,7 @@ that it has, through the same code.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import datetime, timedelta
 
@@ -30,9 +30,11 @@ from runner.execution.sessions import SessionKeeper, can_burn
 from runner.execution.steps import Operator, Order, TooLate
 from runner.execution.watch import Watcher
 from runner.guard.intent import Intent, spent_by_token
+from runner.planning.consent import Doubt, doubts
 from runner.ports import Ledger, OperationEvent, Telemetry
-from runner.records import Grant, OperationKind, Run
-from runner.scheduling.occurrence import CLOSED, Reason, State, nonce_key
+from runner.records import Consent, Grant, OperationKind, Run
+from runner.scheduling.occurrence import CLOSED, Reason, Slot, State, nonce_key
+from runner.scheduling.triggers import timetable
 
 _UNSIGNED = frozenset({State.CLAIMED, State.HELD, State.PREPARED})
 _FIRST_PAUSE = 0.5
@@ -48,6 +50,11 @@ _LONGEST_WAIT = 600.0
 _ONE_DAY = timedelta(days=1)
 
 _MOST_ATTEMPTS = 3
+
+_FOR_A_PERSON = frozenset(
+    {Reason.GUARD, Reason.APPROVAL, Reason.NEW_RECEIVER, Reason.NEAR_DUPLICATE, Reason.RETRY}
+)
+"""Holds that end by an operator's verb, or with the catch-up window."""
 
 
 class _GrantMissing(RunnerError):
@@ -167,7 +174,7 @@ class Executor:
 
     async def _wait(self, run: Run, deadline: datetime) -> tuple[Run, datetime, bool]:
         """What only a person or time ends; tells whether it was waited for, so look again."""
-        if run.state is State.HELD and run.reason is Reason.GUARD:
+        if run.state is State.HELD and run.reason in _FOR_A_PERSON:
             run = await self._wait_for_a_person(run)
             return run, _renewed(run, deadline), True
         why = await self._paused(run)
@@ -245,10 +252,63 @@ class Executor:
             on_budget=self._schedule.spec.on_budget,
             now=self._now(),
         )
+        if run.state is State.PREPARED:
+            run = await self._consent(run, intent)
         if run.state is not State.PREPARED:
             self._keeper.discharge(grant.id, run.id)
             return run, None, intent
         return run, grant, intent
+
+    async def questions(self, slots: Sequence[Slot]) -> list[Consent]:
+        """What a person is asked about slots that are still to come (B9)."""
+        found = []
+        for slot in slots:
+            why = await self._doubts(self._schedule.most, slot.due_at, by_hand=False)
+            calls = self._schedule.most.calls
+            found.append(self._schedule.consent(slot.text, 1, slot.due_at, calls, why))
+        return found
+
+    async def _doubts(
+        self, intent: Intent, due_at: datetime, *, by_hand: bool
+    ) -> tuple[Doubt, ...]:
+        history = await self._ledger.history(
+            self._schedule.uid,
+            names=[line.receiver_name for line in intent.lines],
+            addresses=[line.receiver for line in intent.lines],
+        )
+        following = None
+        if history.is_reseeded:
+            table = timetable(self._schedule.spec, anchor=history.anchored_at)
+            following = table.next_firing_after(due_at)
+        return doubts(
+            self._schedule.spec,
+            intent.lines,
+            history,
+            due_at=due_at,
+            next_due=None if following is None else following.due_at,
+            by_hand=by_hand,
+        )
+
+    async def _consent(self, run: Run, intent: Intent) -> Run:
+        """B9, B10, X9: what a person has to say yes to is held until somebody has."""
+        found = await self._doubts(intent, run.due_at, by_hand=run.by_hand)
+        if not found:
+            return run
+        wanted = self._schedule.consent(run.slot, run.attempt, run.due_at, intent.calls, found)
+        run, first = await self._ledger.consent(
+            run, wanted, reason=found[0].reason, now=self._now()
+        )
+        if run.state is State.HELD:
+            self._say(
+                "run.held",
+                run,
+                level="warning" if first else "debug",
+                reason=found[0].reason.value,
+                detail=wanted.detail,
+                hint=f"approve it: runner runs approve {run.id} --reason …",
+                waits_until=run.expires_at,
+            )
+        return run
 
     async def _check_fees(self) -> None:
         """G2: what the account's operations cost in a day, UTC, stays under its cap."""

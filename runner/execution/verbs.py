@@ -55,6 +55,7 @@ class RunVerbs:
         return {
             "run.retry": self.retry,
             "run.cancel": self.cancel,
+            "run.approve": self.approve,
             "schedule.run": self.run_slot,
             "schedule.extra": self.run_extra,
             "schedule.backfill": self.backfill,
@@ -79,6 +80,16 @@ class RunVerbs:
             self._nudge(again)
         else:
             self._start(again)
+
+    async def approve(self, command: Command) -> None:
+        """B9: a yes to what was asked of a slot, whether its run is there or not."""
+        schedule, slot = str(command.wish.target), str(command.wish.arguments["slot"])
+        now = self._now(schedule)
+        run = await self._ledger.approve(
+            command, schedule, slot, deadline_at=now + self._of(schedule).run_deadline, now=now
+        )
+        if run is not None:
+            self._nudge(run)
 
     async def cancel(self, command: Command) -> None:
         """X4, X5: what is not signed is skipped, what is, is burned."""

@@ -17,9 +17,6 @@ KEYS: frozenset[tuple[str, str]] = frozenset(
     {
         ("session", "owner_lead"),
         ("schedule", "require"),
-        ("schedule", "approve_above"),
-        ("schedule", "approval_lead"),
-        ("schedule", "new_receiver_above"),
         ("schedule", "late_after"),
         ("schedule", "max_time_since_success"),
         ("schedule", "max_runtime"),

@@ -194,6 +194,19 @@ class ScheduleView:
 
 
 @dataclass(frozen=True, slots=True)
+class AskedView:
+    """What a person is asked to approve: exactly the intent with this digest (B9)."""
+
+    schedule: str
+    slot: str
+    attempt: int
+    digest: str
+    due_at: datetime
+    detail: str
+    asked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class EventView:
     """Something that happened, as it was recorded in the same transaction."""
 

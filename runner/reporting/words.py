@@ -32,14 +32,18 @@ _OPEN = {
 }
 
 _HELD = {
-    "approval": Meaning("waits for a person's approval"),
+    "approval": Meaning(
+        "waits for a person's approval",
+        "compare it with what you owe, then: runner runs approve ID --reason …",
+    ),
     "new_receiver": Meaning(
         "would pay an address that was never paid under this name",
-        "compare the address with what the receiver told you, by another way than mail",
+        "compare the address with what the receiver told you, by another way than mail; then: "
+        "runner runs approve ID --reason …",
     ),
     "near_duplicate": Meaning(
         "comes so soon after the last payment that it may pay the same thing twice",
-        "compare it with the run before it",
+        "compare it with the run before it; then: runner runs approve ID --reason …",
     ),
     "guard": Meaning(
         "was refused by the guard: what was offered for signature is not what the policy asks",
@@ -58,9 +62,12 @@ _HELD = {
         "it goes on when the limit's period ends, or raise the limit",
     ),
     "overlap": Meaning("waits for the run before it"),
-    "paused": Meaning("waits while its schedule is paused"),
+    "paused": Meaning("waits while it is paused", "let it go on: runner schedules resume"),
     "blackout": Meaning("waits for the end of a blackout"),
-    "retry": Meaning("failed on the chain and waits for a decision to try again"),
+    "retry": Meaning(
+        "failed on the chain and waits for a decision to try again",
+        "see why it failed; then: runner runs retry ID --reason …",
+    ),
     "evidence": Meaning(
         "has evidence on the chain that contradicts the ledger",
         "treat the session key as stolen until you know who signed; do not pay it by hand",

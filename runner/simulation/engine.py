@@ -60,6 +60,7 @@ class Engine:
         self._chance = Random(0)  # noqa: S311
         self.clock = VirtualClock(loop, start=window.start - WARM_UP)
         self.ledger = MemoryLedger()
+        self.ledger.agreeable = True
         self.schedules: Mapping[str, ScheduleContext] = {}
         self.sessions: Mapping[str, SessionContext] = {}
 

@@ -137,6 +137,10 @@ def _notes(policies: Sequence[Policy], *, executed: bool) -> Iterator[str]:
     """What a reader has to know to believe the result."""
     schedules = [one for policy in policies for one in policy.schedules.values()]
     calling = [one.uid for one in schedules if any(map(_leaves_the_sandbox, one.calls))]
+    asking = [one.uid for one in schedules if one.approve_above or one.new_receiver_above]
+    if asking:
+        asks = _verb(asking, "ask")
+        yield f"a person is taken to approve at once whatever {', '.join(asking)} {asks} for"
     computed = [one.uid for one in schedules if any(map(is_computed, one.calls))]
     if calling and executed:
         yield (

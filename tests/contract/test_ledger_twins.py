@@ -24,6 +24,7 @@ from runner.guard.intent import TransferLine
 from runner.policy.model import Asset, Limits, Money, RollingLimit
 from runner.records import (
     Claim,
+    Consent,
     GrantState,
     Inclusion,
     NewGrant,
@@ -247,6 +248,23 @@ async def reserve(twin, index, amount, limits, now):
     return twin.saw(await twin.ledger.reserve(run, wanted, deadline_at=now + HOUR, now=now))
 
 
+async def consent(twin, index, digest, now):
+    run = twin.run(index)
+    if run is None or run.state is not State.PREPARED:
+        return None
+    wanted = Consent("p/s", run.slot, run.attempt, f"0x{digest}", run.due_at, "so much")
+    held, first = await twin.ledger.consent(run, wanted, reason=Reason.APPROVAL, now=now)
+    return twin.saw(held), first
+
+
+async def ask_ahead(twin, hour, digest, now):
+    due = NOW + hour * HOUR
+    slot = f"{due:%Y-%m-%dT%H:%M:%SZ}"
+    return await twin.ledger.ask_ahead(
+        [Consent("p/s", slot, 1, f"0x{digest}", due, "so much")], now=now
+    )
+
+
 async def pause(twin, now):
     await twin.ledger.pause_schedule("p/s", reason="why", now=now)
 
@@ -321,6 +339,8 @@ WISHES = st.one_of(
     st.tuples(st.just(close), INDEX, ENDINGS, st.booleans()),
     st.tuples(st.just(promote)),
     st.tuples(st.just(reserve), INDEX, AMOUNT),
+    st.tuples(st.just(consent), INDEX, st.integers(0, 1)),
+    st.tuples(st.just(ask_ahead), st.integers(0, 7), st.integers(0, 1)),
     st.tuples(st.just(pause)),
     st.tuples(st.just(install), st.integers(0, 2)),
     st.tuples(st.just(new_grant)),
@@ -371,6 +391,7 @@ async def state_of(twin):
         "failures": await ledger.failures_in_row("p/s"),
         "charged": [await ledger.charged(identity) for identity in twin.grants],
         "fees": await ledger.fees_since(84532, ALICE, NOW + HOUR),
+        "history": await ledger.history("p/s", names=["alice", "bob"], addresses=[ALICE, USDC]),
         "recent": await ledger.recent("p/s", count=3),
         "moving": sorted(await ledger.moving(84532, block=8), key=str),
         "grants": [

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from support.book import HOUR, NOW, PAYING, USDC, Book
+from support.book import ALICE, HOUR, LINE, NOW, PAYING, USDC, Book
 
 from runner.adapters.sql import commands
 from runner.adapters.sql.pauses import write_pause
@@ -13,6 +13,7 @@ from runner.errors import Conflict, UsageError
 from runner.guard.budget import Reservation
 from runner.records import (
     CommandState,
+    Consent,
     Inclusion,
     OperationStatus,
     Pause,
@@ -449,3 +450,98 @@ async def test_o6_a_skip_and_a_claim_race_and_leave_one_decision(book, _):
 
     assert await decision(book, 3) == ("skipped", "operator")
     assert await book.ledger.open_runs() == []
+
+
+# ── approvals ─────────────────────────────────────────────────────────────────────────────────
+
+
+def question(book, run, digest="0x01"):
+    return Consent("p/s", run.slot, run.attempt, digest, run.due_at, "25 usdc reaches 20 usdc")
+
+
+async def approve(book, slot):
+    return await book.ledger.approve(
+        await command(book, "run.approve", "p/s"), "p/s", slot, deadline_at=SOON, now=NOW
+    )
+
+
+async def test_b9_a_held_run_goes_on_when_it_is_approved_and_only_with_these_calls(book):
+    """
+    The approval is bound to the digest: the same run with another one is held and asked anew.
+    """
+    run = await book.prepared(await book.claimed(0))
+    held, first = await book.ledger.consent(
+        run, question(book, run), reason=Reason.APPROVAL, now=NOW
+    )
+    released = await approve(book, run.slot)
+    ready = await book.prepared(released)
+    passes, _ = await book.ledger.consent(
+        ready, question(book, run), reason=Reason.APPROVAL, now=NOW
+    )
+    other, again = await book.ledger.consent(
+        passes, question(book, run, "0x02"), reason=Reason.APPROVAL, now=NOW
+    )
+
+    told = [data for kind, data in await book.events() if kind == "approval.given"]
+    assert (held.state, held.reason, first) == (State.HELD, Reason.APPROVAL, True)
+    assert (released.state, released.by_hand) == (State.CLAIMED, False)
+    assert passes == ready
+    assert (other.state, again) == (State.HELD, True)
+    assert [(one["author"], one["reason"], one["digest"]) for one in told] == [
+        ("anna", "because", "0x01")
+    ]
+
+
+async def test_b9_an_approval_may_be_asked_and_given_before_the_run_is_there(book):
+    """
+    Asking is a row of its own; asked twice it is one, and the run passes.
+    """
+    ahead = Consent("p/s", book.slot(3).slot, 1, "0x01", book.slot(3).due_at, "much")
+    asked = [await book.ledger.ask_ahead([ahead], now=NOW) for _ in range(2)]
+    assert await approve(book, ahead.slot) is None
+
+    run = await book.prepared(await book.claimed(3))
+    passes, _ = await book.ledger.consent(run, ahead, reason=Reason.APPROVAL, now=NOW)
+
+    assert asked == [[ahead], []]
+    assert passes == run
+    with pytest.raises(UsageError, match="waits for an approval"):
+        await approve(book, ahead.slot)
+
+
+async def test_b9_the_next_attempt_is_asked_anew(book):
+    """
+    Each approval lets one attempt go.
+    """
+    run = await book.prepared(await book.claimed(0))
+    await book.ledger.ask_ahead([question(book, run)], now=NOW)
+    await approve(book, run.slot)
+
+    second = replace(question(book, run), attempt=2)
+    held, first = await book.ledger.consent(run, second, reason=Reason.APPROVAL, now=NOW)
+
+    assert (held.state, first) == (State.HELD, True)
+
+
+async def test_b10_whom_a_success_paid_is_known_from_then_on(book):
+    """
+    By name and address; what only a receipt showed is not.
+    """
+    run = await signed(book)
+    before = await book.ledger.history("p/s", names=["alice"], addresses=[ALICE])
+    run = await book.ledger.include(
+        run, Inclusion("0xaa", True, 77, 9, "0xb1", NOW, "0x7a"), now=NOW
+    )
+    await book.ledger.close(
+        run,
+        State.SUCCESS,
+        winner="0xaa",
+        outcome=OperationStatus.SUCCESS,
+        observed=[replace(LINE, receiver=USDC, receiver_name="x", kind="observed")],
+        now=NOW,
+    )
+
+    after = await book.ledger.history("p/s", names=["alice", "x"], addresses=[ALICE, USDC])
+    assert (before.by_name, before.known) == ({}, frozenset())
+    assert (after.by_name, after.known) == ({"alice": ALICE}, frozenset({ALICE}))
+    assert after.last_paid == ((run.due_at, run.claimed_at),)

@@ -8,6 +8,7 @@ one writer, and nothing in here waits: what the database does by conditions is a
 from __future__ import annotations
 
 import asyncio
+from bisect import insort
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -22,9 +23,11 @@ from runner.ethereum.calls import Call
 from runner.guard.budget import Reservation
 from runner.guard.computed import Movement, movement
 from runner.guard.intent import NATIVE, TransferLine, spent_by_token
+from runner.planning.consent import History
 from runner.records import (
     LIVE_OPERATIONS,
     Claim,
+    Consent,
     Grant,
     Inclusion,
     NewOperation,
@@ -48,7 +51,14 @@ _TOLD = frozenset({OperationStatus.SIGNED, OperationStatus.SENT, OperationStatus
 
 
 class MemoryLedger(MemoryGrants):
-    """Implements `ports.Ledger`; `rows` are there for whoever reports on them."""
+    """
+    Implements `ports.Ledger`; `rows` are there for whoever reports on them.
+
+    No operator reaches it. An `agreeable` one says yes by itself to whatever a person would be
+    asked (B9, B10).
+    """
+
+    agreeable = False
 
     # ── schedules and claims ──────────────────────────────────────────────────────────────────
 
@@ -189,6 +199,44 @@ class MemoryLedger(MemoryGrants):
         )
         self.rows.transfers[run.id] = list(transfers)
         return _done(prepared)
+
+    async def history(
+        self, schedule: str, *, names: Sequence[str], addresses: Sequence[Address]
+    ) -> History:
+        """What was paid before, as far as a run to these receivers depends on it."""
+        policy = schedule.partition("/")[0]
+        known = self.rows.schedules.get(schedule)
+        mine = sorted(
+            (at, address, name)
+            for (of, name, address), at in self.rows.receivers.items()
+            if of == policy
+        )
+        return History(
+            anchored_at=None if known is None else known.anchor,
+            last_paid=tuple(self.rows.paid[schedule][:-3:-1]),
+            by_name={name: address for _, address, name in mine if name in names},
+            known=frozenset(address for _, address, _ in mine if address in addresses),
+        )
+
+    async def consent(
+        self, run: Run, wanted: Consent, *, reason: Reason, now: datetime
+    ) -> tuple[Run, bool]:
+        """Nobody can be asked in here: it is held, unless somebody is taken to agree."""
+        if self.agreeable:
+            return run, False
+        held = self._move(run, State.HELD, reason=reason, detail=wanted.detail, now=now)
+        return held, bool(await self.ask_ahead([wanted], now=now))
+
+    async def ask_ahead(self, wanted: Sequence[Consent], *, now: datetime) -> list[Consent]:
+        """Those nobody had been asked for."""
+        del now
+        new = []
+        for one in wanted:
+            key = (one.schedule, one.slot, one.attempt, one.digest)
+            if key not in self.rows.asked:
+                self.rows.asked[key] = one
+                new.append(one)
+        return new
 
     async def sign(self, run: Run, operation: NewOperation, *, now: datetime) -> Run:
         """
@@ -411,6 +459,14 @@ class MemoryLedger(MemoryGrants):
         if run.state in {State.SKIPPED, State.MISSED, State.SUPERSEDED}:
             row = self._occurrence(run)
             row.decision, row.reason = run.state, run.reason
+        if paid:
+            insort(self.rows.paid[run.schedule], (run.due_at, run.claimed_at))
+        if paid and run.reason is None:
+            policy = run.schedule.partition("/")[0]
+            for line in self.rows.transfers.get(run.id, ()):
+                if line.kind != "observed" and run.closed_at is not None:
+                    key = (policy, line.receiver_name, line.receiver)
+                    self.rows.receivers[key] = run.closed_at
         failed = run.state in _FAILED and run.reason is not Reason.LATE
         if failed or paid:
             count = self.rows.schedules[run.schedule].failures_in_row + 1 if failed else 0

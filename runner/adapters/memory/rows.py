@@ -16,7 +16,7 @@ from typing import Any
 from runner.errors import Conflict, StoreError
 from runner.ethereum.address import Address
 from runner.guard.intent import TransferLine
-from runner.records import Grant, Operation, Run, ScheduleState
+from runner.records import Consent, Grant, Operation, Run, ScheduleState
 from runner.scheduling.occurrence import CLOSED, Reason, State, is_running
 
 Fence = tuple[int, Address, int]
@@ -56,6 +56,13 @@ class Tables:
         self.fences: dict[Fence, str] = {}
         self.grants: dict[int, Grant] = {}
         self.pins: dict[tuple[str, int], Address] = {}
+        self.receivers: dict[tuple[str, str, Address], datetime] = {}
+        """By policy and name as written: when each address was paid last."""
+
+        self.paid: dict[str, list[tuple[datetime, datetime]]] = defaultdict(list)
+        """By schedule: due times and moments of claiming of what was paid, oldest first."""
+
+        self.asked: dict[tuple[str, str, int, str], Consent] = {}
         self._rows_of: dict[str, list[OccurrenceRow]] = defaultdict(list)
         self._closed_last: dict[str, str] = {}
         self._open_of: dict[str, dict[str, None]] = defaultdict(dict)

@@ -15,7 +15,7 @@ from datetime import datetime
 from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from runner.adapters.sql import budgets, claims, pauses
+from runner.adapters.sql import approvals, budgets, claims, pauses
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.commands import CommandRows
 from runner.adapters.sql.grants import GrantRows
@@ -27,12 +27,15 @@ from runner.adapters.sql.store import SqlStore, Transaction
 from runner.adapters.sql.verbs import VerbRows
 from runner.adapters.vault import Vault
 from runner.errors import Conflict
+from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
 from runner.guard.budget import Reservation
 from runner.guard.intent import TransferLine
+from runner.planning.consent import History
 from runner.records import (
     LIVE_OPERATIONS,
     Claim,
+    Consent,
     Grant,
     Inclusion,
     NewOperation,
@@ -212,6 +215,34 @@ class SqlLedger(RunReads, GrantRows, CommandRows, VerbRows):
             )
 
         return self._store.enqueue(work)
+
+    async def history(
+        self, schedule: str, *, names: Sequence[str], addresses: Sequence[Address]
+    ) -> History:
+        """What was paid before, as far as a run to these receivers depends on it."""
+        return await self._store.read(
+            lambda c: approvals.history(c, schedule, names, list(addresses))
+        )
+
+    async def consent(
+        self, run: Run, wanted: Consent, *, reason: Reason, now: datetime
+    ) -> tuple[Run, bool]:
+        """A frozen run goes on if somebody has approved it; else it is held, and somebody asked."""
+
+        def work(tx: Transaction) -> tuple[Run, bool]:
+            if approvals.is_given(tx.connection, wanted):
+                return run_by_id(tx.connection, run.id), False
+            first = approvals.request(tx, wanted, now=now)
+            held = move(tx, run, State.HELD, reason=reason, detail=wanted.detail, now=now)
+            return held, first
+
+        return await self._store.write(work)
+
+    async def ask_ahead(self, wanted: Sequence[Consent], *, now: datetime) -> list[Consent]:
+        """Ask for approvals before the runs are there; those nobody had been asked for."""
+        return await self._store.write(
+            lambda tx: [one for one in wanted if approvals.request(tx, one, now=now)]
+        )
 
     async def sign(self, run: Run, operation: NewOperation, *, now: datetime) -> Run:
         """

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import insert, select, update
 
-from runner.adapters.sql import budgets
+from runner.adapters.sql import approvals, budgets
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.queries import run_by_id
 from runner.adapters.sql.store import Transaction
@@ -84,7 +84,7 @@ def move(
     if counts and run.kind is RunKind.PAYMENT:
         _EFFECTS[rule.effect](tx, run.id)
     if closed:
-        _settle(tx, run, state, reason)
+        _settle(tx, run, state, reason, now)
     return run_by_id(c, run.id)
 
 
@@ -144,7 +144,7 @@ def next_attempt(
     return made
 
 
-def _settle(tx: Transaction, run: Run, state: State, reason: Reason | None) -> None:
+def _settle(tx: Transaction, run: Run, state: State, reason: Reason | None, now: datetime) -> None:
     c = tx.connection
     if run.kind is RunKind.ACTIVATION:
         return
@@ -154,6 +154,8 @@ def _settle(tx: Transaction, run: Run, state: State, reason: Reason | None) -> N
             .where(t.occurrences.c.id == run.occurrence)
             .values(decision=state.value, reason=reason.value if reason else None)
         )
+    if state is State.SUCCESS and reason is None:
+        approvals.remember_receivers(tx, run, now=now)
     failed = state in _FAILED and reason is not Reason.LATE
     if failed or state is State.SUCCESS:
         count = t.schedules.c.failures_in_row + 1 if failed else 0

@@ -31,7 +31,7 @@ from sqlalchemy import (
 
 from runner.adapters.sql import laws
 
-REVISION = 3
+REVISION = 4
 """Revision of this schema; a ledger of another one is refused until it is migrated."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -335,3 +335,39 @@ pauses = Table(
 )
 
 laws.attach(metadata)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("schedule", String, primary_key=True),
+    Column("slot", String, primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("digest", String, primary_key=True),  # of the intent: another one needs another approval
+    Column("due_at", Instant, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("asked_at", Instant, nullable=False),
+    Column("approved_at", Instant),
+    Column("author", String),
+    Column("reason", Text),
+    Index("approvals_open", "due_at", sqlite_where=text("approved_at IS NULL")),
+)
+
+receivers = Table(
+    "receivers",
+    metadata,
+    Column("policy", String, primary_key=True),
+    Column("name", String, primary_key=True),  # as the policy wrote it
+    Column("receiver", String, primary_key=True),
+    Column("paid_at", Instant, nullable=False),  # last
+    Index("receivers_address", "policy", "receiver"),
+)
+
+breaches = Table(
+    "breaches",
+    metadata,
+    Column("schedule", String, primary_key=True),
+    Column("signal", String, primary_key=True),  # late_after | max_time_since_success | max_runtime
+    Column("subject", String, primary_key=True),  # a slot, a run, or empty
+    Column("since", Instant, nullable=False),
+    Column("detail", Text, nullable=False),
+)

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Row, func, insert, select, update
 
-from runner.adapters.sql import budgets, claims
+from runner.adapters.sql import approvals, budgets, claims
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.commands import answer
 from runner.adapters.sql.moves import move, next_attempt, touch
@@ -44,6 +44,9 @@ _NOT_BY_RETRY = {
     Reason.BUDGET: "it goes on when its budgets have room: raise a limit, or wait",
     Reason.BLACKOUT: "it goes on when the blackout ends",
 }
+
+
+_BY_APPROVAL = frozenset({Reason.APPROVAL, Reason.NEW_RECEIVER, Reason.NEAR_DUPLICATE})
 
 
 class VerbRows:
@@ -87,6 +90,35 @@ class VerbRows:
                 raise UsageError(f"run {run.id} is {_stands(run)}", hint=_instead(run))
             answer(tx, command, CommandState.DONE, told, data={"runs": [again.id]}, now=now)
             return again
+
+        return await self._store.write(work)
+
+    async def approve(
+        self,
+        command: Command,
+        schedule: str,
+        slot: str,
+        *,
+        deadline_at: datetime,
+        now: datetime,
+    ) -> Run | None:
+        """Say yes to what was asked of a slot; its run goes on, if it is there (B9, B10, X9)."""
+
+        def work(tx: Transaction) -> Run | None:
+            wish = command.wish
+            given = approvals.give(
+                tx, schedule, slot, author=wish.author, reason=wish.reason, now=now
+            )
+            if given is None:
+                raise UsageError(f"nothing of {schedule}@{slot} waits for an approval")
+            told = f"approved {schedule}@{slot}: {given.detail}"
+            row = _row_of(tx, schedule, slot)
+            run = None if row is None else _newest(tx, row.id)
+            if run is not None and run.state is State.HELD and run.reason in _BY_APPROVAL:
+                run = move(tx, run, State.CLAIMED, now=now, deadline_at=deadline_at)
+            data = {"slot": slot, "digest": given.digest, "runs": [] if run is None else [run.id]}
+            answer(tx, command, CommandState.DONE, told, data=data, now=now)
+            return run
 
         return await self._store.write(work)
 
