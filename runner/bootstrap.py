@@ -57,17 +57,24 @@ from runner.execution.contexts import (
     allowances,
 )
 from runner.execution.daemon import Daemon
+from runner.execution.grant_verbs import GrantWishes
 from runner.execution.lane import Lane
 from runner.execution.verbs import RunVerbs
 from runner.guard.budget import Budgets
-from runner.guard.intent import NATIVE, intent_of
+from runner.guard.intent import NATIVE, Intent, intent_of
 from runner.planning.applied import record_of
 from runner.planning.demand import demands_of
 from runner.planning.derive import max_fee_of, permissions_of, scope_digest, uncovered
 from runner.planning.exposure import is_unbounded
 from runner.planning.renewal import Margins, room
 from runner.policy.fingerprint import fingerprint, trigger_text
-from runner.policy.model import Derive, Policy, Session, SmartAccount, SponsoredGas
+from runner.policy.model import (
+    Derive,
+    Policy,
+    Session,
+    SmartAccount,
+    SponsoredGas,
+)
 from runner.ports import Clock, Telemetry
 from runner.records import ScheduleSeed
 from runner.scheduling.lateness import run_deadline_default
@@ -138,6 +145,7 @@ async def runtime(
             chance=random.random,
             commands=ledger,
             verbs=ledger,
+            grant_verbs=ledger,
         )
         telemetry.emit(
             "daemon.ready",
@@ -181,7 +189,10 @@ def desk_of(ledger: SqlLedger, policies: Sequence[Policy], telemetry: Telemetry)
         start=lambda _: None,
         nudge=lambda _: None,
     )
-    return Desk(ledger, verbs.handlers(), clock=clock, telemetry=telemetry)
+    renews = {one.uid: one.renew == "auto" for p in policies for one in p.sessions.values()}
+    grants = GrantWishes(ledger, now=clock.now, may_renew=renews.get)
+    known = verbs.handlers() | grants.handlers()
+    return Desk(ledger, known, clock=clock, telemetry=telemetry)
 
 
 def seed_of(context: ScheduleContext, written: str = "") -> ScheduleSeed:
@@ -498,16 +509,17 @@ class Assembly:
                 self._telemetry.emit(
                     "account.ready", account=uid, address=self.accounts[uid].address
                 )
+            assets: dict[str, Any] = {a.address or NATIVE: a for a in policy.assets}
+            most = {one.name: intent_of(one.calls, assets) for one in policy.schedules.values()}
             for session in policy.sessions.values():
-                sessions[session.uid] = self._session(policy, session)
+                sessions[session.uid] = self._session(policy, session, most)
             for schedule in policy.schedules.values():
                 context = sessions[f"{policy.name}/{schedule.session}"]
                 deadline = schedule.run_deadline or run_deadline_default(context.spec.lifetime)
-                assets: dict[str, Any] = {a.address or NATIVE: a for a in policy.assets}
                 schedules[schedule.uid] = ScheduleContext(
                     spec=schedule,
                     session=context,
-                    most=intent_of(schedule.calls, assets),
+                    most=most[schedule.name],
                     assets=assets,
                     revision=fingerprint(policy),
                     run_deadline=deadline,
@@ -567,7 +579,7 @@ class Assembly:
             return computed
         return answered
 
-    def _session(self, policy: Policy, spec: Session) -> SessionContext:
+    def _session(self, policy: Policy, spec: Session, most: Mapping[str, Intent]) -> SessionContext:
         account = self.accounts[f"{policy.name}/{spec.account}"]
         margins = account.venue.margins
         uses = [s for s in policy.schedules.values() if s.session == spec.name]
@@ -595,6 +607,7 @@ class Assembly:
             scope=scope_digest(permissions, format_permissions),
             room=max(rooms, default=timedelta(0)),
             max_exposure=_max_exposure(spec, permissions),
+            reached=frozenset(call.to for one in uses for call in most[one.name].calls),
         )
 
 

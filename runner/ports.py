@@ -158,6 +158,24 @@ class OperationEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Validation:
+    """
+    What stands on an account under one entity id; all empty where nothing is installed.
+
+    `hooks` are module ‖ entity id ‖ flags (25 bytes), validation hooks first, in their order.
+    """
+
+    flags: int
+    hooks: tuple[bytes, ...]
+    selectors: tuple[bytes, ...]
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether anything of it is left."""
+        return bool(self.flags or self.hooks or self.selectors)
+
+
+@dataclass(frozen=True, slots=True)
 class Transfer:
     """An ERC-20 `Transfer` event in a receipt."""
 
@@ -195,6 +213,16 @@ class ChainReader(Protocol):
         A bundle holds many: those of one operation stand between the `UserOperationEvent` before
         its own and its own.
         """
+        ...
+
+    async def validation(self, account: Address, entity_id: int, *, block: int) -> Validation:
+        """What the account holds for a session key's entity after a block (X15)."""
+        ...
+
+    async def uninstalls(
+        self, account: Address, transaction_hash: str, user_op_hash: str
+    ) -> dict[int, bool]:
+        """By entity that one operation uninstalled: whether its modules cleaned up (X15)."""
         ...
 
     async def nonce(self, sender: Address, key192: int, *, block: int) -> int:
@@ -527,6 +555,19 @@ class Ledger(Protocol):
         """The one run that installs this grant (X2)."""
         ...
 
+    async def revocation(self, grant: Grant, *, now: datetime, again: bool = False) -> Run:
+        """
+        The newest run that takes this grant off the account (X15), begun if there is none.
+
+        Args:
+            again: Begin another one where it is closed.
+        """
+        ...
+
+    async def let_go_at(self, grant: int) -> datetime | None:
+        """When the last run that was pinned to a grant was closed (R12); None without any."""
+        ...
+
     async def activate(self, grant: Grant, *, now: datetime) -> Grant:
         """The generation serves, and the one before it drains (R12)."""
         ...
@@ -637,4 +678,22 @@ class Verbs(Protocol):
 
     async def decided_after(self, schedule: str, instant: datetime) -> frozenset[str]:
         """Slots that have a row and are due after an instant."""
+        ...
+
+
+class GrantVerbs(Protocol):
+    """What an operator may do to grants. Each answers its command in the same transaction."""
+
+    async def grants(self, session: str | None = None) -> list[Grant]:
+        """Every generation, oldest first."""
+        ...
+
+    async def revoke_grants(
+        self, command: Command, wanted: Sequence[Grant], *, now: datetime
+    ) -> list[Grant]:
+        """These sign no more from here on, and are to be taken off; those that were stopped."""
+        ...
+
+    async def hasten_grant(self, command: Command, grant: Grant | None, *, now: datetime) -> None:
+        """The successor of a generation is due now; None: the first one is."""
         ...

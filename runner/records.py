@@ -21,18 +21,24 @@ from runner.scheduling.occurrence import Reason, State
 
 
 class RunKind(StrEnum):
-    """A payment belongs to an occurrence; an activation installs a grant (X2)."""
+    """A payment belongs to an occurrence; the others install a grant (X2) or take it off (X15)."""
 
     PAYMENT = "payment"
     ACTIVATION = "activation"
+    REVOCATION = "revocation"
 
 
 class OperationKind(StrEnum):
-    """What an operation on a fence does: what was frozen, nothing (X4), or the install (X2)."""
+    """
+    What an operation on a fence does: what was frozen, nothing (X4), or the install (X2); and what
+    the owner does about a grant: take it off the account (X15), or void it unused (G7).
+    """
 
     PAYMENT = "payment"
     ACTIVATION = "activation"
     BURN = "burn"
+    UNINSTALL = "uninstall"
+    VOID = "void"
 
 
 class OperationStatus(StrEnum):
@@ -85,6 +91,28 @@ LIVING_GRANTS = frozenset(
     }
 )
 """Generations whose key may still be able to sign: they count for exposure (R14) and entities."""
+
+
+OWNER_OPERATIONS = frozenset({OperationKind.UNINSTALL, OperationKind.VOID})
+"""What an owner signs about grants: a stop does not forbid it (O8, O9)."""
+
+SILENCED_GRANTS = frozenset(
+    {
+        GrantState.STOPPING,
+        GrantState.RETIRED,
+        GrantState.EXPIRED,
+        GrantState.REVOKED,
+        GrantState.ABANDONED,
+        GrantState.FOREIGN,
+    }
+)
+"""
+Generations that must sign no more (R11): no payment, no install. Of one that is stopping burns are
+signed still, since they only take away.
+"""
+
+SILENCEABLE_OPERATIONS = frozenset({OperationKind.PAYMENT, OperationKind.ACTIVATION})
+"""What a silenced generation must not sign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +309,11 @@ class Grant:
     closed_at: datetime | None
     detail: str | None
     version: int
+
+    @property
+    def is_clean(self) -> bool:
+        """X15: proved to have left nothing behind, so that its entity may serve another grant."""
+        return self.state is GrantState.REVOKED and self.detail is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Final
 
 from pydantic import TypeAdapter
@@ -28,13 +29,20 @@ from runner.adapters.wallet_api.scalars import (
 )
 from runner.adapters.wallet_api.transport import JsonRpcTransport
 from runner.adapters.wallet_api.wire import Wire
-from runner.errors import AnswerLost, WalletApiError
+from runner.errors import AnswerLost, EncodingError, WalletApiError
+from runner.ethereum.abi_types import AbiType, parse_type, read_all
 from runner.ethereum.address import Address, address_from_bytes
-from runner.ethereum.contracts import GET_NONCE
+from runner.ethereum.contracts import (
+    GET_NONCE,
+    GET_VALIDATION_DATA,
+    SINGLE_SIGNER_MODULE,
+    VALIDATION_UNINSTALLED_TOPIC,
+)
 from runner.ethereum.erc20 import TRANSFER_TOPIC
+from runner.ethereum.installation import module_entity
 from runner.ethereum.user_operation import ENTRY_POINT_V07, USER_OPERATION_EVENT_TOPIC
 from runner.ethereum.words import address_word, uint_word
-from runner.ports import Block, OperationEvent, Transfer
+from runner.ports import Block, OperationEvent, Transfer, Validation
 
 BALANCE_OF: Final = bytes.fromhex("70a08231")
 """`balanceOf(address)` (ERC-20)"""
@@ -156,16 +164,7 @@ class RpcChainReader:
 
         A transaction that has no receipt or did not include the operation is `AnswerLost`.
         """
-        method = "eth_getTransactionReceipt"
-        result = await self._ask(method, transaction_hash)
-        if result is None:
-            raise self._unusable(method, "no receipt for this transaction")
-        receipt = accept(_RECEIPT, result, self._what(method))
-        if hex_bytes(receipt.transaction_hash) != transaction_hash.lower():
-            raise self._unusable(method, "the receipt of another transaction")
-        logs = _logs_of(receipt, user_op_hash.lower())
-        if logs is None:
-            raise self._unusable(method, "the transaction did not include this operation")
+        logs = await self._logs_of_operation(transaction_hash, user_op_hash)
         return [
             Transfer(
                 token=log.address,
@@ -176,6 +175,30 @@ class RpcChainReader:
             for log in logs
             if _is_transfer(log)
         ]
+
+    async def validation(self, account: Address, entity_id: int, *, block: int) -> Validation:
+        """Return what the account holds for a session key's entity after a block (X15)."""
+        name = module_entity(SINGLE_SIGNER_MODULE, entity_id)
+        call = {"to": account, "data": hex_bytes(GET_VALIDATION_DATA + name.ljust(32, b"\0"))}
+        answer = await self._bytes("eth_call", call, hex_integer(block))
+        if not answer:  # no code yet: nothing can be installed
+            return Validation(0, (), ())
+        try:
+            ((flags, before, around, selectors),) = read_all(_validation_types(), answer)
+        except EncodingError as error:
+            raise self._unusable("eth_call", f"{account}: {error.what}") from error
+        return Validation(flags, (*before, *around), tuple(selectors))
+
+    async def uninstalls(
+        self, account: Address, transaction_hash: str, user_op_hash: str
+    ) -> dict[int, bool]:
+        """Return, by entity that one operation uninstalled, whether its modules cleaned up."""
+        found: dict[int, bool] = {}
+        for log in await self._logs_of_operation(transaction_hash, user_op_hash):
+            if _is_uninstall(log, account):
+                entity = int.from_bytes(log.topics[2], "big")
+                found[entity] = found.get(entity, True) and any(log.data)
+        return found
 
     async def nonce(self, sender: Address, key192: int, *, block: int) -> int:
         """Return the EntryPoint's next sequence of this key after that block."""
@@ -203,17 +226,28 @@ class RpcChainReader:
 
     async def code(self, address: Address) -> bytes:
         """Return the code of an account at the newest block; empty if there is none."""
-        method = "eth_getCode"
-        result = await self._ask(method, address, "latest")
-        try:
-            return read_bytes(result)
-        except ValueError as error:
-            raise self._unusable(method, str(error)) from error
+        return await self._bytes("eth_getCode", address, "latest")
 
     async def transaction_count(self, address: Address) -> int:
         """Return the nonce of an EOA's next transaction or authorization, at the newest block."""
         method = "eth_getTransactionCount"
         return self._integer(method, await self._ask(method, address, "latest"))
+
+    async def _logs_of_operation(
+        self, transaction_hash: str, user_op_hash: str
+    ) -> list[ReceiptLog]:
+        """`AnswerLost` if the transaction has no receipt or did not include the operation."""
+        method = "eth_getTransactionReceipt"
+        result = await self._ask(method, transaction_hash)
+        if result is None:
+            raise self._unusable(method, "no receipt for this transaction")
+        receipt = accept(_RECEIPT, result, self._what(method))
+        if hex_bytes(receipt.transaction_hash) != transaction_hash.lower():
+            raise self._unusable(method, "the receipt of another transaction")
+        logs = _logs_of(receipt, user_op_hash.lower())
+        if logs is None:
+            raise self._unusable(method, "the transaction did not include this operation")
+        return logs
 
     async def _block(self, which: str) -> Block:
         method = "eth_getBlockByNumber"
@@ -277,15 +311,16 @@ class RpcChainReader:
     async def _call_contract(self, contract: Address, data: bytes, block: str) -> int:
         """Return the one word that a view function answers."""
         method = "eth_call"
-        call = {"to": contract, "data": hex_bytes(data)}
-        result = await self._ask(method, call, block)
-        try:
-            word = read_bytes(result)
-        except ValueError as error:
-            raise self._unusable(method, str(error)) from error
+        word = await self._bytes(method, {"to": contract, "data": hex_bytes(data)}, block)
         if len(word) != 32:
             raise self._unusable(method, f"{len(word)} bytes: is {contract} such a contract?")
         return int.from_bytes(word, "big")
+
+    async def _bytes(self, method: str, *params: Any) -> bytes:
+        try:
+            return read_bytes(await self._ask(method, *params))
+        except ValueError as error:
+            raise self._unusable(method, str(error)) from error
 
     async def _ask(self, method: str, *params: Any) -> Any:
         if not self._chain_is_right:
@@ -335,6 +370,21 @@ def _logs_of(receipt: ReceiptAnswer, user_op_hash: str) -> list[ReceiptLog] | No
 
 def _names(log: ReceiptLog, user_op_hash: str) -> bool:
     return len(log.topics) > 1 and hex_bytes(log.topics[1]) == user_op_hash
+
+
+def _is_uninstall(log: ReceiptLog, account: Address) -> bool:
+    return (
+        log.address == account
+        and len(log.topics) == 3
+        and log.topics[0] == VALIDATION_UNINSTALLED_TOPIC
+        and log.topics[1] == address_word(SINGLE_SIGNER_MODULE)
+        and len(log.data) == 32
+    )
+
+
+@cache
+def _validation_types() -> tuple[AbiType, ...]:
+    return (parse_type("(uint8,bytes25[],bytes25[],bytes4[])"),)
 
 
 def _is_transfer(log: ReceiptLog) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
+from runner.cli.asking import ask, reason_option, tell
 from runner.cli.loading import policies_if_valid, settings_of
-from runner.cli.options import config_option, format_options, now
+from runner.cli.options import Duration, config_option, format_options, now
 from runner.cli.render import hint, look, note, write, write_json
 from runner.errors import UsageError
 
@@ -80,3 +81,57 @@ def show_grants(session: str, config: str | None, form: str) -> None:
         )
         return
     write(session_story(session, found, timeline, look(), now=moment, over=over))
+
+
+@grants.command()
+@click.argument("target", metavar="SESSION|GENERATION")
+@click.option("--foreign", is_flag=True, help="It was found on an account, and is not ours.")
+@click.option(
+    "--wait",
+    "seconds",
+    type=Duration(),
+    default="15m",
+    show_default=True,
+    help="How long to wait for the proof.",
+)
+@click.option("--no-wait", is_flag=True, help="Do not wait for the proof.")
+@reason_option
+@config_option
+@format_options()
+@click.pass_context
+def revoke(
+    context: click.Context,
+    target: str,
+    foreign: bool,
+    seconds: float,
+    no_wait: bool,
+    reason: str,
+    config: str | None,
+    form: str,
+) -> None:
+    """
+    Take the grants of a session (policy/name) off its account, or one generation (policy/name#2).
+
+    From here on they sign no payment. The owner uninstalls each with all that its modules need to
+    clean up, or voids it unused; the command ends when the chain shows nothing of them. While its
+    policy names the session, it is granted anew with a fresh key: `runner stop --revoke-all` ends
+    all grants for good.
+    """
+    from runner.cli.revoking import finish
+
+    command = ask(config, "grant.revoke", target, reason, foreign=foreign)
+    context.exit(finish(config, command, form, seconds=0.0 if no_wait else seconds))
+
+
+@grants.command()
+@click.argument("session")
+@reason_option
+@config_option
+@format_options()
+def renew(session: str, reason: str, config: str | None, form: str) -> None:
+    """
+    Ask for the next grant of SESSION (policy/name) now, whatever failed before.
+
+    The one in service goes on until the next is active.
+    """
+    tell(ask(config, "grant.renew", session, reason), form)

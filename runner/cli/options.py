@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, time
 from typing import Any, TypeVar
@@ -9,6 +10,9 @@ from typing import Any, TypeVar
 import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+_DURATION = re.compile(r"(\d+)([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def config_option(command: Command) -> Command:
@@ -55,6 +59,23 @@ def _keep(context: click.Context, option: click.Parameter, value: str) -> str:
     del option
     earlier: str | None = context.params.get("form")
     return earlier or value
+
+
+class Duration(click.ParamType[float]):
+    """A whole number and a unit: 40s, 5m, 2h, 1d."""
+
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Seconds."""
+        if isinstance(value, float):
+            return value
+        match = _DURATION.fullmatch(str(value))
+        if match is None or int(match[1]) == 0:
+            self.fail(f"{value!r} is not a duration like 40s, 5m or 2h", param, ctx)
+        return float(int(match[1]) * _SECONDS[match[2]])
 
 
 class Instant(click.ParamType[datetime]):

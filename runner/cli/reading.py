@@ -69,7 +69,7 @@ def entries(c: Connection, *, limit: int | None, activations: bool = False) -> l
     query = select(t.occurrences).order_by(t.occurrences.c.due_at.desc(), t.occurrences.c.id.desc())
     found = _of_occurrences(c, [_occurrence(row) for row in c.execute(query.limit(limit))])
     if activations:
-        query = _runs().where(t.runs.c.kind == "activation").order_by(t.runs.c.due_at.desc())
+        query = _runs().where(t.runs.c.kind != "payment").order_by(t.runs.c.due_at.desc())
         found += [Entry(None, (run,)) for run in _complete(c, c.execute(query.limit(limit)))]
         found.sort(key=lambda entry: entry.due_at, reverse=True)
     return found if limit is None else found[:limit]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import signal
 import sys
 import time
@@ -13,27 +12,7 @@ from typing import Any
 
 import click
 
-from runner.cli.options import config_option
-
-_DURATION = re.compile(r"(\d+)([smhd])")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-class Duration(click.ParamType[float]):
-    """A whole number and a unit: 40s, 5m, 2h, 1d."""
-
-    name = "duration"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Seconds."""
-        if isinstance(value, float):
-            return value
-        match = _DURATION.fullmatch(str(value))
-        if match is None or int(match[1]) == 0:
-            self.fail(f"{value!r} is not a duration like 40s, 5m or 2h", param, ctx)
-        return float(int(match[1]) * _SECONDS[match[2]])
+from runner.cli.options import Duration, config_option
 
 
 @click.command()

@@ -84,6 +84,11 @@ UPDATE_FALLBACK_SIGNER: Final = bytes.fromhex("30009d52")
 GET_VALIDATION_DATA: Final = bytes.fromhex("d31b575b")
 """`getValidationData(bytes24)`"""
 
+VALIDATION_UNINSTALLED_TOPIC: Final = bytes.fromhex(
+    "43f7309d11ba6b2e180e9ab8a6da09d2fa1f585d7daed4b26c1c7f2a90b867a2"
+)
+"""First topic of `ValidationUninstalled(address indexed,uint32 indexed,bool)`."""
+
 IS_VALID_SIGNATURE: Final = bytes.fromhex("1626ba7e")
 """`isValidSignature(bytes32,bytes)` (ERC-1271)"""
 

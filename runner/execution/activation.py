@@ -104,6 +104,7 @@ class Activation:
             lines=(),
             deadline_at=grant.expires_at,
             may_burn=False,
+            standing=lambda: self._generations.state_of(grant.id) or grant.state,
         )
 
     async def _send(self, grant: Grant, run: Run) -> Run:

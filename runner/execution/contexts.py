@@ -99,7 +99,8 @@ class SessionContext:
 
     `scope` is a digest of the permissions: a grant of another scope is out of date. `room` is
     the longest that any of its runs needs before a grant's end. `max_exposure` is what the policy
-    writes, by token address or `native` (R14).
+    writes, by token address or `native` (R14). `reached` is whom its schedules call, whenever that
+    is (R13).
     """
 
     spec: Session
@@ -108,6 +109,7 @@ class SessionContext:
     scope: str
     room: timedelta
     max_exposure: Mapping[str, int]
+    reached: frozenset[Address] = frozenset()
 
     @property
     def uid(self) -> str:

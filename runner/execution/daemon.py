@@ -19,13 +19,14 @@ from runner.execution.commands import Desk, Handler
 from runner.execution.contexts import ScheduleContext, SessionContext, Venue
 from runner.execution.due import DueSlots
 from runner.execution.executor import Executor, is_unsigned
+from runner.execution.grant_verbs import GrantWishes
+from runner.execution.grantwork import GrantWork
 from runner.execution.pursuit import Pursuit
-from runner.execution.sessions import SessionKeeper, can_burn
-from runner.execution.steps import Operator
+from runner.execution.sessions import can_burn
 from runner.execution.verbs import RunVerbs
 from runner.execution.watch import Watcher
 from runner.planning.consent import above
-from runner.ports import Alarm, Clock, Commands, KeyRing, Ledger, Telemetry, Verbs
+from runner.ports import Alarm, Clock, Commands, GrantVerbs, KeyRing, Ledger, Telemetry, Verbs
 from runner.records import Claim, Grant, Run, RunKind, ScheduleSeed
 from runner.scheduling.heap import Heap
 from runner.scheduling.occurrence import CLOSED, Reason, State
@@ -68,12 +69,14 @@ class Daemon:
         until: datetime | None = None,
         commands: Commands | None = None,
         verbs: Verbs | None = None,
+        grant_verbs: GrantVerbs | None = None,
         handlers: Mapping[str, Handler] = MappingProxyType({}),
     ) -> None:
         """
         Args:
             commands: Where operators write their wishes; None: nobody can.
             verbs: What they may do to runs and slots.
+            grant_verbs: What they may do to grants.
             handlers: Carry out further kinds of wishes.
         """
         self._schedules = schedules
@@ -98,33 +101,42 @@ class Daemon:
         """When the next late slot of a schedule may begin (M5)."""
 
         self._due: dict[str, DueSlots] = {}
-        self._operators = {
-            uid: Operator(s.account, ledger=ledger, keys=keys, telemetry=telemetry)
-            for uid, s in sessions.items()
-        }
-        self._keepers = {
-            uid: SessionKeeper(
-                s,
-                ledger=ledger,
-                keys=keys,
-                telemetry=telemetry,
-                watcher=self._watchers[s.venue.name],
-                operator=self._operators[uid],
-                chance=chance,
-            )
-            for uid, s in sessions.items()
-        }
+        self._grantwork = GrantWork(
+            sessions,
+            ledger=ledger,
+            keys=keys,
+            telemetry=telemetry,
+            watchers=self._watchers,
+            clock=clock,
+            chance=chance,
+        )
+        self._operators = self._grantwork.operators
+        self._keepers = self._grantwork.keepers
         self._executors = {uid: self._executor(s) for uid, s in schedules.items()}
-        self._desk = None if commands is None else self._open_desk(commands, verbs, handlers)
+        self._desk = None
+        if commands is not None:
+            self._desk = self._open_desk(commands, verbs, grant_verbs, handlers)
 
     def _open_desk(
-        self, commands: Commands, verbs: Verbs | None, handlers: Mapping[str, Handler]
+        self,
+        commands: Commands,
+        verbs: Verbs | None,
+        grant_verbs: GrantVerbs | None,
+        handlers: Mapping[str, Handler],
     ) -> Desk:
         known = dict(handlers)
         if verbs is not None:
             terms = {uid: context.terms for uid, context in self._schedules.items()}
             known |= RunVerbs(
                 verbs, terms, now=self._now_of, start=self._start, nudge=self._nudge
+            ).handlers()
+        if grant_verbs is not None:
+            known |= GrantWishes(
+                grant_verbs,
+                now=self._clock.now,
+                may_renew=self._grantwork.may_renew,
+                renew=self._grantwork.renew,
+                changed=self._grantwork.wake,
             ).handlers()
         return Desk(
             commands,
@@ -153,10 +165,9 @@ class Daemon:
             if self._stopping.is_set():
                 return
             await self._install(seeds)
-            for keeper in self._keepers.values():
-                await keeper.load()
+            await self._grantwork.load()
             await self._recover()
-            background += [asyncio.create_task(k.run()) for k in self._keepers.values()]
+            background += [asyncio.create_task(one) for one in self._grantwork.work()]
             if self._desk is not None:
                 background.append(asyncio.create_task(self._desk.run()))
             await self._tick_until_stopped(background)
@@ -169,6 +180,17 @@ class Daemon:
             await asyncio.gather(
                 *background, *(e.task for e in self._runs.values()), return_exceptions=True
             )
+
+    async def take_off(self) -> None:
+        """Nothing but what has to go from accounts, until it is gone (O9, O10)."""
+        watching = [asyncio.create_task(w.run()) for w in self._watchers.values()]
+        try:
+            await self._first_look()
+            await self._grantwork.take_off()
+        finally:
+            for task in watching:
+                task.cancel()
+            await asyncio.gather(*watching, return_exceptions=True)
 
     # ── starting ──────────────────────────────────────────────────────────────────────────────
 
@@ -293,6 +315,7 @@ class Daemon:
     async def _finish_orphan(
         self, run: Run, session: SessionContext, grant: Grant, watcher: Watcher
     ) -> None:
+        keeper = self._keepers[session.uid]
         async with session.account.lane.payment():
             pursuit = Pursuit(
                 venue=session.venue,
@@ -304,6 +327,8 @@ class Daemon:
                 lines=tuple(await self._ledger.transfers(run.id)),
                 deadline_at=run.deadline_at or session.venue.clock.now(),
                 may_burn=can_burn(session),
+                standing=lambda: keeper.standing(grant),
+                on_evidence=keeper.wake,
             )
             await pursuit.run(run)
         if run.schedule in self._schedules:

@@ -476,6 +476,8 @@ class Executor:
             lines=tuple(await self._ledger.transfers(run.id)),
             deadline_at=deadline,
             may_burn=can_burn(self._schedule.session),
+            standing=lambda: self._keeper.standing(grant),
+            on_evidence=self._keeper.wake,
             on_included=included.set,
             retry_until=self._retry_until,
         )

@@ -123,7 +123,9 @@ class SessionForecast:
         ]
         free_at = fits_at(holdings, wanted=wanted, bounds=written, now=at) or at
         needed = context.room + context.venue.margins.activation
-        if free_at <= at and self.newest.expires_at - at > needed:
+        if free_at > at:  # R13: where payments would stop for it, the old ones are taken off
+            return min(free_at, max(at, self.newest.expires_at - needed + _ACTIVATION))
+        if self.newest.expires_at - at > needed:
             free_at = fits_at(holdings, wanted=wanted, bounds=usual, now=at) or at
         return free_at
 

@@ -129,6 +129,15 @@ class Generations:
                 for run, sums in (await self._ledger.charged(grant.id)).items():
                     self.book.charge(grant.id, run, sums)
 
+    @property
+    def stopping(self) -> tuple[Grant, ...]:
+        """Generations that must sign no more, and are not yet taken off the account (R13)."""
+        return tuple(one for one in self._grants if one.state is GrantState.STOPPING)
+
+    def state_of(self, identity: int) -> GrantState | None:
+        """How far a generation has come, as last read."""
+        return next((one.state for one in self._grants if one.id == identity), None)
+
     async def move(self, grant: Grant, state: GrantState, *, detail: str | None = None) -> None:
         """One step of a generation's life."""
         await self._ledger.move_grant(grant, state, detail=detail, now=self.now)
@@ -138,6 +147,8 @@ class Generations:
         """Read them again; who waits for a change is woken."""
         grants = await self._ledger.grants(self.session.uid)
         # What has ended binds nobody: no open run is pinned to it. The newest counts generations.
-        living = [grant for grant in grants[:-1] if grant.state in LIVING_GRANTS]
+        # To a revoked one runs may be pinned that are still to be proved dead (X3).
+        kept = LIVING_GRANTS | {GrantState.REVOKED}
+        living = [grant for grant in grants[:-1] if grant.state in kept]
         self._grants = living + grants[-1:]
         self.changed.set()

@@ -22,11 +22,13 @@ from runner.guard.intent import NATIVE, TransferLine
 from runner.ports import Block, Ledger, OperationEvent, Telemetry
 from runner.records import (
     Grant,
+    GrantState,
     Inclusion,
     Operation,
     OperationKind,
     OperationStatus,
     Run,
+    RunKind,
 )
 from runner.scheduling.occurrence import CLOSED, Reason, State
 
@@ -56,9 +58,18 @@ class Pursuit:
         lines: tuple[TransferLine, ...],
         deadline_at: datetime,
         may_burn: bool,
+        ends_at: datetime | None = None,
+        standing: Callable[[], GrantState] = lambda: GrantState.ACTIVE,
+        on_evidence: Callable[[], None] = lambda: None,
         on_included: Callable[[], None] = lambda: None,
         retry_until: Callable[[Run, State], datetime | None] = lambda _run, _state: None,
     ) -> None:
+        """
+        Args:
+            ends_at: When what signs ends; None: with the grant.
+            standing: How far the generation that signs has come.
+            on_evidence: Called when somebody else's operation was seen on the fence (R13).
+        """
         self._venue = venue
         self._watcher = watcher
         self._operator = operator
@@ -68,6 +79,9 @@ class Pursuit:
         self._lines = lines
         self._deadline_at = deadline_at
         self._may_burn = may_burn
+        self._ends_at = ends_at or grant.expires_at
+        self._standing = standing
+        self._on_evidence = on_evidence
         self._on_included = on_included
         self._retry_until = retry_until
         self._last_sent_at = venue.clock.now()
@@ -125,12 +139,13 @@ class Pursuit:
             head_block=head.number,
             final_at=self._watcher.final_at,
             deadline_at=min(self._deadline_at, run.cancelled_at or self._deadline_at),
-            grant_expires_at=self._grant.expires_at,
+            grant_expires_at=self._ends_at,
             last_sent_at=self._last_sent_at,
             resend_after=self._venue.margins.inclusion,
             quiet_until=self._quiet_until,
             skew=self._venue.margins.skew,
             may_burn=self._may_burn,
+            standing=self._standing(),
         )
 
     def _sighting(
@@ -176,6 +191,8 @@ class Pursuit:
             return await self._foreign(run, follower.event, now)
         if step is Step.EXPIRED:
             return await self._prove_expired(run, operations, now)
+        if step is Step.UNINSTALLED:
+            return await self._prove_uninstalled(run, operations, now)
         if step is Step.ASK:
             return await self._ask(run, operations, now)
         if await self._is_stopped(run, now):
@@ -191,6 +208,8 @@ class Pursuit:
 
     async def _is_stopped(self, run: Run, now: datetime) -> bool:
         """O8: nothing is signed or sent, burns included; watching goes on."""
+        if run.kind is RunKind.REVOCATION:
+            return False
         why = await self._ledger.stopped()
         if why is not None:
             self._quiet_until = now + _QUIET
@@ -316,14 +335,16 @@ class Pursuit:
             detail=detail,
             hint="treat the session key as stolen: revoke the grant, then find out who signed this",
         )
-        return await self._ledger.move(
+        held = await self._ledger.move(
             run, State.HELD, reason=Reason.EVIDENCE, detail=detail, now=now
         )
+        self._on_evidence()
+        return held
 
     async def _prove_expired(self, run: Run, operations: list[Operation], now: datetime) -> Run:
         """X3a: a final block later than the end, where the fence's sequence is still unused."""
         block = await self._final_block()
-        if block is None or block.timestamp <= self._grant.expires_at:
+        if block is None or block.timestamp <= self._ends_at:
             self._quiet_until = now + _QUIET
             return run
         fence = decode_nonce(operations[0].nonce)
@@ -339,6 +360,34 @@ class Pursuit:
             outcome=OperationStatus.DEAD,
             reason=Reason.EXPIRED,
             detail=f"block {block.number} is later than the grant's end and the nonce is unused",
+            retry_until=self._retry_until(run, State.NOT_INCLUDED),
+            now=now,
+        )
+
+    async def _prove_uninstalled(self, run: Run, operations: list[Operation], now: datetime) -> Run:
+        """
+        X3c: the uninstall is final, that is in the ledger, and the fence is unused since.
+
+        What would have installed the grant has a nonce that its owner used up.
+        """
+        block = await self._final_block()
+        fence = decode_nonce(operations[0].nonce)
+        used = None
+        if block is not None:
+            sender = operations[0].sender
+            used = await self._venue.chain.nonce(sender, fence.key192, block=block.number)
+        voided = run.kind is RunKind.ACTIVATION and used is not None and used > fence.sequence
+        if block is None or not (used == fence.sequence or voided):
+            # Something was included on this fence; its event is what we have to find.
+            self._quiet_until = now + _QUIET
+            return run
+        return await self._ledger.close(
+            run,
+            State.NOT_INCLUDED,
+            winner=None,
+            outcome=OperationStatus.DEAD,
+            reason=Reason.UNINSTALLED,
+            detail=f"its grant was taken off the account; block {block.number} shows it was unused",
             retry_until=self._retry_until(run, State.NOT_INCLUDED),
             now=now,
         )

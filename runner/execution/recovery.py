@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from runner.records import Operation, OperationKind, OperationStatus
+from runner.records import GrantState, Operation, OperationKind, OperationStatus
 from runner.scheduling.occurrence import State
 
 
@@ -25,6 +25,7 @@ class Step(StrEnum):
     EXCLUDE = "exclude"  # it showed it, and no longer does (S6)
     CLOSE = "close"  # it is final (X12, X13)
     EVIDENCE = "evidence"  # someone else's operation stands on our fence (X3)
+    UNINSTALLED = "uninstalled"  # its grant is off the account for good: prove it dead (X3c)
     EXPIRED = "expired"  # a final block is later than the grant's end: prove it dead (X3a)
     ASK = "ask"  # no inclusion for a while: does the service still know it?
     RESEND = "resend"  # the very same bytes again
@@ -68,14 +69,15 @@ class Situation:
     quiet_until: datetime  # after something failed: look, but do not act before this
     skew: timedelta
     may_burn: bool
+    standing: GrantState = GrantState.ACTIVE  # of the generation that signs for it
 
 
 def next_step(at: Situation) -> Step:
     """
     The table: what the chain shows comes first, then the end of the grant, then the clock.
 
-    A status code or an age closes nothing; only CLOSE and EXPIRED lead to an end, and both rest
-    on final blocks.
+    A status code or an age closes nothing; only CLOSE, EXPIRED and UNINSTALLED lead to an end, and
+    they rest on final blocks. A generation that has to stop signs burns and nothing else (R13).
     """
     if at.sighting is not None:
         return _seen(at, at.sighting)
@@ -83,16 +85,21 @@ def next_step(at: Situation) -> Step:
         return Step.EXCLUDE
     if at.final_at > at.grant_expires_at:
         return Step.EXPIRED
+    if at.standing is GrantState.REVOKED:
+        return Step.WAIT if at.now < at.quiet_until else Step.UNINSTALLED
     if at.now + at.skew >= at.grant_expires_at:
         return Step.WAIT  # no bundler takes it any more: the proof of death is what remains
     if at.now < at.quiet_until:
         return Step.WAIT
-    if at.may_burn and at.now >= at.deadline_at and not _burning(at.operations):
+    stops = at.standing is GrantState.STOPPING
+    burning = _burning(at.operations)
+    if at.may_burn and (stops or at.now >= at.deadline_at) and not burning:
         return Step.BURN
     newest = at.operations[-1]
     if newest.status is OperationStatus.SENT and at.now - at.last_sent_at < at.resend_after:
         return Step.WAIT
-    if _stuck(at, newest) and len(at.operations) <= MOST_REPLACEMENTS:
+    may_replace = len(at.operations) <= MOST_REPLACEMENTS and (burning or not stops)
+    if _stuck(at, newest) and may_replace:
         return Step.REPLACE  # also what a service refuses again and again, for its fees perhaps
     if newest.status in {OperationStatus.SIGNED, OperationStatus.UNKNOWN}:
         return Step.RESEND

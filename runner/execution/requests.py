@@ -10,6 +10,7 @@ from __future__ import annotations
 from runner.errors import GuardError, RunnerError
 from runner.ethereum.address import Address
 from runner.ethereum.modular_account import session_context
+from runner.ethereum.nonce import decode_nonce
 from runner.execution.generations import Generations
 from runner.guard.grants import GrantTerms, check_grant
 from runner.guard.verdict import Refused
@@ -80,6 +81,7 @@ class Requests:
             key=grant.key_address,
             permissions=grant.permissions,
         )
+        living, clean = await self._entities()
         verdict = check_grant(
             GrantTerms(
                 chain_id=self._venue.chain_id,
@@ -88,8 +90,9 @@ class Requests:
                 key=grant.key_address,
                 permissions=grant.permissions,
                 expiry=expiry,
-                living_entities=await self._living_entities(),
+                living_entities=living,
                 sandbox=self._venue.sandbox,
+                clean_sequences=clean,
             ),
             offer,
         )
@@ -109,13 +112,31 @@ class Requests:
             now=self._generations.now,
         )
 
-    async def _living_entities(self) -> frozenset[int]:
-        """X16: entities of this account that one of our generations holds, of any session."""
-        return frozenset(
-            grant.entity_id
-            for grant in await self._ledger.grants()
-            if grant.account == self._session.account.address
-            and grant.chain == self._venue.chain_id
-            and grant.state in LIVING_GRANTS
-            and grant.entity_id is not None
+    async def _entities(self) -> tuple[frozenset[int], dict[int, int]]:
+        """
+        Entities of this account that a generation of ours holds, of any session (X16); and those
+        that were proved clean, with the sequence that their next grant has to have (X15, G8).
+        """
+        place = (self._venue.chain_id, self._session.account.address)
+        newest: dict[int, Grant] = {}
+        for grant in sorted(await self._ledger.grants(), key=lambda one: one.id):
+            if (grant.chain, grant.account) == place and grant.entity_id is not None:
+                newest[grant.entity_id] = grant
+        taken = frozenset(
+            entity
+            for entity, grant in newest.items()
+            if grant.state in LIVING_GRANTS | {GrantState.FOREIGN}
+        )
+        clean = {
+            entity: await self._next_sequence(grant.nonce)
+            for entity, grant in newest.items()
+            if grant.is_clean and grant.nonce is not None
+        }
+        return taken, clean
+
+    async def _next_sequence(self, nonce: int) -> int:
+        """The EntryPoint's value for a grant under the same entity and options."""
+        head = await self._venue.chain.head()
+        return await self._venue.chain.nonce(
+            self._session.account.address, decode_nonce(nonce).key192, block=head.number
         )

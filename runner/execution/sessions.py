@@ -42,9 +42,11 @@ class SessionKeeper:
         watcher: Watcher,
         operator: Operator,
         chance: Callable[[], float],
+        on_stopping: Callable[[], None] = lambda: None,
     ) -> None:
         self.session = session
         self._venue = session.venue
+        self._ledger = ledger
         self._telemetry = telemetry
         self._watcher = watcher
         self._chance = chance
@@ -58,7 +60,11 @@ class SessionKeeper:
             operator=operator,
         )
         self._retirement = Retirement(
-            self._generations, ledger=ledger, telemetry=telemetry, watcher=watcher
+            self._generations,
+            ledger=ledger,
+            telemetry=telemetry,
+            watcher=watcher,
+            on_stopping=on_stopping,
         )
         self._failures = 0
         self._next_attempt_at: datetime | None = None
@@ -107,6 +113,11 @@ class SessionKeeper:
         """Look again now: a run let go of a generation, or the policy changed."""
         self._bell.set()
 
+    def renew(self) -> None:
+        """R8: a person wants the next generation now, whatever failed before."""
+        self._failures, self._next_attempt_at = 0, None
+        self._bell.set()
+
     async def await_change(self, until: datetime) -> None:
         """Until a grant of this session changes, at most until then."""
         changed = self._generations.changed
@@ -123,6 +134,10 @@ class SessionKeeper:
     def by_id(self, identity: int) -> Grant:
         """A generation that a run is pinned to."""
         return self._generations.by_id(identity)
+
+    def standing(self, grant: Grant) -> GrantState:
+        """How far a generation has come since a run was pinned to it."""
+        return self._generations.state_of(grant.id) or grant.state
 
     # ── the keeper's own work ─────────────────────────────────────────────────────────────────
 
@@ -169,10 +184,13 @@ class SessionKeeper:
             return self._next_attempt_at - now
         if not self._due(now):
             return self._until_due(now)
+        if await self._ledger.stopped() is not None:
+            return self._venue.second_look  # O8: nothing is signed; its end wakes us
+        if generations.stopping and generations.active is None:
+            return self._venue.second_look  # R13: the owner takes it off first; who did, wakes us
         wait = self._exposure_wait(now)
         if wait > timedelta(0):
-            self._say_blocked(now, wait)
-            return min(wait, self._venue.second_look)
+            return min(await self._wait_for_room(now, wait), self._venue.second_look)
         await self._obtain()
         self._failures, self._next_attempt_at, self._wanted_early = 0, None, False
         self._blocked = ""
@@ -232,11 +250,24 @@ class SessionKeeper:
             free_at = fits_at(holdings, wanted=wanted, bounds=usual, now=now) or now
         return free_at - now
 
+    async def _wait_for_room(self, now: datetime, wait: timedelta) -> timedelta:
+        """R14: wait for an older one to end while payments go on, else break before make (R13)."""
+        self._say_blocked(now, wait)
+        active = self._generations.active
+        if active is not None and self._may_wait(now):
+            return min(wait, active.expires_at - self._handover - now)
+        await self._retirement.stop_all("max_exposure leaves no room for the next grant beside it")
+        return wait
+
+    @property
+    def _handover(self) -> timedelta:
+        """What the last run under a grant and the activation of the next one may take."""
+        return self.session.room + self._venue.margins.activation
+
     def _may_wait(self, now: datetime) -> bool:
         """R14: only while the generation in service still carries runs; payments come first."""
         active = self._generations.active
-        needed = self.session.room + self._venue.margins.activation
-        return active is not None and active.expires_at - now > needed
+        return active is not None and active.expires_at - now > self._handover
 
     def _say_blocked(self, now: datetime, wait: timedelta) -> None:
         """Once when the next grant has to wait, and once more when payments stop for it."""

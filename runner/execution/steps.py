@@ -18,9 +18,10 @@ from runner.ethereum.nonce import decode_nonce
 from runner.ethereum.user_operation import call_id
 from runner.execution.contexts import AccountContext
 from runner.guard.checks import ApprovedOperation
+from runner.guard.offer import OperationOffer
 from runner.guard.operation import OperationTerms, check_operation
 from runner.guard.verdict import Refused
-from runner.ports import FeeOverride, KeyRing, Ledger, Telemetry
+from runner.ports import FeeOverride, KeyRing, Ledger, Signer, Telemetry
 from runner.records import (
     Grant,
     NewOperation,
@@ -83,11 +84,12 @@ class Operator:
             TooLate: preparing took longer than the grant or the deadline allows (R6).
             Conflict: the run moved on, or its fence is taken.
         """
-        why = await self._ledger.stopped()
+        why = await self._stopped()
         if why is not None:
             raise Stopped(why)
         fees = _outbid(order.outbids)
-        context = self._ledger.open_context(order.grant)
+        context = self._context(order)
+        order = await self._complete(order)
         offer = await self._venue.api.prepare_calls(
             account=self._account.address,
             chain_id=self._venue.chain_id,
@@ -101,7 +103,7 @@ class Operator:
             fees=fees,
         )
         pinned = await self._paymaster()
-        verdict = check_operation(self._terms(order, pinned, fees), offer)
+        verdict = await self._check(order, pinned, fees, offer)
         if isinstance(verdict, Refused):
             raise GuardError(
                 f"refused to sign the {order.kind} of {order.run.id}",
@@ -111,8 +113,7 @@ class Operator:
         if order.sign_before is not None and self._venue.clock.now() > order.sign_before:
             raise TooLate(f"preparing the {order.kind} of {order.run.id} took too long")
         committing()
-        signer = self._keys.session_signer(order.grant)
-        signature = await signer.sign(verdict.approved)
+        signature = await self._signer(order).sign(verdict.approved)
         request = self._venue.api.seal(
             offer, signature, context=context, gas_policy=self._account.gas_policy
         )
@@ -133,7 +134,7 @@ class Operator:
         An error proves nothing about the operation's fate: it becomes unknown, and evidence
         decides (X3). While everything is stopped nothing leaves: it stays as it is (O8).
         """
-        if await self._ledger.stopped() is not None:
+        if await self._stopped() is not None:
             return run
         request = self._ledger.open_request(operation)
         now = self._venue.clock.now
@@ -162,6 +163,36 @@ class Operator:
         return await self._ledger.note(
             run, operation.hash, OperationStatus.SENT, detail=None, call_id=answered, now=now()
         )
+
+    # ── what differs by who signs ─────────────────────────────────────────────────────────────
+
+    async def _stopped(self) -> str | None:
+        """Why nothing may be signed or sent (O8)."""
+        return await self._ledger.stopped()
+
+    def _context(self, order: Order) -> bytes | None:
+        """The session that goes with the request."""
+        return self._ledger.open_context(order.grant)
+
+    async def _complete(self, order: Order) -> Order:
+        """The order with its calls."""
+        return order
+
+    async def _check(
+        self,
+        order: Order,
+        pinned: Address | None,
+        fees: FeeOverride | None,
+        offer: OperationOffer,
+    ) -> ApprovedOperation | Refused:
+        """The guard's verdict."""
+        return check_operation(self._terms(order, pinned, fees), offer)
+
+    def _signer(self, order: Order) -> Signer:
+        """Whose signature it needs."""
+        return self._keys.session_signer(order.grant)
+
+    # ── what is alike ─────────────────────────────────────────────────────────────────────────
 
     async def _paymaster(self) -> Address | None:
         if self._account.gas_policy is None:

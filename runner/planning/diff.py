@@ -13,11 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 
-from runner.ethereum.address import Address
 from runner.ethereum.permissions import (
-    ContractAccess,
-    Erc20TokenTransfer,
-    FunctionsOnContract,
     Permission,
 )
 from runner.frozen import frozen
@@ -27,7 +23,7 @@ from runner.planning.facts import ON_THE_WAY, Facts, GrantFact, ScheduleFact
 from runner.planning.near import NearDuplicate, near_duplicate
 from runner.planning.trees import KeyChange, changes
 from runner.planning.wanted import Wanted
-from runner.planning.widening import widens
+from runner.planning.widening import targets, widens
 from runner.policy.fingerprint import trigger_text
 from runner.policy.model import Policy, Schedule, Session
 from runner.policy.printing import Tree, policy_tree
@@ -196,7 +192,7 @@ class _Comparison:
         if serving is None:
             return self._without_grant(session, wanted, keys, grants, here)
         before, after = serving.permissions, wanted.permissions
-        removed = _targets(before) - _targets(after)
+        removed = targets(before) - targets(after)
         if widens(before, after):
             return SessionChange(
                 session.uid,
@@ -378,11 +374,6 @@ def _names_in(schedule: Schedule) -> set[str]:
         if asset is not None:
             found.add(asset.name)
     return found
-
-
-def _targets(permissions: Sequence[Permission]) -> set[Address]:
-    named = (ContractAccess, FunctionsOnContract, Erc20TokenTransfer)
-    return {one.address for one in permissions if isinstance(one, named)}
 
 
 def _ended(grant: GrantFact) -> str:

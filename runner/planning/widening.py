@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from runner.ethereum.address import Address
 from runner.ethereum.permissions import (
     AccountFunctions,
     ContractAccess,
@@ -25,6 +26,12 @@ def widens(before: Sequence[Permission], after: Sequence[Permission]) -> bool:
     if any(isinstance(p, Root) for p in before):
         return False
     return any(not _held(p, before) for p in after) or _unbounds(before, after)
+
+
+def targets(permissions: Sequence[Permission]) -> frozenset[Address]:
+    """Contracts, tokens and receivers of coin that a key may call by name."""
+    named = (ContractAccess, FunctionsOnContract, Erc20TokenTransfer)
+    return frozenset(one.address for one in permissions if isinstance(one, named))
 
 
 def _unbounds(before: Sequence[Permission], after: Sequence[Permission]) -> bool:

@@ -67,6 +67,8 @@ def _what(one: Entry) -> str:
     again = f" (attempt {run.attempt})" if run.attempt > 1 else ""
     if run.kind == "activation":
         return f"activates generation {run.generation}"
+    if run.kind == "revocation":
+        return f"takes generation {run.generation} off the account{again}"
     return (moves(run.lines) or NOTHING) + again
 
 

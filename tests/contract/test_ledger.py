@@ -433,6 +433,58 @@ async def test_x2_a_grant_has_one_activation(ledger):
     assert again.intent == ()
 
 
+async def test_x15_a_grant_is_taken_off_by_one_run_after_the_other(ledger):
+    """
+    An open one goes on; a closed one stays the answer until another is asked for.
+    """
+    grant = await ledger.new_grant(NEW_GRANT, b"k" * 32)
+    first = await ledger.revocation(grant, now=NOW)
+    open_still = await ledger.revocation(grant, now=NOW, again=True)
+    closed = await ledger.move(first, State.SKIPPED, reason=Reason.NOTHING_TO_DO, now=NOW)
+    newest = await ledger.revocation(grant, now=NOW)
+    second = await ledger.revocation(grant, now=NOW, again=True)
+
+    assert (open_still.id, newest.id) == (first.id, closed.id)
+    assert (second.id, second.attempt, second.state) == (
+        "revocation:p/key#1/2",
+        2,
+        State.PREPARED,
+    )
+
+
+@pytest.mark.parametrize("state", [GrantState.STOPPING, GrantState.REVOKED, GrantState.RETIRED])
+async def test_r13_a_generation_that_has_to_stop_signs_no_payment(ledger, state):
+    """
+    The commit of `signed` reads the grant's row, so a stop holds once it is written; what only
+    burns a fence is signed still.
+    """
+    (run,) = await claim(ledger, slot(0))
+    run = await prepared(ledger, run)
+    (grant,) = await ledger.grants()
+    await ledger.move_grant(grant, state, now=NOW)
+
+    with pytest.raises(Conflict, match=f"is {state}"):
+        await ledger.sign(run, operation(), now=NOW)
+
+    signed = await ledger.sign(run, operation(kind=OperationKind.BURN), now=NOW)
+    assert signed.state is State.SIGNED
+
+
+async def test_r12_when_the_last_run_let_a_grant_go(ledger):
+    """
+    Counted from the end of runs that were pinned to it; none, none.
+    """
+    (run,) = await claim(ledger, slot(0))
+    run = await prepared(ledger, run)
+    (grant,) = await ledger.grants()
+    before = await ledger.let_go_at(grant.id)
+    later = NOW + timedelta(minutes=3)
+    await ledger.move(run, State.SKIPPED, reason=Reason.OPERATOR, now=later)
+
+    assert before is None
+    assert await ledger.let_go_at(grant.id) == later
+
+
 async def test_s3_what_was_not_awaited_is_durable_with_the_next(ledger):
     """
     Writes reach the disk in the order in which they were asked for.

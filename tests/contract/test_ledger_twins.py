@@ -293,6 +293,14 @@ async def end_grant(twin, index, state, now):
     return grant and twin.saw_grant(await twin.ledger.move_grant(grant, state, now=now))
 
 
+async def revoke(twin, index, again, now):
+    grant = twin.grant(index)
+    if grant is None:
+        return None
+    run = await twin.ledger.revocation(grant, now=now, again=again)
+    return twin.saw(run), await twin.ledger.let_go_at(grant.id)
+
+
 INDEX = st.integers(0, 5)
 AMOUNT = st.integers(1, 45)
 OPTIONS = st.tuples(
@@ -346,8 +354,19 @@ WISHES = st.one_of(
     st.tuples(st.just(new_grant)),
     st.tuples(st.just(activate), INDEX),
     st.tuples(
-        st.just(end_grant), INDEX, st.sampled_from([GrantState.RETIRED, GrantState.ABANDONED])
+        st.just(end_grant),
+        INDEX,
+        st.sampled_from(
+            [
+                GrantState.RETIRED,
+                GrantState.ABANDONED,
+                GrantState.DRAINING,
+                GrantState.STOPPING,
+                GrantState.REVOKED,
+            ]
+        ),
     ),
+    st.tuples(st.just(revoke), INDEX, st.booleans()),
 )
 
 

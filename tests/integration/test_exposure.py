@@ -22,10 +22,10 @@ schedules:
 """
 
 
-def test_r14_a_written_bound_is_kept_though_payments_wait_for_it(tmp_path):
+def test_r13_r14_a_written_bound_is_kept_by_taking_the_old_grant_off(tmp_path):
     """
-    The next grant is not asked for before the end of the one in its way; a person is told, first
-    that it waits, then that payments do. They go on under the new one.
+    The next grant waits while the one in its way still pays, and a person is told. Where payments
+    would stop, the old one is taken off the account first; they go on under the new one.
     """
     house = House(tmp_path, policy=HEAD + REST)
     try:
@@ -39,7 +39,9 @@ def test_r14_a_written_bound_is_kept_though_payments_wait_for_it(tmp_path):
         due = [row["due_at"] for row in rows if row["state"] == "success"]
         reconcile(house, sandbox_on(house, ".runner/sandbox.json"))
 
-        assert moment(second["requested_at"]) > moment(first["expires_at"])
+        assert first["state"] == "revoked"
+        assert moment(first["closed_at"]) <= moment(second["requested_at"])
+        assert moment(second["requested_at"]) < moment(first["expires_at"])
         assert [event["level"] for event in blocked[:2]] == ["warning", "critical"]
         assert any(moment(one) > moment(second["activated_at"]) for one in due)
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -97,6 +98,32 @@ class MemoryGrants:
         if grant.state is not GrantState.ACTIVATING:
             self.rows.change_grant(grant, state=GrantState.ACTIVATING)
         return self.rows.runs[identity]
+
+    async def revocation(self, grant: Grant, *, now: datetime, again: bool = False) -> Run:
+        """The newest run that takes this grant off the account (X15), begun if there is none."""
+        earlier = [
+            run
+            for run in self.rows.runs.values()
+            if run.kind is RunKind.REVOCATION and run.grant_id == grant.id
+        ]
+        if earlier and (earlier[-1].closed_at is None or not again):
+            return earlier[-1]
+        attempt = len(earlier) + 1
+        identity = f"revocation:{grant.session}#{grant.generation}/{attempt}"
+        run = replace(
+            _activation(grant, identity, now),
+            kind=RunKind.REVOCATION,
+            schedule=f"revocation:{grant.session}",
+            attempt=attempt,
+            due_at=now,
+        )
+        self.rows.add_run(run, exclusive=False)
+        return run
+
+    async def let_go_at(self, grant: int) -> datetime | None:
+        """When the last run that was pinned to a grant was closed (R12); None without any."""
+        closed = (run.closed_at for run in self.rows.runs.values() if run.grant_id == grant)
+        return max((moment for moment in closed if moment is not None), default=None)
 
     async def activate(self, grant: Grant, *, now: datetime) -> Grant:
         """The new generation serves, the one before it drains: one moment for both (R12)."""

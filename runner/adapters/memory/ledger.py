@@ -26,9 +26,12 @@ from runner.guard.intent import NATIVE, TransferLine, spent_by_token
 from runner.planning.consent import History
 from runner.records import (
     LIVE_OPERATIONS,
+    SILENCEABLE_OPERATIONS,
+    SILENCED_GRANTS,
     Claim,
     Consent,
     Grant,
+    GrantState,
     Inclusion,
     NewOperation,
     Operation,
@@ -243,11 +246,15 @@ class MemoryLedger(MemoryGrants):
         The point of no return: bytes, hash and fence (X1, X5).
 
         Raises:
-            Conflict: the run moved on, or the fence is taken by another run.
+            Conflict: the run moved on, its generation must sign no more (R13), or the fence is
+                taken by another run.
         """
         new = run.state is State.PREPARED and run.kind is RunKind.PAYMENT
         if new and (why := await self.paused(run.schedule, now=now)) is not None:
             raise Conflict(f"run {run.id} may not be signed: {why}")
+        silenced = self._grant_state(run) in SILENCED_GRANTS
+        if silenced and operation.kind in SILENCEABLE_OPERATIONS:
+            raise Conflict(f"the grant that run {run.id} is pinned to must sign no more")
         fence = (operation.chain, operation.sender, operation.nonce)
         signed = self.rows.operations_of(run.id)
         if signed and (signed[0].chain, signed[0].sender, signed[0].nonce) != fence:
@@ -261,6 +268,10 @@ class MemoryLedger(MemoryGrants):
         self.rows.fences[fence] = run.id
         self.rows.add_operation(_signed(run, operation, now))
         return moved
+
+    def _grant_state(self, run: Run) -> GrantState | None:
+        grant = None if run.grant_id is None else self.rows.grants.get(run.grant_id)
+        return None if grant is None else grant.state
 
     def note(
         self,

@@ -137,10 +137,54 @@ class GrantRows:
                 .on_conflict_do_nothing()
             )
             if grant.state is not GrantState.ACTIVATING:
-                _change(tx, grant, GrantState.ACTIVATING, now=now)
+                change(tx, grant, GrantState.ACTIVATING, now=now)
             return run_by_id(c, identity)
 
         return await self._store.write(work)
+
+    async def revocation(self, grant: Grant, *, now: datetime, again: bool = False) -> Run:
+        """
+        The row of the newest operation that takes a grant off the account (X15).
+
+        An open one goes on; after a closed one, which did not do it, comes another if asked for.
+        """
+
+        def work(tx: Transaction) -> Run:
+            c = tx.connection
+            earlier = c.execute(
+                select(t.runs.c.id, t.runs.c.attempt, t.runs.c.closed_at)
+                .where(t.runs.c.kind == RunKind.REVOCATION.value, t.runs.c.grant_id == grant.id)
+                .order_by(t.runs.c.attempt.desc())
+            ).first()
+            if earlier is not None and (earlier.closed_at is None or not again):
+                return run_by_id(c, earlier.id)
+            attempt = 1 if earlier is None else earlier.attempt + 1
+            identity = f"revocation:{_name(grant)}/{attempt}"
+            c.execute(
+                insert(t.runs).values(
+                    id=identity,
+                    kind=RunKind.REVOCATION.value,
+                    schedule=f"revocation:{grant.session}",
+                    session=grant.session,
+                    attempt=attempt,
+                    state=State.PREPARED.value,
+                    running=True,
+                    exclusive=False,
+                    due_at=now,
+                    claimed_at=now,
+                    intent="[]",
+                    grant_id=grant.id,
+                    incarnation=tx.incarnation,
+                )
+            )
+            return run_by_id(c, identity)
+
+        return await self._store.write(work)
+
+    async def let_go_at(self, grant: int) -> datetime | None:
+        """When the last run that was pinned to a grant was closed (R12); None without any."""
+        query = select(func.max(t.runs.c.closed_at)).where(t.runs.c.grant_id == grant)
+        return await self._store.read(lambda c: c.scalar(query))
 
     async def activate(self, grant: Grant, *, now: datetime) -> Grant:
         """The new generation serves, the one before it drains: one moment for both (R12)."""
@@ -153,8 +197,8 @@ class GrantRows:
                     t.grants.c.state == GrantState.ACTIVE.value,
                 )
             ).all():
-                _change(tx, grant_from(row), GrantState.DRAINING, now=now, draining_at=now)
-            return _change(tx, grant, GrantState.ACTIVE, now=now, activated_at=now)
+                change(tx, grant_from(row), GrantState.DRAINING, now=now, draining_at=now)
+            return change(tx, grant, GrantState.ACTIVE, now=now, activated_at=now)
 
         return await self._store.write(work)
 
@@ -208,10 +252,10 @@ class GrantRows:
     async def _change(
         self, grant: Grant, state: GrantState, *, now: datetime, **values: Any
     ) -> Grant:
-        return await self._store.write(lambda tx: _change(tx, grant, state, now=now, **values))
+        return await self._store.write(lambda tx: change(tx, grant, state, now=now, **values))
 
 
-def _change(
+def change(
     tx: Transaction, grant: Grant, state: GrantState, *, now: datetime, **values: Any
 ) -> Grant:
     ended: dict[str, Any] = {}

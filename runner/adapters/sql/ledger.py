@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from runner.adapters.sql import approvals, budgets, claims, pauses
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.commands import CommandRows
+from runner.adapters.sql.grant_verbs import GrantVerbRows
 from runner.adapters.sql.grants import GrantRows
 from runner.adapters.sql.moves import move, next_attempt, touch
 from runner.adapters.sql.queries import run_by_id
@@ -34,6 +35,9 @@ from runner.guard.intent import TransferLine
 from runner.planning.consent import History
 from runner.records import (
     LIVE_OPERATIONS,
+    OWNER_OPERATIONS,
+    SILENCEABLE_OPERATIONS,
+    SILENCED_GRANTS,
     Claim,
     Consent,
     Grant,
@@ -51,7 +55,7 @@ from runner.scheduling.moves import may_move
 from runner.scheduling.occurrence import Reason, State
 
 
-class SqlLedger(RunReads, GrantRows, CommandRows, VerbRows):
+class SqlLedger(RunReads, GrantRows, GrantVerbRows, CommandRows, VerbRows):
     """`ports.Ledger` over a `SqlStore`; what is secret goes through the vault."""
 
     def __init__(self, store: SqlStore, vault: Vault) -> None:
@@ -249,13 +253,14 @@ class SqlLedger(RunReads, GrantRows, CommandRows, VerbRows):
         The point of no return: bytes, hash and fence are durable when this returns (X1, X5).
 
         Raises:
-            Conflict: the run moved on, the fence is taken by another run, or an operator has
-                paused or stopped it (O8).
+            Conflict: the run moved on, its generation must sign no more (R13), the fence is taken
+                by another run, or an operator has paused or stopped it (O8).
         """
 
         def work(tx: Transaction) -> Run:
             c = tx.connection
-            _check_allowed(c, run, now)
+            _check_allowed(c, run, operation, now)
+            _check_generation(c, run, operation)
             held = c.execute(
                 select(t.fences.c.nonce, t.fences.c.chain, t.fences.c.sender).where(
                     t.fences.c.run == run.id, t.fences.c.attempt == run.attempt
@@ -435,14 +440,28 @@ class SqlLedger(RunReads, GrantRows, CommandRows, VerbRows):
         )
 
 
-def _check_allowed(c: Connection, run: Run, now: datetime) -> None:
-    """O8, O10: no pause is overtaken by a signature. What is signed already goes on when paused."""
+def _check_allowed(c: Connection, run: Run, operation: NewOperation, now: datetime) -> None:
+    """
+    O8, O10: no pause is overtaken by a signature. What is signed already goes on when paused, and
+    the owner takes grants off whatever is stopped.
+    """
+    if operation.kind in OWNER_OPERATIONS:
+        return
     why = pauses.stopped(c)
     new = run.state is State.PREPARED and run.kind is RunKind.PAYMENT
     if why is None and new and not run.by_hand:
         why = pauses.paused(c, run.schedule, at=now)
     if why is not None:
         raise Conflict(f"run {run.id} may not be signed: {why}")
+
+
+def _check_generation(c: Connection, run: Run, operation: NewOperation) -> None:
+    """R11, R13: what has to stop signs nothing that gives."""
+    if operation.kind not in SILENCEABLE_OPERATIONS:
+        return
+    state = c.scalar(select(t.grants.c.state).where(t.grants.c.id == run.grant_id))
+    if state in SILENCED_GRANTS:
+        raise Conflict(f"the grant that run {run.id} is pinned to is {state}")
 
 
 def _insert_lines(tx: Transaction, run: str, lines: Sequence[TransferLine], *, start: int) -> None:

@@ -146,7 +146,7 @@ def next_attempt(
 
 def _settle(tx: Transaction, run: Run, state: State, reason: Reason | None, now: datetime) -> None:
     c = tx.connection
-    if run.kind is RunKind.ACTIVATION:
+    if run.kind is not RunKind.PAYMENT:
         return
     if state in {State.SKIPPED, State.MISSED, State.SUPERSEDED}:
         c.execute(

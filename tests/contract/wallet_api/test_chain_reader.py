@@ -10,7 +10,7 @@ from runner.ethereum.address import parse_address
 from runner.ethereum.authorization import decode_delegation, delegation_code
 from runner.ethereum.contracts import DELEGATE_7702
 from runner.ethereum.user_operation import ENTRY_POINT_V07
-from runner.ports import Block, OperationEvent, Transfer
+from runner.ports import Block, OperationEvent, Transfer, Validation
 
 SENDER = parse_address("0x76E765e80FFAC96ac10Aa8908a8267A3B80d606D")
 OTHER = parse_address("0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf")
@@ -307,6 +307,58 @@ async def test_a_receipt_that_is_not_there_says_nothing(answer, service, chain):
 
     with pytest.raises(AnswerLost):
         await chain.transfers(TRANSACTION, HASH)
+
+
+MODULE = "0x00000000000099DE0BF6fA90dEB851E2A2df7d83"
+UNINSTALLED = "0x43f7309d11ba6b2e180e9ab8a6da09d2fa1f585d7daed4b26c1c7f2a90b867a2"
+
+
+def gone(entity, succeeded, *, module=MODULE, emitter=SENDER):
+    topics = [UNINSTALLED, "0x" + word(module), "0x" + word(entity)]
+    return topics, "0x" + word(int(succeeded)), emitter
+
+
+async def test_x15_what_one_operation_took_off(service, chain):
+    """
+    By entity, whether all modules cleaned up; what others say in the same bundle is theirs.
+    """
+    logs = [
+        gone(1, True),
+        gone(2, True),
+        gone(2, False),
+        gone(3, True, emitter=OTHER),
+        gone(4, True, module=TOKEN),
+        ended(HASH),
+        gone(5, True),
+    ]
+    serve(service, eth_getTransactionReceipt=receipt(*logs))
+
+    assert await chain.uninstalls(SENDER, TRANSACTION, HASH) == {1: True, 2: False}
+
+
+async def test_x15_what_stands_under_an_entity(service, chain):
+    """
+    Flags, hooks of both kinds in their order, functions; an account without code has nothing.
+    """
+    hooks = [bytes([n]) * 25 for n in (1, 2, 3)]
+    rows = ["".join(one.ljust(32, b"\0").hex() for one in part) for part in (hooks[:2], hooks[2:])]
+    places = word(0x80) + word(0x80 + 0x60) + word(0x80 + 0x60 + 0x40)
+    arrays = word(2) + rows[0] + word(1) + rows[1] + word(1) + "b61d27f6".ljust(64, "0")
+    serve(service, eth_call="0x" + word(0x20) + word(5) + places + arrays)
+
+    found = await chain.validation(SENDER, 7, block=255)
+
+    assert found == Validation(5, tuple(hooks), (bytes.fromhex("b61d27f6"),))
+    assert found.is_installed
+    name = MODULE[2:].lower() + "00000007"
+    asked = [{"to": SENDER, "data": "0xd31b575b" + name.ljust(64, "0")}, "0xff"]
+    assert service.requests[-1].json["params"] == asked
+
+    serve(service, eth_call="0x")
+    assert not (await chain.validation(SENDER, 7, block=255)).is_installed
+    serve(service, eth_call="0x" + word(0x20) + word(5))
+    with pytest.raises(AnswerLost):
+        await chain.validation(SENDER, 7, block=255)
 
 
 async def test_nonce(service, chain):

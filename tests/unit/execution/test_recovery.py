@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.execution.recovery import MOST_REPLACEMENTS, Sighting, Situation, Step, next_step
-from runner.records import Operation, OperationKind, OperationStatus
+from runner.records import GrantState, Operation, OperationKind, OperationStatus
 from runner.scheduling.occurrence import State
 
 NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
@@ -74,6 +74,12 @@ OURS = Sighting("a", ours=True, final=False)
         ({"now": NOW + HOUR, "may_burn": False}, Step.ASK),
         ({"now": NOW + 24 * HOUR}, Step.WAIT),
         ({"now": NOW + 25 * HOUR, "final_at": NOW + 25 * HOUR}, Step.EXPIRED),
+        ({"standing": GrantState.STOPPING}, Step.BURN),
+        ({"standing": GrantState.STOPPING, "sighting": OURS}, Step.INCLUDE),
+        ({"standing": GrantState.STOPPING, "may_burn": False}, Step.WAIT),
+        ({"standing": GrantState.REVOKED}, Step.UNINSTALLED),
+        ({"standing": GrantState.REVOKED, "quiet_until": NOW + HOUR}, Step.WAIT),
+        ({"standing": GrantState.REVOKED, "sighting": OURS}, Step.INCLUDE),
     ],
 )
 def test_x12_the_table(changes, step):
@@ -147,3 +153,25 @@ def test_x3_only_final_evidence_ends_a_run(state, status, offset, final, head, s
         assert at.final_at > at.grant_expires_at
     if step in {Step.RESEND, Step.REPLACE, Step.BURN}:
         assert sighting is None
+
+
+@given(
+    minutes=st.integers(0, 2000),
+    blocks=st.integers(0, 50),
+    status=st.sampled_from(["signed", "sent", "unknown"]),
+    may_burn=st.booleans(),
+)
+def test_r13_a_grant_that_has_to_stop_signs_nothing_but_burns(minutes, blocks, status, may_burn):
+    """
+    However long it takes: the payment's own bytes may be sent again, no new ones are signed.
+    """
+    at = replace(
+        AT,
+        operations=(operation(OperationStatus(status)),),
+        now=NOW + timedelta(minutes=minutes),
+        head_block=10 + blocks,
+        may_burn=may_burn,
+        standing=GrantState.STOPPING,
+    )
+
+    assert next_step(at) is not Step.REPLACE

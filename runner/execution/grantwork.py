@@ -1,0 +1,113 @@
+"""
+All that looks after grants: a keeper for each session, a revoker for each account.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+from runner.execution.contexts import AccountContext, SessionContext
+from runner.execution.owner import OwnerOperator
+from runner.execution.revocation import Revoker
+from runner.execution.sessions import SessionKeeper
+from runner.execution.steps import Operator
+from runner.execution.watch import Watcher
+from runner.ports import Clock, KeyRing, Ledger, Telemetry
+
+_LOOK_SECONDS = 0.2
+
+
+class GrantWork:
+    """Keepers and operators by session, revokers by account."""
+
+    def __init__(
+        self,
+        sessions: Mapping[str, SessionContext],
+        *,
+        ledger: Ledger,
+        keys: KeyRing,
+        telemetry: Telemetry,
+        watchers: Mapping[str, Watcher],
+        clock: Clock,
+        chance: Callable[[], float],
+    ) -> None:
+        self._sessions = sessions
+        self._clock = clock
+        self.operators = {
+            uid: Operator(one.account, ledger=ledger, keys=keys, telemetry=telemetry)
+            for uid, one in sessions.items()
+        }
+        self.revokers: dict[str, Revoker] = {}
+        for one in sessions.values():
+            name = _place(one.account)
+            if name not in self.revokers:
+                self.revokers[name] = Revoker(
+                    one.account,
+                    ledger=ledger,
+                    telemetry=telemetry,
+                    watcher=watchers[one.venue.name],
+                    operator=OwnerOperator(
+                        one.account, ledger=ledger, keys=keys, telemetry=telemetry
+                    ),
+                    chance=chance,
+                    on_revoked=self.wake,
+                )
+        self.keepers = {
+            uid: SessionKeeper(
+                one,
+                ledger=ledger,
+                keys=keys,
+                telemetry=telemetry,
+                watcher=watchers[one.venue.name],
+                operator=self.operators[uid],
+                chance=chance,
+                on_stopping=self.revokers[_place(one.account)].wake,
+            )
+            for uid, one in sessions.items()
+        }
+
+    async def load(self) -> None:
+        """Read what the ledger has of every session."""
+        for keeper in self.keepers.values():
+            await keeper.load()
+
+    def work(self) -> list[Coroutine[Any, Any, None]]:
+        """What runs as long as the daemon does."""
+        keeping = [keeper.run() for keeper in self.keepers.values()]
+        return keeping + [revoker.run() for revoker in self.revokers.values()]
+
+    async def take_off(self) -> None:
+        """Only what has to go from accounts, until it is gone."""
+        working = [asyncio.create_task(revoker.run()) for revoker in self.revokers.values()]
+        try:
+            while True:
+                waiting = [await revoker.waiting() for revoker in self.revokers.values()]
+                if not any(waiting):
+                    return
+                await self._clock.sleep(_LOOK_SECONDS)
+        finally:
+            for task in working:
+                task.cancel()
+            await asyncio.gather(*working, return_exceptions=True)
+
+    def may_renew(self, session: str) -> bool | None:
+        """Whether the policies in force renew a session; None: they do not name it."""
+        context = self._sessions.get(session)
+        return None if context is None else context.spec.renew == "auto"
+
+    def renew(self, session: str) -> None:
+        """R8: a person wants the next generation now, whatever failed before."""
+        self.keepers[session].renew()
+
+    def wake(self) -> None:
+        """Something about grants has changed in the ledger: everybody looks again."""
+        for keeper in self.keepers.values():
+            keeper.wake()
+        for revoker in self.revokers.values():
+            revoker.wake()
+
+
+def _place(account: AccountContext) -> str:
+    return f"{account.venue.name}/{account.address}"
