@@ -48,6 +48,9 @@ class Activation:
         grant = self._generations.by_id(grant.id)
         if run.state not in CLOSED:
             run = (await self._install(grant, run)).run
+            await self._generations.refresh()
+        if self._generations.state_of(grant.id) is not GrantState.ACTIVATING:
+            return  # it was stopped meanwhile, and is taken off the account
         if run.state in {State.SUCCESS, State.REVERTED}:  # the install stays either way
             await self._begin_service(grant)
         else:

@@ -24,8 +24,8 @@ from runner.execution.watch import Watcher
 from runner.guard.owner import owner_nonce
 from runner.planning.renewal import Ladder, retry_after
 from runner.ports import Ledger, Telemetry
-from runner.records import Grant, GrantState, OperationKind, OperationStatus, Run
-from runner.scheduling.occurrence import CLOSED, Reason, State, nonce_key
+from runner.records import Grant, GrantState, OperationKind, OperationStatus, Run, RunKind
+from runner.scheduling.occurrence import CLOSED, PENDING, Reason, State, nonce_key
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 """An operation of the owner's has no end."""
@@ -123,6 +123,20 @@ class Revoker:
             raise RunnerError(f"{_name(grant)} is still on the account: {run.id} is {run.state}")
         clean = await self._is_clean(grant, run)
         await self._close(grant, GrantState.REVOKED, detail=None if clean else NOT_CLEAN)
+        await self._end_activation(grant)
+
+    async def _end_activation(self, grant: Grant) -> None:
+        """What would have installed it never will: proved dead, or given up unsigned (X3)."""
+        for run in await self._ledger.open_runs():
+            if run.grant_id != grant.id or run.kind is not RunKind.ACTIVATION:
+                continue
+            if run.state in PENDING:
+                await self._pursuit(grant, GrantState.REVOKED).run(run)
+            else:
+                detail = "its grant was revoked before it was installed"
+                await self._ledger.move(
+                    run, State.SKIPPED, reason=Reason.GRANT, detail=detail, now=self._now()
+                )
 
     async def _begin(self, run: Run, grant: Grant) -> Run:
         """The operation that takes it off, until it is final; none, where nothing is left."""
@@ -203,7 +217,7 @@ class Revoker:
             run = await self._operator.send(run, operation)
             return (await self._pursuit(grant).run(run)).run
 
-    def _pursuit(self, grant: Grant) -> Pursuit:
+    def _pursuit(self, grant: Grant, standing: GrantState = GrantState.ACTIVE) -> Pursuit:
         return Pursuit(
             venue=self._venue,
             watcher=self._watcher,
@@ -215,6 +229,7 @@ class Revoker:
             deadline_at=_NEVER,
             ends_at=_NEVER,
             may_burn=False,
+            standing=lambda: standing,
         )
 
     # ── failing ───────────────────────────────────────────────────────────────────────────────

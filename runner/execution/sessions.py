@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from runner.errors import GuardError, RunnerError, WalletRefused
+from runner.errors import Conflict, GuardError, RunnerError, WalletRefused
 from runner.ethereum.permissions import AccountFunctions
 from runner.execution.activation import Activation
 from runner.execution.contexts import SessionContext, allowances
@@ -151,6 +151,8 @@ class SessionKeeper:
             wait = self._venue.second_look
             try:
                 wait = await self.step()
+            except Conflict:  # somebody else has moved a grant on: look again
+                wait = timedelta(0)
             except RunnerError as error:
                 wait = self._failed(error)
             except Exception as error:  # a fault of ours must not end the sessions beside this one

@@ -131,7 +131,8 @@ def test_o9_a_grant_that_a_person_revokes_is_off_the_account_when_the_command_en
     assert old["key_address"] != new["key_address"]
     assert installed(url, account, new["entity_id"])
     assert reconcile(house, url)["open"] == 0
-    assert {row["state"] for row in house.json("runs", "list")} <= {"success", "not_included", "skipped"}
+    states = {row["state"] for row in house.json("runs", "list")}
+    assert states <= {"success", "not_included", "skipped"}
 
 
 def test_o10_with_no_daemon_the_command_takes_it_off_itself(served):
@@ -172,3 +173,46 @@ def test_r8_a_renewal_that_a_person_asks_for_is_made_at_once(served):
 
     assert answer.returncode == 0, answer.stderr
     assert generation(house, 1)["state"] == "draining"
+
+
+def test_o9_stop_revoke_all_ends_every_key_and_every_unused_grant(served):
+    """
+    While its activation cannot even be prepared, a grant is voided; what is installed is taken off.
+    Nothing is granted or paid until `resume`, then everything goes on with fresh keys.
+    """
+    house, url = served
+    daemon = house.start("up")
+    wait_for(lambda: len(rpc(url, "sandbox_getOps")) > 3, what="payments")
+    account = rpc(url, "sandbox_getOps")[0]["sender"]
+    rpc(url, "sandbox_setFault", {"kind": "error_503", "method": "wallet_prepareCalls"})
+    time.sleep(4.6)  # R2: a tenth of its life
+    renewed = house.run("grants", "renew", "demo/pocket", "--reason", "a second one")
+    wait_for(lambda: len(house.json("grants", "list")) == 2, what="the second grant")
+    wait_for(lambda: generation(house, 2)["state"] == "activating", what="its signature")
+    assert renewed.returncode == 0, renewed.stderr
+    stopping = house.start("stop", "--revoke-all", "--reason", "a stolen laptop")
+    wait_for(lambda: generation(house, 2)["state"] == "stopping", what="the stop")
+    rpc(url, "sandbox_clearFaults", {})
+
+    assert stopping.wait(timeout=60) == 0, house.logs()
+    paid = [op for op in rpc(url, "sandbox_getOps") if op["entityId"] and op["calls"]]
+    by_owner = [
+        op["calls"][0]["data"][:10] for op in rpc(url, "sandbox_getOps") if not op["entityId"]
+    ]
+    assert {g["state"] for g in house.json("grants", "list")} == {"revoked"}
+    assert sorted(by_owner) == ["0x0bd28e3b", "0xb6b1ccfe"]  # incrementNonce, uninstallValidation
+    assert not installed(url, account, 1)
+    time.sleep(3)
+    later = [op for op in rpc(url, "sandbox_getOps") if op["entityId"] and op["calls"]]
+    assert later == paid
+    assert len(house.json("grants", "list")) == 2
+
+    assert house.run("resume", "--reason", "found again").returncode == 0
+    wait_for(lambda: len(house.json("grants", "list")) == 3, what="a fresh grant")
+    wait_for(lambda: generation(house, 3)["state"] == "active", what="its activation")
+    time.sleep(3)
+    daemon.send_signal(signal.SIGTERM)
+    assert daemon.wait(timeout=70) == 0, house.logs()
+    assert reconcile(house, url)["open"] == 0
+    shown = house.json("runs", "list", "--all")
+    assert all(row["state"] != "prepared" for row in shown)
