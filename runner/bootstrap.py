@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -607,8 +607,17 @@ class Assembly:
             scope=scope_digest(permissions, format_permissions),
             room=max(rooms, default=timedelta(0)),
             max_exposure=_max_exposure(spec, permissions),
+            dearest=_dearest(most[one.name] for one in uses),
             reached=frozenset(call.to for one in uses for call in most[one.name].calls),
         )
+
+
+def _dearest(intents: Iterable[Intent]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for intent in intents:
+        for token, amount in intent.sums.items():
+            found[token] = max(found.get(token, 0), amount)
+    return found
 
 
 def _max_exposure(spec: Session, permissions: Sequence[Permission]) -> dict[str, int]:

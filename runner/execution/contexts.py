@@ -100,7 +100,7 @@ class SessionContext:
     `scope` is a digest of the permissions: a grant of another scope is out of date. `room` is
     the longest that any of its runs needs before a grant's end. `max_exposure` is what the policy
     writes, by token address or `native` (R14). `reached` is whom its schedules call, whenever that
-    is (R13).
+    is (R13); `dearest` the most that one run takes, by token.
     """
 
     spec: Session
@@ -110,6 +110,7 @@ class SessionContext:
     room: timedelta
     max_exposure: Mapping[str, int]
     reached: frozenset[Address] = frozenset()
+    dearest: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def uid(self) -> str:

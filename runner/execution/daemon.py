@@ -101,6 +101,9 @@ class Daemon:
         """When the next late slot of a schedule may begin (M5)."""
 
         self._due: dict[str, DueSlots] = {}
+        self._uses: dict[str, list[str]] = {}
+        for uid, one in schedules.items():
+            self._uses.setdefault(one.session.uid, []).append(uid)
         self._grantwork = GrantWork(
             sessions,
             ledger=ledger,
@@ -108,6 +111,7 @@ class Daemon:
             telemetry=telemetry,
             watchers=self._watchers,
             clock=clock,
+            slots=self._slots_of,
             chance=chance,
         )
         self._operators = self._grantwork.operators
@@ -504,6 +508,11 @@ class Daemon:
             self._turns[venue.name].push(uid, venue.clock.now() + timedelta(seconds=1))
 
     # ── operators ─────────────────────────────────────────────────────────────────────────────
+
+    def _slots_of(self, session: str, after: datetime, until: datetime) -> int:
+        """How many slots of a session are due in (after, until]."""
+        mine = (self._due[uid] for uid in self._uses.get(session, ()) if uid in self._due)
+        return sum(one.count(after, until) for one in mine)
 
     def _now_of(self, schedule: str) -> datetime:
         context = self._schedules.get(schedule)

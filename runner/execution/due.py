@@ -49,6 +49,10 @@ class DueSlots:
         """The slot that comes next; None when there is none left."""
         return self._table.next_after(self._decided_until)
 
+    def count(self, after: datetime, until: datetime) -> int:
+        """How many slots that fire are due in (after, until]."""
+        return self._table.count(after, until)
+
     def decide(self, now: datetime) -> tuple[list[Claim], datetime]:
         """
         Everything that fired up to `now`, decided, and the place that the calendar has then.

@@ -117,6 +117,18 @@ class Generations:
         allowance = allowances(grant.permissions).get(token, 0)
         return max(allowance - self.book.taken(grant.id, token), 0)
 
+    def runs_left(self, grant: Grant) -> int | None:
+        """Of the session's dearest kind of run, those that the allowances hold; None: no limit."""
+        limited = allowances(grant.permissions)
+        return min(
+            (
+                self.left(grant, token) // amount
+                for token, amount in self.session.dearest.items()
+                if amount and token in limited
+            ),
+            default=None,
+        )
+
     async def load(self) -> None:
         """Read the generations and what was charged to each; those of another place drain."""
         await self.refresh()

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 from runner.execution.contexts import AccountContext, SessionContext
@@ -31,6 +33,7 @@ class GrantWork:
         telemetry: Telemetry,
         watchers: Mapping[str, Watcher],
         clock: Clock,
+        slots: Callable[[str, datetime, datetime], int],
         chance: Callable[[], float],
     ) -> None:
         self._sessions = sessions
@@ -64,6 +67,7 @@ class GrantWork:
                 operator=self.operators[uid],
                 chance=chance,
                 on_stopping=self.revokers[_place(one.account)].wake,
+                slots=partial(slots, uid),
             )
             for uid, one in sessions.items()
         }

@@ -240,8 +240,7 @@ class Revoker:
         wait = retry_after(
             Ladder.REFUSED if refused else Ladder.TRANSPORT,
             failures=self._failures,
-            # A key that must not sign has no life left: R9 keeps the pause at its least.
-            life_left=timedelta(0),
+            life_left=None,
             min_lead=self._venue.margins.min_lead,
             chance=self._chance(),
         )

@@ -23,6 +23,7 @@ from runner.execution.retirement import Retirement
 from runner.execution.steps import Operator
 from runner.execution.watch import Watcher
 from runner.planning.exposure import Holding, fits_at
+from runner.planning.grant_alerts import Alert, GrantSituation, Raised, grant_alerts
 from runner.planning.renewal import Ladder, may_serve, retry_after
 from runner.planning.widening import widens
 from runner.ports import KeyRing, Ledger, Telemetry
@@ -43,7 +44,13 @@ class SessionKeeper:
         operator: Operator,
         chance: Callable[[], float],
         on_stopping: Callable[[], None] = lambda: None,
+        slots: Callable[[datetime, datetime], int] = lambda _after, _until: 0,
     ) -> None:
+        """
+        Args:
+            on_stopping: Told that a generation is to be taken off the account.
+            slots: How many slots of the session are due in (after, until].
+        """
         self.session = session
         self._venue = session.venue
         self._ledger = ledger
@@ -66,6 +73,8 @@ class SessionKeeper:
             watcher=watcher,
             on_stopping=on_stopping,
         )
+        self._slots = slots
+        self._raised: dict[Alert, Raised] = {}
         self._failures = 0
         self._next_attempt_at: datetime | None = None
         self._wanted_early = False
@@ -177,6 +186,8 @@ class SessionKeeper:
                 async with self.session.account.lane.grants:
                     await self._activation.carry_out(grant)
         now = generations.now
+        if now >= self._look_at:
+            self._watch(now)
         if self._due(now) or now >= self._look_at:
             self._look_at = now + self._venue.second_look
             if await self._retirement.is_over():
@@ -293,7 +304,7 @@ class SessionKeeper:
         self._failures += 1
         now = self._generations.now
         active = self._generations.active
-        left = timedelta(0) if active is None else max(active.expires_at - now, timedelta(0))
+        left = None if active is None else max(active.expires_at - now, timedelta(0))
         refused = isinstance(error, WalletRefused | GuardError)
         wait = retry_after(
             Ladder.REFUSED if refused else Ladder.TRANSPORT,
@@ -303,6 +314,7 @@ class SessionKeeper:
             chance=self._chance(),
         )
         self._next_attempt_at = now + wait
+        self._watch(now)
         self._telemetry.emit(
             "grant.failed",
             level="critical" if isinstance(error, GuardError) else "warning",
@@ -315,6 +327,43 @@ class SessionKeeper:
             or ("the grant in service goes on until it ends" if active else "no payment can start"),
         )
         return wait
+
+    # ── what people should know ───────────────────────────────────────────────────────────────
+
+    def _watch(self, now: datetime) -> None:
+        """R23: looked at each minute, whatever the timers say; each cause is told once."""
+        active = self._generations.active
+        found = {}
+        if active is not None and self.session.spec.renew == "auto":
+            found = {one.alert: one for one in grant_alerts(self._situation(active, now), now)}
+        for alert, one in found.items():
+            before = self._raised.get(alert)
+            if before is None or before.level != one.level:
+                self._telemetry.emit(
+                    "grant.alert",
+                    level=one.level,
+                    alert=alert.value,
+                    session=self.session.uid,
+                    generation=None if active is None else active.generation,
+                    detail=one.why,
+                    hint=f"see why: runner grants show {self.session.uid}",
+                )
+        for alert in self._raised.keys() - found.keys():
+            self._telemetry.emit("grant.alert_over", alert=alert.value, session=self.session.uid)
+        self._raised = found
+
+    def _situation(self, active: Grant, now: datetime) -> GrantSituation:
+        last = active.expires_at - self.session.room
+        renewal = active.next_renewal_at or last
+        return GrantSituation(
+            requested_at=active.requested_at,
+            expires_at=active.expires_at,
+            next_renewal_at=active.next_renewal_at,
+            failures=self._failures,
+            covered=self._slots(now, last) if last > now else 0,
+            runs_left=self._generations.runs_left(active),
+            coming=self._slots(now, renewal) if renewal > now else 0,
+        )
 
 
 def _earliest_renewal(active: Grant) -> datetime:

@@ -37,6 +37,10 @@ class Margins:
         return self.inclusion + self.finality
 
 
+_WITHOUT_GRANT = timedelta(minutes=5)
+"""Nobody waits longer than this for another try where nothing can be paid meanwhile."""
+
+
 class Ladder(Enum):
     """The two ladders of failure (R7, R8): first step, last step, share of randomness."""
 
@@ -94,20 +98,27 @@ def may_serve(*, expires_at: datetime, now: datetime, run_room: timedelta) -> bo
 
 
 def retry_after(
-    ladder: Ladder, *, failures: int, life_left: timedelta, min_lead: timedelta, chance: float
+    ladder: Ladder,
+    *,
+    failures: int,
+    life_left: timedelta | None,
+    min_lead: timedelta,
+    chance: float,
 ) -> timedelta:
     """
     How long to wait after the nth failure in a row (R7 to R9).
 
     Args:
         failures: 1 for the first.
+        life_left: Of the grant in service; None: there is none, so payments wait for this.
         chance: In [0, 1): how much of the step's random share is taken off.
     """
     first, last, share = ladder.value
     step: timedelta = min(first * 2 ** min(failures - 1, 20), last)
     step -= step * (share * chance)
     floor = min(timedelta(seconds=10), min_lead)
-    return max(min(step, life_left / 10), floor)
+    most = _WITHOUT_GRANT if life_left is None else life_left / 10
+    return max(min(step, most), floor)
 
 
 def _fraction(seed: str) -> float:
