@@ -28,6 +28,7 @@ from runner.adapters.signers.local import (
     read_keystore,
     throw_away_signer,
 )
+from runner.adapters.signers.manual import ManualSigner
 from runner.adapters.sql.ledger import SqlLedger
 from runner.adapters.sql.rows import format_permissions
 from runner.adapters.sql.store import SqlStore
@@ -75,7 +76,7 @@ from runner.policy.model import (
     SmartAccount,
     SponsoredGas,
 )
-from runner.ports import Clock, Telemetry
+from runner.ports import Clock, Signer, Telemetry
 from runner.records import ScheduleSeed
 from runner.scheduling.lateness import run_deadline_default
 from runner.settings import FileRef, Settings, SignerSpec, WalletProfile
@@ -190,7 +191,15 @@ def desk_of(ledger: SqlLedger, policies: Sequence[Policy], telemetry: Telemetry)
         nudge=lambda _: None,
     )
     renews = {one.uid: one.renew == "auto" for p in policies for one in p.sessions.values()}
-    grants = GrantWishes(ledger, now=clock.now, may_renew=renews.get)
+    salts = {one.uid: p.accounts[one.account].salt for p in policies for one in p.sessions.values()}
+    grants = GrantWishes(
+        ledger,
+        now=clock.now,
+        may_renew=renews.get,
+        account_of=lambda uid: (
+            partial(semi_modular_account_address, salt=salts[uid]) if uid in salts else None
+        ),
+    )
     known = verbs.handlers() | grants.handlers()
     return Desk(ledger, known, clock=clock, telemetry=telemetry)
 
@@ -420,9 +429,9 @@ async def signers_of(
     environment: Mapping[str, str],
     *,
     throw_away: bool,
-) -> dict[str, LocalSigner]:
+) -> dict[str, Signer]:
     """Each owner's signer that the policies name."""
-    found = {}
+    found: dict[str, Signer] = {}
     for policy in policies:
         for account in policy.accounts.values():
             name = account.owner
@@ -444,7 +453,7 @@ async def signers_of(
     return found
 
 
-async def open_signer(name: str, spec: SignerSpec, environment: Mapping[str, str]) -> LocalSigner:
+async def open_signer(name: str, spec: SignerSpec, environment: Mapping[str, str]) -> Signer:
     """
     The signer that runner.yaml describes, its key read.
 
@@ -469,6 +478,8 @@ async def open_signer(name: str, spec: SignerSpec, environment: Mapping[str, str
                 f"the keystore of signer {name} cannot be read: {error.strerror}"
             ) from None
         secret = await read_keystore(document, password, name=name)
+    elif spec.manual is not None:
+        return ManualSigner(spec.manual, name=name, sandbox_only=spec.sandbox_only)
     elif spec.source is not None:
         text = read_reference(spec.source, environment, what=f"signers.{name}")
         secret = parse_private_key(text, name=name)
@@ -483,7 +494,7 @@ class Assembly:
     def __init__(
         self,
         wallets: Wallets,
-        signers: Mapping[str, LocalSigner],
+        signers: Mapping[str, Signer],
         telemetry: Telemetry,
         *,
         sandbox: bool,
@@ -556,6 +567,7 @@ class Assembly:
             owner=owner,
             venue=venue,
             lane=lane,
+            by_hand=isinstance(owner, ManualSigner),
             max_fee=max_fee_of(spec, sandbox=venue.sandbox),
         )
 

@@ -38,6 +38,7 @@ from runner.execution.live import TESTNETS, Live
 from runner.execution.trial import Trial
 from runner.planning.derive import max_fee_of
 from runner.policy.model import Policy, SmartAccount, SponsoredGas
+from runner.ports import Signer
 from runner.reporting.text import plural
 from runner.settings import Settings, WalletProfile
 
@@ -70,7 +71,7 @@ async def examine(
         yield check
     async with AsyncExitStack() as stack:
         wallets = Wallets(stack, environment, _Silence())
-        signers: dict[str, LocalSigner] = {}
+        signers: dict[str, Signer] = {}
         async for check in _signers(settings, policies, environment, signers):
             yield check
         for name in _wallet_names(policies):
@@ -201,7 +202,7 @@ async def _signers(
     settings: Settings,
     policies: Sequence[Policy],
     environment: Mapping[str, str],
-    found: dict[str, LocalSigner],
+    found: dict[str, Signer],
 ) -> AsyncIterator[Check]:
     """Open each owner's signer; those that open are left in `found`."""
     accounts = [account for policy in policies for account in policy.accounts.values()]
@@ -216,7 +217,7 @@ async def _signers(
         yield Check("signer", name, Outcome.OK, detail)
 
 
-async def _signer(settings: Settings, name: str, environment: Mapping[str, str]) -> LocalSigner:
+async def _signer(settings: Settings, name: str, environment: Mapping[str, str]) -> Signer:
     if settings.throw_away_signers:
         return throw_away_signer(name)
     return await open_signer(name, settings.signers[name], environment)
@@ -266,7 +267,7 @@ async def _wallet(
     name: str,
     places: Sequence[_Place],
     policies: Sequence[Policy],
-    signers: Mapping[str, LocalSigner],
+    signers: Mapping[str, Signer],
 ) -> AsyncIterator[Check]:
     answers = False
     async for check in wallet_checks(name, places[0].venue.chain_id, places[0].venue.api):
@@ -286,7 +287,7 @@ async def _wallet(
 async def _place(
     place: _Place,
     policies: Sequence[Policy],
-    signers: Mapping[str, LocalSigner],
+    signers: Mapping[str, Signer],
     *,
     answers: bool,
     readable: bool,
@@ -319,7 +320,7 @@ async def _place(
             yield check
 
 
-def _watched(uid: str, spec: SmartAccount, venue: Venue, signer: LocalSigner) -> Watched:
+def _watched(uid: str, spec: SmartAccount, venue: Venue, signer: Signer) -> Watched:
     return Watched(
         uid=uid,
         kind=spec.type,

@@ -15,6 +15,7 @@ Every error this program raises on purpose, drawn as one tree.
     │   ├── LedgerHeld         another process holds this ledger
     │   └── Conflict           a conditional write found another version: the loser drops it
     └── SignerError            a key is missing, locked, wrong or slow
+        └── SignatureNeeded    a person signs, elsewhere, when they come to it
 
 Only `cli/render.py` prints them. Nothing in here may hold a secret.
 """
@@ -171,3 +172,7 @@ class Conflict(StoreError):
 
 class SignerError(RunnerError):
     """A key is missing, locked, wrong or slow."""
+
+
+class SignatureNeeded(SignerError):
+    """A person signs elsewhere: what is to be signed is exported, the signature brought back."""

@@ -538,6 +538,12 @@ class Ledger(Protocol):
         """Write a generation down before anyone is asked."""
         ...
 
+    async def offered(
+        self, grant: Grant, *, session_id: bytes, entity_id: int, nonce: int, now: datetime
+    ) -> Grant:
+        """What a person is asked to sign: still requested, and known to the last bit (R18)."""
+        ...
+
     async def owner_signed(
         self,
         grant: Grant,
@@ -692,6 +698,12 @@ class GrantVerbs(Protocol):
         self, command: Command, wanted: Sequence[Grant], *, now: datetime
     ) -> list[Grant]:
         """These sign no more from here on, and are to be taken off; those that were stopped."""
+        ...
+
+    async def accept_signature(
+        self, command: Command, grant: Grant, context: bytes, *, now: datetime
+    ) -> None:
+        """The owner's signature has come back by hand: its context is kept (R18, R21)."""
         ...
 
     async def hasten_grant(self, command: Command, grant: Grant | None, *, now: datetime) -> None:

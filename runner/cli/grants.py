@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from runner.cli.asking import ask, reason_option, tell
@@ -135,3 +137,52 @@ def renew(session: str, reason: str, config: str | None, form: str) -> None:
     The one in service goes on until the next is active.
     """
     tell(ask(config, "grant.renew", session, reason), form)
+
+
+@grants.command()
+@click.argument("session")
+@click.option(
+    "--out",
+    required=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Where to write the request.",
+)
+@config_option
+def request(session: str, out: Path, config: str | None) -> None:
+    """
+    Write what the owner of SESSION (policy/name) is to sign, for a person who signs by hand.
+
+    The file says in words what is allowed, until when, and what a thief could take; it carries the
+    EIP-712 data for a wallet, and all that `runner grants sign` needs on a machine of its own.
+    """
+    from runner.cli.byhand import export
+
+    told = export(config, session, out)
+    note(f"{out}: {told}")
+    hint(f"sign it where the key is, then bring it back: runner grants sign {out}")
+
+
+@grants.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--signer", metavar="NAME", help="Sign with this signer of runner.yaml.")
+@click.option("--signature", metavar="0x…", help="The signature that a wallet has made.")
+@config_option
+@format_options()
+def sign(
+    file: Path, signer: str | None, signature: str | None, config: str | None, form: str
+) -> None:
+    """
+    Sign the request in FILE, or bring its signature back.
+
+    All that the file shows is recomputed from its fields first. With --signer it is signed here;
+    where the ledger is elsewhere, the signature is written into the file, to be brought back by
+    `runner grants sign FILE` there.
+    """
+    from runner.cli.byhand import bring_back
+
+    command, told = bring_back(config, file, signer=signer, signature=signature)
+    if command is not None:
+        tell(command, form)
+    else:
+        note(told)

@@ -75,7 +75,9 @@ class Venue:
 
 @dataclass(frozen=True, slots=True)
 class AccountContext:
-    """An account with its address, its owner's signer and its lane."""
+    """
+    An account with its address, its owner's signer and its lane; `by_hand`: a person signs (R18).
+    """
 
     spec: SmartAccount
     address: Address
@@ -83,6 +85,7 @@ class AccountContext:
     venue: Venue
     lane: Lane
     max_fee: int
+    by_hand: bool = False
 
     @property
     def gas_policy(self) -> str | None:

@@ -139,6 +139,7 @@ class Daemon:
                 grant_verbs,
                 now=self._clock.now,
                 may_renew=self._grantwork.may_renew,
+                account_of=self._grantwork.account_of,
                 renew=self._grantwork.renew,
                 changed=self._grantwork.wake,
             ).handlers()

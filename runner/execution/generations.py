@@ -142,6 +142,16 @@ class Generations:
                     self.book.charge(grant.id, run, sums)
 
     @property
+    def awaited(self) -> Grant | None:
+        """The newest generation that a person has been asked to sign (R18)."""
+        asked = [
+            one
+            for one in self._grants
+            if one.state is GrantState.REQUESTED and one.nonce is not None
+        ]
+        return asked[-1] if asked else None
+
+    @property
     def stopping(self) -> tuple[Grant, ...]:
         """Generations that must sign no more, and are not yet taken off the account (R13)."""
         return tuple(one for one in self._grants if one.state is GrantState.STOPPING)

@@ -11,6 +11,15 @@ from collections.abc import Callable
 from datetime import datetime
 
 from runner.errors import UsageError
+from runner.ethereum.address import Address
+from runner.ethereum.modular_account import (
+    deferred_action,
+    install_validation,
+    session_context,
+)
+from runner.ethereum.nonce import decode_nonce
+from runner.ethereum.signature import recover_address
+from runner.ethereum.typed_data import typed_data_digest
 from runner.execution.commands import Handler
 from runner.ports import GrantVerbs
 from runner.records import LIVING_GRANTS, Command, Grant, GrantState
@@ -25,6 +34,7 @@ class GrantWishes:
 
     Args:
         may_renew: Whether the policies in force renew a session; None: they do not name it.
+        account_of: By session, what account a signer owns there (G1); None: no policy names it.
         renew: Told that a session's next generation is to be asked for at once.
         changed: Told that generations have to go.
     """
@@ -35,12 +45,14 @@ class GrantWishes:
         *,
         now: Callable[[], datetime],
         may_renew: Callable[[str], bool | None],
+        account_of: Callable[[str], Callable[[Address], Address] | None],
         renew: Callable[[str], None] = lambda _: None,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._ledger = ledger
         self._now = now
         self._may_renew = may_renew
+        self._account_of = account_of
         self._renew = renew
         self._changed = changed
 
@@ -50,6 +62,7 @@ class GrantWishes:
             "grant.revoke": self.revoke,
             "grant.revoke_all": self.revoke_all,
             "grant.renew": self.renew,
+            "grant.signed": self.signed,
         }
 
     async def revoke(self, command: Command) -> None:
@@ -64,6 +77,33 @@ class GrantWishes:
         """O9: everything that could still sign, of every session."""
         living = [one for one in await self._ledger.grants() if one.state in LIVING_GRANTS]
         await self._ledger.revoke_grants(command, living, now=self._now())
+        self._changed()
+
+    async def signed(self, command: Command) -> None:
+        """R18: the owner's signature, brought back by hand, over what the ledger asked for."""
+        (grant,) = chosen(await self._ledger.grants(), command.wish.target)
+        expected = self._account_of(grant.session)
+        if grant.nonce is None or grant.session_id is None or expected is None:
+            raise UsageError(f"{command.wish.target} waits for no signature")
+        if grant.expires_at <= self._now():
+            raise UsageError(f"{command.wish.target} has expired: make a new request")
+        signature = bytes.fromhex(str(command.wish.arguments["signature"]))
+        expiry = int(grant.expires_at.timestamp())
+        entity = decode_nonce(grant.nonce).entity_id
+        action = deferred_action(
+            chain_id=grant.chain,
+            account=grant.account,
+            nonce=grant.nonce,
+            deadline=expiry,
+            call=install_validation(
+                grant.permissions, key=grant.key_address, entity_id=entity, expiry=expiry
+            ),
+        )
+        owner = recover_address(typed_data_digest(action), signature)
+        if expected(owner) != grant.account:
+            raise UsageError(f"{owner} does not own {grant.account}: the signature is not used")
+        context = session_context(bytes.fromhex(grant.session_id[2:]), signature)
+        await self._ledger.accept_signature(command, grant, context, now=self._now())
         self._changed()
 
     async def renew(self, command: Command) -> None:

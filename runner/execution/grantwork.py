@@ -10,6 +10,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from runner.ethereum.address import Address
+from runner.ethereum.modular_account import semi_modular_account_address
 from runner.execution.contexts import AccountContext, SessionContext
 from runner.execution.owner import OwnerOperator
 from runner.execution.revocation import Revoker
@@ -100,6 +102,13 @@ class GrantWork:
         """Whether the policies in force renew a session; None: they do not name it."""
         context = self._sessions.get(session)
         return None if context is None else context.spec.renew == "auto"
+
+    def account_of(self, session: str) -> Callable[[Address], Address] | None:
+        """What account a signer owns where a session lives (G1)."""
+        context = self._sessions.get(session)
+        if context is None:
+            return None
+        return lambda owner: semi_modular_account_address(owner, context.account.spec.salt)
 
     def renew(self, session: str) -> None:
         """R8: a person wants the next generation now, whatever failed before."""

@@ -7,7 +7,7 @@ before the owner's signature is in.
 
 from __future__ import annotations
 
-from runner.errors import GuardError, RunnerError
+from runner.errors import GuardError, RunnerError, SignatureNeeded
 from runner.ethereum.address import Address
 from runner.ethereum.modular_account import session_context
 from runner.ethereum.nonce import decode_nonce
@@ -17,6 +17,8 @@ from runner.guard.verdict import Refused
 from runner.planning.renewal import renewal_at
 from runner.ports import KeyRing, Ledger
 from runner.records import LIVING_GRANTS, Grant, GrantState, NewGrant
+
+_UNDER_WAY = frozenset({GrantState.REQUESTED, GrantState.OWNER_SIGNED, GrantState.ACTIVATING})
 
 
 class Requests:
@@ -29,9 +31,12 @@ class Requests:
         self._ledger = ledger
         self._keys = keys
 
-    async def make(self) -> Grant:
+    async def make(self) -> Grant | None:
         """
         The next generation, signed by the owner, its context written down (R21).
+
+        Returns:
+            None where a person has to sign it: it stays requested, and is exported (R18).
 
         Raises:
             RunnerError: the service, the guard or the owner refused; the generation is abandoned.
@@ -44,6 +49,17 @@ class Requests:
         except RunnerError as error:
             await self._generations.move(grant, GrantState.ABANDONED, detail=error.what)
             raise
+
+    async def is_blocked(self) -> bool:
+        """X16: another session of this account is between its request and its activation."""
+        place = (self._venue.chain_id, self._session.account.address)
+        return any(
+            (one.chain, one.account) == place
+            and one.session != self._session.uid
+            and one.nonce is not None
+            and one.state in _UNDER_WAY
+            for one in await self._ledger.grants()
+        )
 
     def _wanted(self, key: Address) -> NewGrant:
         account, spec = self._session.account, self._session.spec
@@ -71,7 +87,7 @@ class Requests:
             ),
         )
 
-    async def _have_signed(self, grant: Grant) -> Grant:
+    async def _have_signed(self, grant: Grant) -> Grant | None:
         account = self._session.account
         expiry = int(grant.expires_at.timestamp())
         offer = await self._venue.api.create_session(
@@ -102,7 +118,18 @@ class Requests:
                 findings=verdict.findings,
                 hint="nothing was signed; compare what was asked with what the service offered",
             )
-        signature = await account.owner.sign(verdict.approved)
+        try:
+            signature = await account.owner.sign(verdict.approved)
+        except SignatureNeeded:
+            await self._ledger.offered(
+                grant,
+                session_id=offer.session_id,
+                entity_id=verdict.entity_id,
+                nonce=verdict.nonce,
+                now=self._generations.now,
+            )
+            await self._generations.refresh()
+            return None
         return await self._ledger.owner_signed(
             grant,
             session_id=offer.session_id,

@@ -65,13 +65,22 @@ class Retirement:
                 continue
             if self._watcher.final_at > grant.expires_at:
                 await self._end(grant, GrantState.EXPIRED)
-            elif grant.state is GrantState.REQUESTED:
-                # Asked for before a crash and never signed: it can spend nothing (R21).
+            elif grant.state is GrantState.REQUESTED and self._is_given_up(grant):
                 await self._end(grant, GrantState.ABANDONED)
             elif await self._has_drained(grant):
                 await self._end(grant, GrantState.RETIRED)
         await self._stop_suspected(pinned)
         await self._stop_narrowed()
+
+    def _is_given_up(self, grant: Grant) -> bool:
+        """
+        R21: asked for before a crash and never signed, it can spend nothing. What a person was
+        asked to sign waits for them, until a newer request is needed.
+        """
+        if grant.nonce is None or not self._generations.is_ours(grant):
+            return True
+        other = grant.scope != self._session.scope
+        return other or grant.expires_at - self._generations.now < self._session.spec.lifetime / 2
 
     async def _has_drained(self, grant: Grant) -> bool:
         """R12: it drains, and for a quarter of an hour no part has held it."""

@@ -23,7 +23,7 @@ from runner.execution.retirement import Retirement
 from runner.execution.steps import Operator
 from runner.execution.watch import Watcher
 from runner.planning.exposure import Holding, fits_at
-from runner.planning.grant_alerts import Alert, GrantSituation, Raised, grant_alerts
+from runner.planning.grant_alerts import Alert, GrantSituation, Raised, grant_alerts, owner_action
 from runner.planning.renewal import Ladder, may_serve, retry_after
 from runner.planning.widening import widens
 from runner.ports import KeyRing, Ledger, Telemetry
@@ -197,6 +197,8 @@ class SessionKeeper:
             return self._next_attempt_at - now
         if not self._due(now):
             return self._until_due(now)
+        if generations.awaited is not None or await self._requests.is_blocked():
+            return self._venue.second_look  # R18, X16: who signs, wakes us
         if await self._ledger.stopped() is not None:
             return self._venue.second_look  # O8: nothing is signed; its end wakes us
         if generations.stopping and generations.active is None:
@@ -213,7 +215,8 @@ class SessionKeeper:
         """Request, check, sign, activate: alone on the account (X16)."""
         async with self.session.account.lane.grants:
             grant = await self._requests.make()
-            await self._activation.carry_out(grant)
+            if grant is not None:
+                await self._activation.carry_out(grant)
 
     def _due(self, now: datetime) -> bool:
         active = self._generations.active
@@ -225,14 +228,20 @@ class SessionKeeper:
             return True  # R25: more is granted anew at once; less waits for the renewal
         if now < _earliest_renewal(active):
             return False
-        return self._wanted_early or (
-            active.next_renewal_at is not None and now >= active.next_renewal_at
-        )
+        renewal = self._asked_at(active)
+        return self._wanted_early or (renewal is not None and now >= renewal)
+
+    def _asked_at(self, active: Grant) -> datetime | None:
+        """When the next one is asked for: of a person, `owner_lead` earlier (R18)."""
+        if active.next_renewal_at is None or not self.session.account.by_hand:
+            return active.next_renewal_at
+        lead = self.session.spec.owner_lead or (active.expires_at - active.requested_at) / 6
+        return max(active.next_renewal_at - lead, _earliest_renewal(active))
 
     def _until_due(self, now: datetime) -> timedelta:
         active = self._generations.active
         moments = [now + self._venue.second_look, *self._retirement.moments(now)]
-        renewal = None if active is None else active.next_renewal_at
+        renewal = None if active is None else self._asked_at(active)
         if renewal is not None and renewal > now:
             moments.append(renewal)
         if active is not None and self._wanted_early:
@@ -336,6 +345,11 @@ class SessionKeeper:
         found = {}
         if active is not None and self.session.spec.renew == "auto":
             found = {one.alert: one for one in grant_alerts(self._situation(active, now), now)}
+        awaited = self._generations.awaited
+        if awaited is not None:
+            needed_by = now if active is None else active.expires_at - self._handover
+            one = owner_action(awaited.requested_at, needed_by, now)
+            found[one.alert] = one
         for alert, one in found.items():
             before = self._raised.get(alert)
             if before is None or before.level != one.level:
@@ -346,7 +360,7 @@ class SessionKeeper:
                     session=self.session.uid,
                     generation=None if active is None else active.generation,
                     detail=one.why,
-                    hint=f"see why: runner grants show {self.session.uid}",
+                    hint=_remedy(alert, self.session.uid),
                 )
         for alert in self._raised.keys() - found.keys():
             self._telemetry.emit("grant.alert_over", alert=alert.value, session=self.session.uid)
@@ -364,6 +378,12 @@ class SessionKeeper:
             runs_left=self._generations.runs_left(active),
             coming=self._slots(now, renewal) if renewal > now else 0,
         )
+
+
+def _remedy(alert: Alert, session: str) -> str:
+    if alert is Alert.OWNER_ACTION_NEEDED:
+        return f"runner grants request {session} --out FILE, then: runner grants sign FILE"
+    return f"see why: runner grants show {session}"
 
 
 def _earliest_renewal(active: Grant) -> datetime:

@@ -15,7 +15,6 @@ from runner.policy.codes import Code
 
 KEYS: frozenset[tuple[str, str]] = frozenset(
     {
-        ("session", "owner_lead"),
         ("schedule", "require"),
         ("schedule", "late_after"),
         ("schedule", "max_time_since_success"),
@@ -24,7 +23,6 @@ KEYS: frozenset[tuple[str, str]] = frozenset(
         ("config", "alerts"),
         ("config", "organisation"),
         ("signer", "command"),
-        ("signer", "manual"),
         ("reference", "command"),
     }
 )

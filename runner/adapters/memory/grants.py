@@ -69,6 +69,15 @@ class MemoryGrants:
         self.rows.add_grant(grant)
         return grant
 
+    async def offered(
+        self, grant: Grant, *, session_id: bytes, entity_id: int, nonce: int, now: datetime
+    ) -> Grant:
+        """What a person is asked to sign: still requested, and known to the last bit (R18)."""
+        del now
+        return self.rows.change_grant(
+            grant, session_id="0x" + session_id.hex(), entity_id=entity_id, nonce=nonce
+        )
+
     async def owner_signed(
         self,
         grant: Grant,

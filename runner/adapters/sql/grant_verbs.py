@@ -14,17 +14,18 @@ from runner.adapters.sql.commands import answer
 from runner.adapters.sql.grants import change
 from runner.adapters.sql.rows import grant_from
 from runner.adapters.sql.store import SqlStore, Transaction
+from runner.adapters.vault import Vault
 from runner.errors import Conflict, UsageError
 from runner.records import LIVING_GRANTS, Command, CommandState, Grant, GrantState
 
 _REVOCABLE = (LIVING_GRANTS | {GrantState.FOREIGN}) - {GrantState.STOPPING}
-_NEVER_SIGNED = frozenset({GrantState.REQUESTED})
 
 
 class GrantVerbRows:
     """The ledger's half about what operators do to grants: `ports.GrantVerbs`."""
 
     _store: SqlStore
+    _vault: Vault
 
     async def revoke_grants(
         self, command: Command, wanted: Sequence[Grant], *, now: datetime
@@ -42,13 +43,30 @@ class GrantVerbRows:
             for one in wanted:
                 current = _current(tx, one)
                 if current.state in _REVOCABLE:
-                    end = current.state in _NEVER_SIGNED
+                    end = current.state is GrantState.REQUESTED and current.nonce is None
                     state = GrantState.ABANDONED if end else GrantState.STOPPING
                     stopped.append(change(tx, current, state, now=now, detail=why))
             names = [_name(one) for one in wanted]
             told = f"{', '.join(names)}: stopped, to be taken off the account by the owner"
             answer(tx, command, CommandState.DONE, told, data={"grants": names}, now=now)
             return stopped
+
+        return await self._store.write(work)
+
+    async def accept_signature(
+        self, command: Command, grant: Grant, context: bytes, *, now: datetime
+    ) -> None:
+        """The owner's signature has come back by hand: its context is kept (R18, R21)."""
+        name = _name(grant)
+        sealed = self._vault.seal(context, table="grants", column="context", row=name)
+
+        def work(tx: Transaction) -> None:
+            current = _current(tx, grant)
+            if current.state is not GrantState.REQUESTED or current.nonce != grant.nonce:
+                raise UsageError(f"{name} is {current.state}: it waits for no signature")
+            change(tx, current, GrantState.OWNER_SIGNED, now=now, context_sealed=sealed)
+            told = f"{name} is signed; it is activated next"
+            answer(tx, command, CommandState.DONE, told, data={"grants": [name]}, now=now)
 
         return await self._store.write(work)
 

@@ -85,6 +85,19 @@ class GrantRows:
 
         return await self._store.write(work)
 
+    async def offered(
+        self, grant: Grant, *, session_id: bytes, entity_id: int, nonce: int, now: datetime
+    ) -> Grant:
+        """What a person is asked to sign: still requested, and known to the last bit (R18)."""
+        return await self._change(
+            grant,
+            GrantState.REQUESTED,
+            now=now,
+            session_id="0x" + session_id.hex(),
+            entity_id=entity_id,
+            nonce=nonce,
+        )
+
     async def owner_signed(
         self,
         grant: Grant,

@@ -1,0 +1,144 @@
+"""
+Requests out to a person who signs by hand, and signatures back (R18).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runner.cli.asking import ask, is_running
+from runner.cli.loading import policies_of, settings_of
+from runner.cli.signing import Request, read_request, read_signature, write_request
+from runner.errors import RunnerError, UsageError
+
+if TYPE_CHECKING:
+    from runner.ethereum.address import Address
+    from runner.records import Command, Grant
+    from runner.settings import Settings
+
+_PATIENCE_SECONDS = 20.0
+_LOOK_SECONDS = 0.25
+
+
+def export(config: str | None, session: str, out: Path) -> str:
+    """
+    Write the request that a session's owner is to sign; tells which.
+
+    Raises:
+        RunnerError: nothing of this session waits for a signature, and nothing comes.
+    """
+    settings = settings_of(config)
+    owner, sandbox = _owner(settings, session)
+    grant = _waiting(settings, session)
+    if grant is None and not is_running(settings):
+        raise UsageError(
+            f"no grant of {session} waits for a signature, and no daemon runs that could ask",
+            hint="start it: runner up",
+        )
+    if grant is None:
+        ask(config, "grant.renew", session, "requested for signing")
+    end = time.monotonic() + _PATIENCE_SECONDS
+    while grant is None and time.monotonic() < end:
+        time.sleep(_LOOK_SECONDS)
+        grant = _waiting(settings, session)
+    if grant is None:
+        raise RunnerError(
+            f"the wallet service has not offered a grant for {session} yet",
+            hint="see `runner status` and the daemon's log; the request is made when it answers",
+        )
+    request = Request.of(grant, owner, sandbox=sandbox)
+    out.write_text(json.dumps(write_request(request), indent=2) + "\n", encoding="utf-8")
+    return f"request 0x{request.digest.hex()} for {owner}"
+
+
+def bring_back(
+    config: str | None, file: Path, *, signer: str | None, signature: str | None
+) -> tuple[Command | None, str]:
+    """
+    The signature of a request into the ledger; where there is no such ledger, into the file.
+
+    Raises:
+        UsageError: the file was changed, or the signature is not the owner's.
+    """
+    request, found = read_request(file)
+    if signer is not None and signature is not None:
+        raise UsageError("say either --signer or --signature")
+    if signature is not None:
+        found = read_signature(signature)
+    if signer is not None:
+        found = asyncio.run(_sign(settings_of(config), signer, request))
+    if found is None:
+        raise UsageError(
+            f"{file} has no signature", hint="sign it here by --signer NAME, or say --signature 0x…"
+        )
+    signed = request.signed_by(found)
+    if _is_ours(settings_of(config), request):
+        target = f"{request.session}#{request.generation}"
+        command = ask(config, "grant.signed", target, "signed by hand", signature=signed.hex())
+        return command, ""
+    document = json.loads(file.read_text(encoding="utf-8"))
+    document["signature"] = "0x" + signed.hex()
+    file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    return None, f"{file} is signed; bring it back to the machine of the daemon"
+
+
+async def _sign(settings: Settings, name: str, request: Request) -> bytes:
+    from runner.bootstrap import open_signer
+
+    spec = settings.signers.get(name)
+    if spec is None:
+        known = ", ".join(sorted(settings.signers)) or "none"
+        raise UsageError(f"runner.yaml has no signer {name[:60]}", hint=f"signers: {known}")
+    signer = await open_signer(name, spec, os.environ)
+    return await signer.sign(request.approved())
+
+
+def _owner(settings: Settings, session: str) -> tuple[Address, bool]:
+    """The address that signs for a session, and whether it lives on a sandbox."""
+    for policy in policies_of(settings):
+        for one in policy.sessions.values():
+            if one.uid != session:
+                continue
+            account = policy.accounts[one.account]
+            spec = settings.signers.get(account.owner)
+            if spec is None or spec.manual is None:
+                raise UsageError(
+                    f"signer `{account.owner}`, the owner of {session}, signs by itself",
+                    hint="requests are for signers of the form {manual: 0xADDRESS}",
+                )
+            return spec.manual, settings.wallets[account.wallet].is_sandbox
+    raise UsageError(f"no policy has a session {session[:120]}")
+
+
+def _grants(settings: Settings) -> list[Grant]:
+    from runner.adapters.sql import tables as t
+    from runner.adapters.sql.rows import grant_from
+    from runner.cli import reading
+
+    query = t.grants.select().order_by(t.grants.c.id)
+    with reading.ledger(settings.store) as ledger:
+        return [grant_from(row) for row in ledger.execute(query)]
+
+
+def _waiting(settings: Settings, session: str) -> Grant | None:
+    waiting = [
+        one
+        for one in _grants(settings)
+        if one.session == session and one.state == "requested" and one.nonce is not None
+    ]
+    return waiting[-1] if waiting else None
+
+
+def _is_ours(settings: Settings, request: Request) -> bool:
+    """Whether this machine's ledger asked for it: the key was made there and nowhere else."""
+    from runner.adapters.sql.store import sqlite_path
+
+    path = sqlite_path(settings.store)
+    if path is not None and not path.exists():
+        return False
+    return any(one.key_address == request.key for one in _grants(settings))

@@ -1,0 +1,257 @@
+"""
+The request that a person signs, as a file: readable, and recomputed wherever it is read.
+
+What is signed is never taken from the file as it stands: the DeferredAction is built anew from
+account, chain, key, permissions, expiry and nonce, and has to equal what the file shows (G7).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runner.adapters.sql.rows import format_permissions, parse_permissions
+from runner.errors import EncodingError, GuardError, RunnerError, UsageError
+from runner.ethereum.address import Address, parse_address
+from runner.ethereum.grants import deferred_action
+from runner.ethereum.installation import install_validation
+from runner.ethereum.nonce import decode_nonce
+from runner.ethereum.permissions import Permission
+from runner.ethereum.signature import recover_address
+from runner.ethereum.typed_data import TypedData, typed_data_digest
+from runner.guard.grants import GrantTerms, check_grant
+from runner.guard.offer import SessionOffer, SignTypedData
+from runner.guard.verdict import Approved, Refused
+from runner.planning.risk import exposure
+from runner.reporting.granting import typed_data_report
+from runner.reporting.text import rfc3339
+
+if TYPE_CHECKING:
+    from runner.records import Grant
+
+_FORMAT = "runner/grant-request/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the owner is asked to allow, as fields."""
+
+    session: str
+    generation: int
+    chain: int
+    account: Address
+    owner: Address
+    session_id: bytes
+    nonce: int
+    key: Address
+    permissions: tuple[Permission, ...]
+    expires_at: datetime
+    sandbox: bool
+
+    @classmethod
+    def of(cls, grant: Grant, owner: Address, *, sandbox: bool) -> Request:
+        """The request of a grant that waits for its owner."""
+        if grant.nonce is None or grant.session_id is None:
+            raise UsageError(f"{grant.session}#{grant.generation} waits for no signature")
+        return cls(
+            session=grant.session,
+            generation=grant.generation,
+            chain=grant.chain,
+            account=grant.account,
+            owner=owner,
+            session_id=bytes.fromhex(grant.session_id[2:]),
+            nonce=grant.nonce,
+            key=grant.key_address,
+            permissions=grant.permissions,
+            expires_at=grant.expires_at,
+            sandbox=sandbox,
+        )
+
+    @property
+    def expiry(self) -> int:
+        return int(self.expires_at.timestamp())
+
+    @property
+    def typed_data(self) -> TypedData:
+        """What is signed, built from the fields."""
+        call = install_validation(
+            self.permissions,
+            key=self.key,
+            entity_id=decode_nonce(self.nonce).entity_id,
+            expiry=self.expiry,
+        )
+        return deferred_action(
+            chain_id=self.chain,
+            account=self.account,
+            nonce=self.nonce,
+            deadline=self.expiry,
+            call=call,
+        )
+
+    @property
+    def digest(self) -> bytes:
+        """The 32 bytes that the owner signs."""
+        return typed_data_digest(self.typed_data)
+
+    def approved(self) -> Approved:
+        """
+        The guard's leave to sign it here.
+
+        Raises:
+            GuardError: it is no grant that the guard would let anybody sign.
+        """
+        nonce = decode_nonce(self.nonce)
+        verdict = check_grant(
+            GrantTerms(
+                chain_id=self.chain,
+                account=self.account,
+                owner=self.owner,
+                key=self.key,
+                permissions=self.permissions,
+                expiry=self.expiry,
+                living_entities=frozenset(),
+                sandbox=self.sandbox,
+                clean_sequences={nonce.entity_id: nonce.sequence},
+            ),
+            SessionOffer(self.session_id, self.chain, SignTypedData(self.typed_data, None)),
+        )
+        if isinstance(verdict, Refused):
+            raise GuardError("this request is not to be signed", findings=verdict.findings)
+        return verdict.approved
+
+    def signed_by(self, signature: bytes) -> bytes:
+        """
+        The signature with its v as 27 or 28.
+
+        Raises:
+            UsageError: it is not the owner's over this request.
+        """
+        if len(signature) == 65 and signature[64] in (0, 1):
+            signature = signature[:64] + bytes([signature[64] + 27])
+        try:
+            signer = recover_address(self.digest, signature)
+        except EncodingError as error:
+            raise UsageError(f"this is no signature of the request: {error.what}") from None
+        if signer != self.owner:
+            raise UsageError(
+                f"the signature is of {signer}, the owner is {self.owner}",
+                hint="sign the typed data of this file, unchanged, with the owner's key",
+            )
+        return signature
+
+
+def write_request(request: Request) -> dict[str, Any]:
+    """The file: first what people read, then what is signed, then what it was made from."""
+    data = request.typed_data
+    worst = exposure(request.permissions, tokens=())
+    report = typed_data_report(data)
+    return {
+        "format": _FORMAT,
+        "please": f"Let session key {request.key} act for {request.account}",
+        "account": request.account,
+        "chain": request.chain,
+        "owner": request.owner,
+        "session": request.session,
+        "generation": request.generation,
+        "expires_at": rfc3339(request.expires_at),
+        "scope": report.get("grant", {}),
+        "exposure": [
+            {
+                "token": loss.token or "native",
+                "amount": "everything" if loss.amount is None else str(loss.amount),
+                "way": loss.way.value,
+            }
+            for loss in worst.losses
+        ],
+        "dangers": [trap.what for trap in worst.traps],
+        "request_hash": "0x" + request.digest.hex(),
+        "typed_data": _json(data),
+        "fields": {
+            "session_id": "0x" + request.session_id.hex(),
+            "nonce": hex(request.nonce),
+            "key": request.key,
+            "expiry": request.expiry,
+            "permissions": json.loads(format_permissions(request.permissions)),
+            "sandbox": request.sandbox,
+        },
+    }
+
+
+def read_request(path: Path) -> tuple[Request, bytes | None]:
+    """
+    The request of a file, and the signature in it, if there is one.
+
+    Raises:
+        UsageError: it is no such file, or what it shows is not what its fields say.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if document["format"] != _FORMAT:
+            raise KeyError("format")
+        fields = document["fields"]
+        request = Request(
+            session=str(document["session"]),
+            generation=int(document["generation"]),
+            chain=int(document["chain"]),
+            account=parse_address(document["account"]),
+            owner=parse_address(document["owner"]),
+            session_id=bytes.fromhex(fields["session_id"][2:]),
+            nonce=int(fields["nonce"], 16),
+            key=parse_address(fields["key"]),
+            permissions=parse_permissions(json.dumps(fields["permissions"])),
+            expires_at=datetime.fromisoformat(document["expires_at"]),
+            sandbox=bool(fields["sandbox"]),
+        )
+        signature = document.get("signature")
+        shown = {name: document.get(name) for name in write_request(request)}
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    except (KeyError, TypeError, ValueError, RunnerError) as error:
+        raise UsageError(
+            f"{path} is no request of a grant: {type(error).__name__} {error}",
+            hint="make one: runner grants request SESSION --out FILE",
+        ) from None
+    for name, value in write_request(request).items():
+        if shown[name] != value:
+            raise UsageError(
+                f"{path}: `{name}` is not what the fields of the request say; do not sign it",
+                hint="somebody has changed the file: make a new one",
+            )
+    return request, None if signature is None else _signature(signature)
+
+
+def _signature(text: Any) -> bytes:
+    try:
+        return bytes.fromhex(str(text).removeprefix("0x"))
+    except ValueError:
+        raise UsageError("a signature is 65 bytes in hex") from None
+
+
+def read_signature(text: str) -> bytes:
+    """65 bytes, as hex."""
+    return _signature(text.strip())
+
+
+def _json(data: TypedData) -> dict[str, Any]:
+    """As wallets take it for `eth_signTypedData_v4`."""
+    types = {
+        name: [{"name": field.name, "type": field.type} for field in fields]
+        for name, fields in data.types.items()
+    }
+    domain = [{"name": "chainId", "type": "uint256"}]
+    domain.append({"name": "verifyingContract", "type": "address"})
+    return {
+        "types": {"EIP712Domain": domain} | types,
+        "primaryType": data.primary_type,
+        "domain": {name: _shown(value) for name, value in data.domain.items()},
+        "message": {name: _shown(value) for name, value in data.message.items()},
+    }
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
+    return hex(value) if isinstance(value, int) and value >= 2**53 else value
