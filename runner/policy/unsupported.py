@@ -16,7 +16,6 @@ from runner.policy.codes import Code
 KEYS: frozenset[tuple[str, str]] = frozenset(
     {
         ("session", "owner_lead"),
-        ("schedule", "require"),
         ("schedule", "late_after"),
         ("schedule", "max_time_since_success"),
         ("schedule", "max_runtime"),
