@@ -138,6 +138,7 @@ async def runtime(
             chance=random.random,
             commands=ledger,
             verbs=ledger,
+            breaches=ledger,
         )
         telemetry.emit(
             "daemon.ready",

@@ -7,7 +7,7 @@ Amounts are base units, times aware UTC, durations seconds (float) where they ar
 from __future__ import annotations
 
 from asyncio import Event
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -42,6 +42,7 @@ from runner.records import (
     Take,
 )
 from runner.scheduling.occurrence import Reason, State
+from runner.scheduling.signals import Breach, Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -637,4 +638,20 @@ class Verbs(Protocol):
 
     async def decided_after(self, schedule: str, instant: datetime) -> frozenset[str]:
         """Slots that have a row and are due after an instant."""
+        ...
+
+
+class Breaches(Protocol):
+    """What is overdue, and what was told of it (M11)."""
+
+    async def signal_facts(
+        self, schedules: Collection[str], *, now: datetime
+    ) -> Mapping[str, Facts]:
+        """What signals depend on, of these schedules."""
+        ...
+
+    async def report_breaches(
+        self, current: Sequence[Breach], *, now: datetime
+    ) -> tuple[list[Breach], list[Breach]]:
+        """Write down what is overdue now; returns what is new among it, and what is over."""
         ...

@@ -19,16 +19,17 @@ from runner.execution.commands import Desk, Handler
 from runner.execution.contexts import ScheduleContext, SessionContext, Venue
 from runner.execution.due import DueSlots
 from runner.execution.executor import Executor, is_unsigned
+from runner.execution.overdue import Overdue
 from runner.execution.pursuit import Pursuit
 from runner.execution.sessions import SessionKeeper, can_burn
 from runner.execution.steps import Operator
 from runner.execution.verbs import RunVerbs
 from runner.execution.watch import Watcher
 from runner.planning.consent import above
-from runner.ports import Alarm, Clock, Commands, KeyRing, Ledger, Telemetry, Verbs
+from runner.ports import Alarm, Breaches, Clock, Commands, KeyRing, Ledger, Telemetry, Verbs
 from runner.records import Claim, Grant, Run, RunKind, ScheduleSeed
 from runner.scheduling.heap import Heap
-from runner.scheduling.occurrence import CLOSED, Reason, State
+from runner.scheduling.occurrence import CLOSED, Reason, Slot, State
 
 _HEAD_STALE_SECONDS = 600.0
 """X10: without a head block this young, nothing is decided."""
@@ -68,12 +69,14 @@ class Daemon:
         until: datetime | None = None,
         commands: Commands | None = None,
         verbs: Verbs | None = None,
+        breaches: Breaches | None = None,
         handlers: Mapping[str, Handler] = MappingProxyType({}),
     ) -> None:
         """
         Args:
             commands: Where operators write their wishes; None: nobody can.
             verbs: What they may do to runs and slots.
+            breaches: Where it is kept what was told to be overdue; None: nobody is told.
             handlers: Carry out further kinds of wishes.
         """
         self._schedules = schedules
@@ -116,6 +119,18 @@ class Daemon:
         }
         self._executors = {uid: self._executor(s) for uid, s in schedules.items()}
         self._desk = None if commands is None else self._open_desk(commands, verbs, handlers)
+        self._overdue = (
+            None
+            if commands is None or breaches is None
+            else Overdue(
+                schedules,
+                undecided=self._undecided,
+                ledger=breaches,
+                commands=commands,
+                clock=clock,
+                telemetry=telemetry,
+            )
+        )
 
     def _open_desk(
         self, commands: Commands, verbs: Verbs | None, handlers: Mapping[str, Handler]
@@ -159,6 +174,8 @@ class Daemon:
             background += [asyncio.create_task(k.run()) for k in self._keepers.values()]
             if self._desk is not None:
                 background.append(asyncio.create_task(self._desk.run()))
+            if self._overdue is not None:
+                background.append(asyncio.create_task(self._overdue.run()))
             await self._tick_until_stopped(background)
             await self._drain()
         finally:
@@ -484,6 +501,10 @@ class Daemon:
         context = self._schedules.get(schedule)
         clock = self._clock if context is None else context.session.venue.clock
         return clock.now()
+
+    def _undecided(self, schedule: str) -> Slot | None:
+        due = self._due.get(schedule)
+        return None if due is None else due.next_slot()
 
     def _nudge(self, run: Run) -> None:
         """A run has changed under its driver; one that nobody drives is taken up."""

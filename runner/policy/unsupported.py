@@ -16,9 +16,6 @@ from runner.policy.codes import Code
 KEYS: frozenset[tuple[str, str]] = frozenset(
     {
         ("session", "owner_lead"),
-        ("schedule", "late_after"),
-        ("schedule", "max_time_since_success"),
-        ("schedule", "max_runtime"),
         ("schedule", "ping"),
         ("config", "alerts"),
         ("config", "organisation"),
