@@ -147,6 +147,7 @@ async def runtime(
             commands=ledger,
             verbs=ledger,
             grant_verbs=ledger,
+            breaches=ledger,
         )
         telemetry.emit(
             "daemon.ready",

@@ -7,7 +7,7 @@ Amounts are base units, times aware UTC, durations seconds (float) where they ar
 from __future__ import annotations
 
 from asyncio import Event
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -42,6 +42,7 @@ from runner.records import (
     Take,
 )
 from runner.scheduling.occurrence import Reason, State
+from runner.scheduling.signals import Breach, Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -708,4 +709,20 @@ class GrantVerbs(Protocol):
 
     async def hasten_grant(self, command: Command, grant: Grant | None, *, now: datetime) -> None:
         """The successor of a generation is due now; None: the first one is."""
+        ...
+
+
+class Breaches(Protocol):
+    """What is overdue, and what was told of it (M11)."""
+
+    async def signal_facts(
+        self, schedules: Collection[str], *, now: datetime
+    ) -> Mapping[str, Facts]:
+        """What signals depend on, of these schedules."""
+        ...
+
+    async def report_breaches(
+        self, current: Sequence[Breach], *, now: datetime
+    ) -> tuple[list[Breach], list[Breach]]:
+        """Write down what is overdue now; returns what is new among it, and what is over."""
         ...

@@ -23,6 +23,7 @@ COMMANDS = {
     "explain": ("runner.cli.explain:explain", "Explain a fault by its code, or a key by its name."),
     "schema": ("runner.cli.schema:schema", "Print the JSON Schema of policies, for editors."),
     "next": ("runner.cli.upcoming:upcoming", "List the coming payments of the policies."),
+    "calendar": ("runner.cli.calendar:calendar", "Months as a grid, with their payments."),
     "simulate": (
         "runner.cli.simulate:simulate",
         "Live through the coming days in seconds, with play money.",
@@ -30,6 +31,7 @@ COMMANDS = {
     "plan": ("runner.cli.plan:plan", "What would change, what it costs and what it risks."),
     "up": ("runner.cli.up:up", "Run the daemon."),
     "status": ("runner.cli.status:status", "Is all well, what needs me, what comes next?"),
+    "why": ("runner.cli.why:why", "Why a slot was or was not paid, or will be."),
     "runs": (
         "runner.cli.runs:runs",
         "Runs: list, show, approve, retry, cancel.",

@@ -75,6 +75,15 @@ def entries(c: Connection, *, limit: int | None, activations: bool = False) -> l
     return found if limit is None else found[:limit]
 
 
+def entries_between(c: Connection, *, start: datetime, end: datetime) -> list[Entry]:
+    """What was decided of the slots due in [start, end); of ranges, by their first slot."""
+    o = t.occurrences.c
+    rows = c.execute(
+        select(t.occurrences).where(o.due_at >= start, o.due_at < end).order_by(o.due_at)
+    )
+    return _of_occurrences(c, [_occurrence(row) for row in rows])
+
+
 def count_occurrences(c: Connection) -> int:
     """How many rows `entries` has without a limit."""
     return c.scalar(select(func.count()).select_from(t.occurrences)) or 0
@@ -266,6 +275,14 @@ def asked(c: Connection, place: tuple[str, str]) -> AskedView | None:
     )
     row = c.execute(query.limit(1)).first()
     return None if row is None else _asked(row)
+
+
+def taken(c: Connection) -> dict[tuple[str, str, str], int]:
+    """What is reserved and spent of every budget, by its period and token."""
+    return {
+        (row.budget, row.period, row.token): row.reserved + row.spent
+        for row in c.execute(select(t.budgets))
+    }
 
 
 def _asked(row: Row[Any]) -> AskedView:

@@ -10,7 +10,7 @@ from runner.cli.asking import ask, confirm, is_running, reason_option, tell, yes
 from runner.cli.loading import policies_if_valid, settings_of
 from runner.cli.options import config_option, format_options, now
 from runner.cli.render import hint, look, note, write, write_json
-from runner.errors import UsageError
+from runner.errors import EncodingError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -141,8 +141,13 @@ def _place(found: list[Entry], name: str) -> tuple[str, str]:
         if entry.occurrence is None:
             raise UsageError(f"{name[:120]} installs a grant: nobody is asked for it")
         return entry.occurrence.schedule, entry.occurrence.slot
+    from runner.scheduling.occurrence import parse_slot
+
     schedule, _, slot = name.rpartition("@")
-    return schedule, slot
+    try:
+        return schedule, parse_slot(slot).text
+    except EncodingError as error:
+        raise UsageError(error.what, hint=error.hint) from None
 
 
 @runs.command()

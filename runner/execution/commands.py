@@ -89,7 +89,9 @@ class Desk:
             await handler(command)
         except Conflict:
             return  # acted on by another, or the row moved on: the next look finds which
-        except RunnerError as error:
+        except Exception as error:  # a fault of ours must not stop the wishes behind it
+            if not isinstance(error, RunnerError):
+                error = RunnerError(f"unexpected {type(error).__name__}", hint="nothing was done")
             text = error.what if error.hint is None else f"{error.what}; {error.hint}"
             await self._commands.answer(command, CommandState.REFUSED, text, now=self._clock.now())
             self._say("command.refused", command, detail=text)

@@ -21,15 +21,26 @@ from runner.execution.due import DueSlots
 from runner.execution.executor import Executor, is_unsigned
 from runner.execution.grant_verbs import GrantWishes
 from runner.execution.grantwork import GrantWork
+from runner.execution.overdue import Overdue
 from runner.execution.pursuit import Pursuit
 from runner.execution.sessions import can_burn
 from runner.execution.verbs import RunVerbs
 from runner.execution.watch import Watcher
 from runner.planning.consent import above
-from runner.ports import Alarm, Clock, Commands, GrantVerbs, KeyRing, Ledger, Telemetry, Verbs
+from runner.ports import (
+    Alarm,
+    Breaches,
+    Clock,
+    Commands,
+    GrantVerbs,
+    KeyRing,
+    Ledger,
+    Telemetry,
+    Verbs,
+)
 from runner.records import Claim, Grant, Run, RunKind, ScheduleSeed
 from runner.scheduling.heap import Heap
-from runner.scheduling.occurrence import CLOSED, Reason, State
+from runner.scheduling.occurrence import CLOSED, Reason, Slot, State
 
 _HEAD_STALE_SECONDS = 600.0
 """X10: without a head block this young, nothing is decided."""
@@ -70,6 +81,7 @@ class Daemon:
         commands: Commands | None = None,
         verbs: Verbs | None = None,
         grant_verbs: GrantVerbs | None = None,
+        breaches: Breaches | None = None,
         handlers: Mapping[str, Handler] = MappingProxyType({}),
     ) -> None:
         """
@@ -77,6 +89,7 @@ class Daemon:
             commands: Where operators write their wishes; None: nobody can.
             verbs: What they may do to runs and slots.
             grant_verbs: What they may do to grants.
+            breaches: Where it is kept what was told to be overdue; None: nobody is told.
             handlers: Carry out further kinds of wishes.
         """
         self._schedules = schedules
@@ -120,6 +133,18 @@ class Daemon:
         self._desk = None
         if commands is not None:
             self._desk = self._open_desk(commands, verbs, grant_verbs, handlers)
+        self._overdue = (
+            None
+            if commands is None or breaches is None
+            else Overdue(
+                schedules,
+                undecided=self._undecided,
+                ledger=breaches,
+                commands=commands,
+                clock=clock,
+                telemetry=telemetry,
+            )
+        )
 
     def _open_desk(
         self,
@@ -175,6 +200,8 @@ class Daemon:
             background += [asyncio.create_task(one) for one in self._grantwork.work()]
             if self._desk is not None:
                 background.append(asyncio.create_task(self._desk.run()))
+            if self._overdue is not None:
+                background.append(asyncio.create_task(self._overdue.run()))
             await self._tick_until_stopped(background)
             await self._drain()
         finally:
@@ -519,6 +546,10 @@ class Daemon:
         context = self._schedules.get(schedule)
         clock = self._clock if context is None else context.session.venue.clock
         return clock.now()
+
+    def _undecided(self, schedule: str) -> Slot | None:
+        due = self._due.get(schedule)
+        return None if due is None else due.next_slot()
 
     def _nudge(self, run: Run) -> None:
         """A run has changed under its driver; one that nobody drives is taken up."""

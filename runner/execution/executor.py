@@ -20,11 +20,13 @@ from runner.errors import (
     RunnerError,
     WalletApiError,
     WalletBusy,
+    WalletRefused,
 )
 from runner.ethereum.modular_account import is_global
 from runner.ethereum.nonce import OPTION_GLOBAL, Nonce
 from runner.execution.amounts import Amounts
 from runner.execution.contexts import ScheduleContext
+from runner.execution.preflight import Code, Preflight, Unready
 from runner.execution.pursuit import Pursuit
 from runner.execution.sessions import SessionKeeper, can_burn
 from runner.execution.steps import Operator, Order, TooLate
@@ -65,10 +67,6 @@ class _GrantMissing(RunnerError):
         self.sums = sums
 
 
-class _FeesSpent(RunnerError):
-    """The account's operations have cost enough for today."""
-
-
 class Executor:
     """Runs of one schedule."""
 
@@ -92,6 +90,7 @@ class Executor:
         self._operator = operator
         self._chance = chance
         self._amounts = Amounts(schedule, ledger=ledger, watcher=watcher)
+        self._preflight = Preflight(schedule, ledger=ledger, watcher=watcher)
         self._tries: dict[str, int] = {}
         self._said: dict[str, str] = {}
         """By run: what was last said of why it is held; the same thing is not said twice."""
@@ -156,8 +155,8 @@ class Executor:
             except GuardError as error:
                 run = await self._guarded(run, error)
                 deadline = _renewed(run, deadline)
-            except _FeesSpent as spent:
-                run, deadline = await self._not_now(run, spent.what, deadline)
+            except Unready as unready:
+                run, deadline = await self._not_now(run, unready.what, deadline)
             except (AnswerLost, WalletBusy) as error:
                 run = await self._ledger.run(run.id)
                 wait = getattr(error, "retry_after_seconds", None) or pause * (
@@ -213,15 +212,18 @@ class Executor:
                 return run, None
             try:
                 signed = await self._sign_and_send(run, grant, intent, deadline, signing)
-            except (WalletApiError, GuardError, TooLate):
+            except (WalletApiError, GuardError, TooLate) as error:
                 # Nothing was signed. After any other fault something may have been: it stays
                 # counted, and whoever takes the run up counts it under the same name.
                 self._keeper.discharge(grant.id, run.id)
+                if isinstance(error, WalletRefused):
+                    raise await self._preflight.explain(error, intent) from error
                 raise
             return await self._pursue(signed, grant, deadline, stack)
 
     async def _prepare(self, run: Run, deadline: datetime) -> tuple[Run, Grant | None, Intent]:
         """Freeze what it sends, and the generation that signs; no generation if it ends here."""
+        self._preflight.check_clock()
         intent, revision = await self._amounts.of(run)
         if not intent.calls:
             why = "no balance asks for a payment"
@@ -232,13 +234,14 @@ class Executor:
         grant = self._able(run, intent.sums)
         if grant is None:
             lasting = self._keeper.usable(self._schedule.room)
-            why = "no grant lasts long enough for this run"
+            why = f"{Code.GRANT}: no grant lasts long enough for this run"
             if lasting is not None:
-                why = "what is left of the grant's allowance does not hold this run"
+                rest = "what is left of the grant's allowance does not hold this run"
+                why = f"{Code.ALLOWANCE}: {rest}"
             raise _GrantMissing(why, intent.sums)
         if self._now() >= deadline:
             raise TooLate("the lane was busy until the run's deadline")
-        await self._check_fees()
+        await self._preflight.check_fees()
         self._keeper.charge(grant, run.id, intent.sums)
         run = await self._ledger.freeze(
             run,
@@ -252,8 +255,14 @@ class Executor:
             on_budget=self._schedule.spec.on_budget,
             now=self._now(),
         )
-        if run.state is State.PREPARED:
-            run = await self._consent(run, intent)
+        try:
+            if run.state is State.PREPARED:
+                run = await self._consent(run, intent)
+            if run.state is State.PREPARED:
+                await self._preflight.check_requirements(intent)
+        except (Unready, WalletApiError):
+            self._keeper.discharge(grant.id, run.id)
+            raise
         if run.state is not State.PREPARED:
             self._keeper.discharge(grant.id, run.id)
             return run, None, intent
@@ -309,17 +318,6 @@ class Executor:
                 waits_until=run.expires_at,
             )
         return run
-
-    async def _check_fees(self) -> None:
-        """G2: what the account's operations cost in a day, UTC, stays under its cap."""
-        account = self._schedule.session.account
-        most = account.spec.max_fee_per_day
-        if most is None:
-            return
-        midnight = self._now().replace(hour=0, minute=0, second=0, microsecond=0)
-        spent = await self._ledger.fees_since(self._venue.chain_id, account.address, midnight)
-        if spent + account.max_fee > most:
-            raise _FeesSpent(f"{spent} wei of today's max_fee_per_day of {most} are spent")
 
     async def _sign_and_send(
         self,

@@ -15,10 +15,6 @@ from runner.policy.codes import Code
 
 KEYS: frozenset[tuple[str, str]] = frozenset(
     {
-        ("schedule", "require"),
-        ("schedule", "late_after"),
-        ("schedule", "max_time_since_success"),
-        ("schedule", "max_runtime"),
         ("schedule", "ping"),
         ("config", "alerts"),
         ("config", "organisation"),

@@ -141,6 +141,9 @@ def _notes(policies: Sequence[Policy], *, executed: bool) -> Iterator[str]:
     if asking:
         asks = _verb(asking, "ask")
         yield f"a person is taken to approve at once whatever {', '.join(asking)} {asks} for"
+    bound = [one.uid for one in schedules if one.require]
+    if bound and not executed:
+        yield f"the conditions that {', '.join(bound)} {_verb(bound, 'require')} are taken for met"
     computed = [one.uid for one in schedules if any(map(is_computed, one.calls))]
     if calling and executed:
         yield (

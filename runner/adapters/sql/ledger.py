@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from runner.adapters.sql import approvals, budgets, claims, pauses
 from runner.adapters.sql import tables as t
+from runner.adapters.sql.breaches import BreachRows
 from runner.adapters.sql.commands import CommandRows
 from runner.adapters.sql.grant_verbs import GrantVerbRows
 from runner.adapters.sql.grants import GrantRows
@@ -55,7 +56,7 @@ from runner.scheduling.moves import may_move
 from runner.scheduling.occurrence import Reason, State
 
 
-class SqlLedger(RunReads, GrantRows, GrantVerbRows, CommandRows, VerbRows):
+class SqlLedger(RunReads, GrantRows, GrantVerbRows, CommandRows, VerbRows, BreachRows):
     """`ports.Ledger` over a `SqlStore`; what is secret goes through the vault."""
 
     def __init__(self, store: SqlStore, vault: Vault) -> None:

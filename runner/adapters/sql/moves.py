@@ -158,9 +158,7 @@ def _settle(tx: Transaction, run: Run, state: State, reason: Reason | None, now:
         approvals.remember_receivers(tx, run, now=now)
     failed = state in _FAILED and reason is not Reason.LATE
     if failed or state is State.SUCCESS:
-        count = t.schedules.c.failures_in_row + 1 if failed else 0
-        c.execute(
-            update(t.schedules)
-            .where(t.schedules.c.uid == run.schedule)
-            .values(failures_in_row=count)
-        )
+        values: dict[str, Any] = {"failures_in_row": t.schedules.c.failures_in_row + 1}
+        if not failed:
+            values = {"failures_in_row": 0, "paid_at": now}
+        c.execute(update(t.schedules).where(t.schedules.c.uid == run.schedule).values(**values))

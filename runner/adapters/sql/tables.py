@@ -31,7 +31,7 @@ from sqlalchemy import (
 
 from runner.adapters.sql import laws
 
-REVISION = 4
+REVISION = 5
 """Revision of this schema; a ledger of another one is refused until it is migrated."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -117,6 +117,7 @@ schedules = Table(
     Column("state", String, nullable=False),  # active | completed | removed
     Column("runs", Integer, nullable=False, server_default="0"),
     Column("failures_in_row", Integer, nullable=False, server_default="0"),
+    Column("paid_at", Instant),  # its last success
     Column("paused_reason", Text),
     Column("paused_at", Instant),
     Column("paused_until", Instant),
@@ -366,8 +367,8 @@ breaches = Table(
     "breaches",
     metadata,
     Column("schedule", String, primary_key=True),
-    Column("signal", String, primary_key=True),  # late_after | max_time_since_success | max_runtime
-    Column("subject", String, primary_key=True),  # a slot, a run, or empty
+    Column("signal", String, primary_key=True),  # late_after, …, long_pause
+    Column("subject", String, primary_key=True),  # a slot, a run, a day
     Column("since", Instant, nullable=False),
     Column("detail", Text, nullable=False),
 )
