@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -87,12 +87,32 @@ _DEFAULT_GAS_POLICY = "00000000-0000-4000-8000-000000000001"
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """A daemon ready to run, the ledger it holds, and the seeds of its schedules."""
+    """
+    A daemon ready to run, the ledger it holds, and the seeds of its schedules.
+
+    `revision` tells the policies apart; `build` makes the like over others.
+    """
 
     daemon: Daemon
     ledger: SqlLedger
     seeds: Sequence[ScheduleSeed]
     incarnation: str
+    revision: frozenset[tuple[str, str]]
+    build: Callable[[Sequence[Policy]], Awaitable[Runtime]]
+
+    async def rebuilt(self, policies: Sequence[Policy]) -> Runtime | None:
+        """
+        The same ledger and wallets under other policies; None where these are the same.
+
+        Raises:
+            RunnerError: something is missing or refuses; what runs goes on as it is.
+        """
+        return None if _revision(policies) == self.revision else await self.build(policies)
+
+    async def remember_refusal(self, faults: Sequence[str]) -> None:
+        """Keep in the ledger that an edit was not put in force, and why."""
+        now = SystemClock().now()
+        await self.ledger.record(now, "policies.refused", "policies", faults=list(faults))
 
     async def counts(self) -> dict[str, int]:
         """What this process has paid, renewed, failed, and left open."""
@@ -128,37 +148,50 @@ async def runtime(
         stack.push_async_callback(lambda: store.close(now=SystemClock().now()))
         ledger = SqlLedger(store, vault)
         wallets = Wallets(stack, environment, telemetry)
-        for name, profile in profiles.items():
-            await wallets.open(name, profile, policies)
-        assembly = Assembly(wallets, signers, telemetry, sandbox=sandbox)
-        schedules, sessions = await assembly.contexts(policies)
         alarm = Wakeups()
         alarm.start()
         stack.callback(alarm.stop)
-        daemon = Daemon(
-            schedules=schedules,
-            sessions=sessions,
-            ledger=ledger,
-            keys=SessionKeys(ledger.open_key, entropy=os.urandom),
-            telemetry=telemetry,
-            alarm=alarm,
-            clock=SystemClock(),
-            chance=random.random,
-            commands=ledger,
-            verbs=ledger,
-            grant_verbs=ledger,
-            breaches=ledger,
-        )
-        telemetry.emit(
-            "daemon.ready",
-            schedules=len(schedules),
-            sessions=len(sessions),
-            accounts=len(assembly.accounts),
-            store=settings.store.removeprefix("sqlite:///"),
-        )
-        written = {policy.name: record_of(policy) for policy in policies}
-        seeds = [seed_of(each, written[each.spec.policy]) for each in schedules.values()]
-        yield Runtime(daemon, ledger, seeds, store.incarnation)
+
+        async def build(
+            policies: Sequence[Policy], signers: Mapping[str, Signer] | None = None
+        ) -> Runtime:
+            if signers is None:
+                signers = await signers_of(settings, policies, environment, throw_away=sandbox)
+            for name, profile in _profiles(settings, policies, sandbox=sandbox).items():
+                await wallets.open(name, profile, policies)
+            assembly = Assembly(wallets, signers, telemetry, sandbox=sandbox)
+            schedules, sessions = await assembly.contexts(policies)
+            daemon = Daemon(
+                schedules=schedules,
+                sessions=sessions,
+                ledger=ledger,
+                keys=SessionKeys(ledger.open_key, entropy=os.urandom),
+                telemetry=telemetry,
+                alarm=alarm,
+                clock=SystemClock(),
+                chance=random.random,
+                commands=ledger,
+                verbs=ledger,
+                grant_verbs=ledger,
+                breaches=ledger,
+            )
+            telemetry.emit(
+                "daemon.ready",
+                schedules=len(schedules),
+                sessions=len(sessions),
+                accounts=len(assembly.accounts),
+                store=settings.store.removeprefix("sqlite:///"),
+            )
+            written = {policy.name: record_of(policy) for policy in policies}
+            seeds = [seed_of(each, written[each.spec.policy]) for each in schedules.values()]
+            revision = _revision(policies)
+            return Runtime(daemon, ledger, seeds, store.incarnation, revision, build)
+
+        yield await build(policies, signers)
+
+
+def _revision(policies: Sequence[Policy]) -> frozenset[tuple[str, str]]:
+    return frozenset((policy.name, fingerprint(policy)) for policy in policies)
 
 
 def terms_of(policies: Sequence[Policy]) -> dict[str, Terms]:
@@ -304,8 +337,13 @@ class Wallets:
         self._opened: dict[str, tuple[WalletProfile, WalletApiClient, Place]] = {}
 
     async def open(self, name: str, profile: WalletProfile, policies: Sequence[Policy]) -> None:
-        """Start an embedded sandbox or reach out to the profile's URL."""
+        """Start an embedded sandbox or reach out to the profile's URL; again, for new tokens."""
         accounts = [a for p in policies for a in p.accounts.values() if a.wallet == name]
+        if name in self._opened:
+            if profile.embedded:
+                for chain_id in sorted({account.chain for account in accounts}):
+                    await self._deploy_tokens(name, chain_id, policies)
+            return
         if profile.embedded:
             place = self._embed(profile, accounts[0].chain)
         elif profile.url is not None:

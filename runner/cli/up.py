@@ -7,12 +7,16 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from runner.cli.options import Duration, config_option
+
+if TYPE_CHECKING:
+    from runner.policy.model import Policy
 
 
 @click.command()
@@ -23,6 +27,7 @@ def up(config: str | None, sandbox: bool, seconds: float | None) -> None:
     """
     Run the daemon: keep sessions granted, pay what falls due, watch it to its end.
 
+    Policies that change are put in force at once (or on SIGHUP); a bad edit changes nothing.
     SIGTERM and Ctrl-C end it cleanly: nothing more is claimed, signed payments are awaited for
     up to a minute. Whatever ends it, the next start continues where it stopped.
     """
@@ -49,24 +54,38 @@ def up(config: str | None, sandbox: bool, seconds: float | None) -> None:
             detail=warning.what,
             hint=warning.hint,
         )
-    asyncio.run(_run(settings, policies, telemetry, sandbox=sandbox, seconds=seconds))
+
+    def read() -> tuple[Policy, ...]:
+        found = policies_of(checked)
+        refuse_unsupported(one for policy in found for one in policy.warnings)
+        return found
+
+    asyncio.run(_run(settings, policies, telemetry, sandbox=sandbox, seconds=seconds, read=read))
 
 
 async def _run(
-    settings: Any, policies: Any, telemetry: Any, *, sandbox: bool, seconds: float | None
+    settings: Any,
+    policies: Any,
+    telemetry: Any,
+    *,
+    sandbox: bool,
+    seconds: float | None,
+    read: Callable[[], Any],
 ) -> None:
     from runner.bootstrap import runtime
+    from runner.cli.reloading import Changes, Reloader
 
     started = time.monotonic()
     loop = asyncio.get_running_loop()
     async with runtime(
         settings, policies, telemetry=telemetry, environment=os.environ, sandbox=sandbox
     ) as ready:
+        reloader = Reloader(ready, Changes(settings, telemetry), telemetry, read=read)
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, ready.daemon.stop)
-        timer = loop.call_later(seconds, ready.daemon.stop) if seconds is not None else None
+            loop.add_signal_handler(number, reloader.stop)
+        timer = loop.call_later(seconds, reloader.stop) if seconds is not None else None
         try:
-            await ready.daemon.run(ready.seeds)
+            await reloader.run()
         finally:
             if timer is not None:
                 timer.cancel()

@@ -101,6 +101,7 @@ class Daemon:
         self._chance = chance
         self._until = until
         self._stopping = asyncio.Event()
+        self._handing_over = False
         self._runs: dict[str, _Task] = {}
         self._sweep_at = 0.0
         self._asked_until: dict[str, datetime] = {}
@@ -180,6 +181,15 @@ class Daemon:
         """Claim nothing more; `run` returns once signed runs are closed, after 60 s at most."""
         self._stopping.set()
 
+    def hand_over(self) -> None:
+        """
+        X17: decide what is due under the policies in force, then let go at once.
+
+        Whoever comes next takes up the open runs from the ledger, as after a crash.
+        """
+        self._handing_over = True
+        self._stopping.set()
+
     @property
     def at_rest(self) -> bool:
         """Whether nothing is driven here, and no slot is left to come."""
@@ -203,7 +213,7 @@ class Daemon:
             if self._overdue is not None:
                 background.append(asyncio.create_task(self._overdue.run()))
             await self._tick_until_stopped(background)
-            await self._drain()
+            await (self.tick() if self._handing_over else self._drain())
         finally:
             for entry in self._runs.values():
                 entry.task.cancel()

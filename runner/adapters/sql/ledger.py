@@ -68,6 +68,10 @@ class SqlLedger(RunReads, GrantRows, GrantVerbRows, CommandRows, VerbRows, Breac
         """Bring the ledger's schedules to those of the policies in force."""
         await self._store.write(lambda tx: claims.install_schedules(tx, seeds, now=now))
 
+    async def record(self, at: datetime, kind: str, subject: str, **data: object) -> None:
+        """Leave an event that changes nothing else."""
+        await self._store.write(lambda tx: tx.event(at, kind, subject, **data))
+
     async def pause_schedule(self, uid: str, *, reason: str, now: datetime) -> None:
         """Stop claiming for a schedule, and say why (M10)."""
 

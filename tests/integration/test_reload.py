@@ -1,0 +1,119 @@
+"""Policies that change under the running daemon (X17, T10, X6)."""
+
+import signal
+import time
+from datetime import datetime
+from itertools import pairwise
+
+import pytest
+from support.house import POLICY, House, free_port, listening, reconcile, rpc, wait_for
+
+pytestmark = pytest.mark.timeout(180)
+
+CAROL = "  carol: {session: pocket, every: 2s, pay: {carol: 0.5 usdc}}\n"
+NO_BOB = POLICY.partition("  bob: {session")[0]
+
+
+@pytest.fixture
+def served(tmp_path):
+    """A house whose wallet is a sandbox process of its own."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/v2/dev"
+    opened = House(
+        tmp_path,
+        config=(
+            "policies: policies/\n"
+            f"wallets: {{sandbox: {{url: '{url}'}}}}\n"
+            "signers: {treasury-owner: {private_key_for_sandbox_only: '0x" + "11" * 32 + "'}}\n"
+        ),
+    )
+    opened.start("sandbox", "--port", str(port), "--state", "chain.json")
+    wait_for(lambda: listening(url), what="the sandbox")
+    yield opened, url
+    opened.stop()
+
+
+def edit(house, text):
+    (house.folder / "policies" / "demo.yaml").write_text(text)
+
+
+def told(house, event):
+    return [one for one in house.events() if one["event"] == event]
+
+
+def due(house, schedule):
+    rows = house.json("runs", "list", "--limit", "10000")
+    return sorted(datetime.fromisoformat(r["due_at"]) for r in rows if r["schedule"] == schedule)
+
+
+def test_t10_x17_an_edit_is_in_force_at_once_and_unchanged_schedules_keep_their_slots(served):
+    """
+    Carol is added and bob taken out while alice is paid: each of her slots has its row, every two
+    seconds, once; carol begins with a later slot; bob has no slot after he went.
+    """
+    house, url = served
+    daemon = house.start("up")
+    wait_for(lambda: len(rpc(url, "sandbox_getOps")) > 3, what="payments")
+    edit(house, POLICY + CAROL)
+    wait_for(lambda: len(told(house, "policies.reloaded")) == 1, what="the first edit")
+    time.sleep(5)
+    edit(house, NO_BOB + CAROL)
+    wait_for(lambda: len(told(house, "policies.reloaded")) == 2, what="the second edit")
+    gone = datetime.fromisoformat(told(house, "policies.reloaded")[1]["at"])
+    time.sleep(9)
+    daemon.send_signal(signal.SIGTERM)
+    assert daemon.wait(timeout=70) == 0, house.logs()
+
+    alice, carol = due(house, "demo/alice"), due(house, "demo/carol")
+    assert {(after - before).total_seconds() for before, after in pairwise(alice)} == {2.0}
+    assert carol
+    assert carol[0] > datetime.fromisoformat(told(house, "policies.reloaded")[0]["at"])
+    assert max(due(house, "demo/bob")) <= gone
+    states = {row["schedule"]: row["state"] for row in house.json("schedules", "list")}
+    assert states == {"demo/alice": "active", "demo/bob": "removed", "demo/carol": "active"}
+    assert reconcile(house, url)["open"] == 0
+    assert not told(house, "run.fault")
+
+
+def test_a_bad_edit_changes_nothing_and_is_told(served):
+    """
+    The last good set pays on; the log names the fault; mended, it is in force. SIGHUP does the same
+    as a changed file.
+    """
+    house, url = served
+    daemon = house.start("up")
+    wait_for(lambda: len(rpc(url, "sandbox_getOps")) > 3, what="payments")
+    edit(house, POLICY.replace("every: 2s", "every: soon"))
+    refused = wait_for(lambda: told(house, "policies.refused"), what="the refusal")
+    before = len(rpc(url, "sandbox_getOps"))
+    time.sleep(4)
+    after = len(rpc(url, "sandbox_getOps"))
+    status = house.run("status")
+    daemon.send_signal(signal.SIGHUP)
+    wait_for(lambda: len(told(house, "policies.refused")) == 2, what="the second refusal")
+    edit(house, POLICY + CAROL)
+    wait_for(lambda: told(house, "policies.reloaded"), what="the good edit")
+    daemon.send_signal(signal.SIGTERM)
+    assert daemon.wait(timeout=70) == 0, house.logs()
+
+    assert "policies/demo.yaml:16:35" in refused[0]["findings"][0]
+    assert refused[0]["level"] == "error"
+    assert after > before + 1
+    assert "cannot be read" in status.stdout
+    assert reconcile(house, url)["open"] == 0
+
+
+def test_a_file_that_is_written_again_as_it_was_changes_nothing(served):
+    """
+    Comments and order are no change: nothing is interrupted.
+    """
+    house, url = served
+    daemon = house.start("up")
+    wait_for(lambda: len(rpc(url, "sandbox_getOps")) > 2, what="payments")
+    edit(house, "# a remark\n" + POLICY)
+    time.sleep(2)
+    daemon.send_signal(signal.SIGTERM)
+    assert daemon.wait(timeout=70) == 0, house.logs()
+
+    assert len(told(house, "daemon.ready")) == 1
+    assert not told(house, "policies.reloaded")
