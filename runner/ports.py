@@ -309,8 +309,8 @@ class Ledger(Protocol):
         """Bring the ledger's schedules to those of the policies in force (T5, T10)."""
         ...
 
-    async def schedules(self) -> dict[str, ScheduleState]:
-        """All schedules ever applied, by uid."""
+    async def schedules(self, *, session: str | None = None) -> dict[str, ScheduleState]:
+        """All schedules ever applied, or those of a session, by uid."""
         ...
 
     async def pause_schedule(self, uid: str, *, reason: str, now: datetime) -> None:
@@ -325,8 +325,8 @@ class Ledger(Protocol):
         """Why nothing at all may be signed or sent, if an operator says so (O8)."""
         ...
 
-    async def complete(self, schedule: str, *, now: datetime) -> None:
-        """No slot is left: the schedule is over (T9)."""
+    async def complete(self, schedules: Sequence[str], *, now: datetime) -> None:
+        """No slot of these is left: they are over (T9)."""
         ...
 
     async def claim(

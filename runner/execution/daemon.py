@@ -171,6 +171,7 @@ class Daemon:
             for keeper in self._keepers.values():
                 await keeper.load()
             await self._recover()
+            self._telemetry.emit("daemon.armed", schedules=len(self._due))
             background += [asyncio.create_task(k.run()) for k in self._keepers.values()]
             if self._desk is not None:
                 background.append(asyncio.create_task(self._desk.run()))
@@ -404,13 +405,16 @@ class Daemon:
 
     async def _rearm(self, uids: Iterable[str]) -> None:
         """Wait for the next slot of each; where none is left, the schedule is over (T9)."""
+        over: dict[str, list[str]] = {}
         for uid in uids:
             venue = self._schedules[uid].session.venue
             upcoming = self._due[uid].next_slot()
             if upcoming is None:
-                await self._ledger.complete(uid, now=venue.clock.now())
+                over.setdefault(venue.name, []).append(uid)
             elif not self._due[uid].is_beyond(upcoming):
                 self._heaps[venue.name].push(uid, upcoming.fire_at)
+        for name, ended in over.items():
+            await self._ledger.complete(ended, now=self._venues[name].clock.now())
 
     def _set_alarm(self) -> None:
         waits = []

@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from runner.adapters.sql import approvals, budgets, claims, pauses
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.breaches import BreachRows
+from runner.adapters.sql.burst import read_runs
 from runner.adapters.sql.commands import CommandRows
 from runner.adapters.sql.grants import GrantRows
 from runner.adapters.sql.moves import move, next_attempt, touch
@@ -86,11 +87,14 @@ class SqlLedger(RunReads, GrantRows, CommandRows, VerbRows, BreachRows):
         """Why nothing at all may be signed or sent (O8)."""
         return await self._store.read(pauses.stopped)
 
-    async def complete(self, schedule: str, *, now: datetime) -> None:
-        """No slot is left: the schedule is over (T9)."""
-        await self._store.write(
-            lambda tx: claims.complete(tx, schedule, limit="the last slot", now=now)
-        )
+    async def complete(self, schedules: Sequence[str], *, now: datetime) -> None:
+        """No slot of these is left: they are over (T9)."""
+
+        def work(tx: Transaction) -> None:
+            for schedule in schedules:
+                claims.complete(tx, schedule, limit="the last slot", now=now)
+
+        await self._store.write(work)
 
     async def claim(
         self, decided: Sequence[Claim], *, decided_until: Mapping[str, datetime], now: datetime
@@ -103,7 +107,7 @@ class SqlLedger(RunReads, GrantRows, CommandRows, VerbRows, BreachRows):
 
         def work(tx: Transaction) -> tuple[list[Run], list[Claim]]:
             made, refused = claims.claim(tx, decided, decided_until=decided_until, now=now)
-            return [run_by_id(tx.connection, identity) for identity in made], refused
+            return read_runs(tx.connection, made), refused
 
         return await self._store.write(work)
 
