@@ -20,7 +20,7 @@ from runner.guard.budget import Reservation
 from runner.guard.computed import Movement
 from runner.guard.intent import TransferLine
 from runner.guard.offer import OperationOffer, SessionOffer
-from runner.guard.verdict import Approved
+from runner.guard.verdict import Approved, Finding
 from runner.planning.consent import History
 from runner.records import (
     Claim,
@@ -315,6 +315,12 @@ class Ledger(Protocol):
 
     async def pause_schedule(self, uid: str, *, reason: str, now: datetime) -> None:
         """Stop claiming for a schedule (M10)."""
+        ...
+
+    async def keep_evidence(
+        self, subject: str, *, what: str, findings: Sequence[Finding], now: datetime
+    ) -> None:
+        """What the guard would not sign, field by field; `subject` is a run or a session."""
         ...
 
     async def paused(self, schedule: str, *, now: datetime) -> str | None:

@@ -7,8 +7,7 @@ RUNNER_TEST_HONEST_RUNS says how many runs; `make guard-honest` does ten thousan
 import os
 
 import pytest
-
-from tests.support.honest import Honest
+from support.honest import Honest
 
 RUNS = int(os.environ.get("RUNNER_TEST_HONEST_RUNS", "60"))
 _A_SANDBOX = 200

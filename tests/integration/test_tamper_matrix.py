@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass, field
 
 import pytest
+from support.mutations import MALLORY, Mutation, mutations
+from support.tampered import Signatures, run_tampered
 
 from runner.adapters.wallet_api.messages import operation_offer
 from runner.errors import GuardError, RunnerError, WalletApiError
@@ -19,8 +21,6 @@ from runner.ethereum.signature import personal_sign_digest
 from runner.ethereum.user_operation import user_operation_hash
 from runner.execution.requests import Requests
 from runner.execution.steps import Operator
-from tests.support.mutations import MALLORY, Mutation, mutations
-from tests.support.tampered import Signatures, run_tampered
 
 POLICY = """\
 version: 1

@@ -37,7 +37,7 @@ from runner.policy.scalars import CHAINS
 from runner.ports import FeeOverride
 from runner.sandbox.rpc import RpcError
 from runner.sandbox.sandbox import Sandbox
-from tests.support.keys import Key
+from support.keys import Key
 
 USDC = Address("0x036CbD53842c5426634e7929541eC2318f3dCF7e")
 DAI = Address("0x00000000000000000000000000000000000000DA")

@@ -23,6 +23,7 @@ from runner.ethereum.calls import Call
 from runner.guard.budget import Reservation
 from runner.guard.computed import Movement, movement
 from runner.guard.intent import NATIVE, TransferLine, spent_by_token
+from runner.guard.verdict import Finding
 from runner.planning.consent import History
 from runner.records import (
     LIVE_OPERATIONS,
@@ -79,6 +80,11 @@ class MemoryLedger(MemoryGrants):
         del now
         if self.rows.schedules[uid].paused_reason is None:
             self.rows.change_schedule(uid, paused_reason=reason)
+
+    async def keep_evidence(
+        self, subject: str, *, what: str, findings: Sequence[Finding], now: datetime
+    ) -> None:
+        """Nobody looks back at a ledger in memory: it keeps no events."""
 
     async def paused(self, schedule: str, *, now: datetime) -> str | None:
         """Why nothing of a schedule is to be signed now."""

@@ -33,6 +33,7 @@ from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
 from runner.guard.budget import Reservation
 from runner.guard.intent import TransferLine
+from runner.guard.verdict import Finding
 from runner.planning.consent import History
 from runner.records import (
     LIVE_OPERATIONS,
@@ -78,6 +79,15 @@ class SqlLedger(RunReads, GrantRows, CommandRows, VerbRows, BreachRows):
                 tx.event(now, "schedule.paused", uid, reason=reason)
 
         await self._store.write(work)
+
+    async def keep_evidence(
+        self, subject: str, *, what: str, findings: Sequence[Finding], now: datetime
+    ) -> None:
+        """Into the chain of events, whose past nobody changes unseen (H9)."""
+        told = [{"rule": one.rule, "asked": one.asked, "offered": one.offered} for one in findings]
+        await self._store.write(
+            lambda tx: tx.event(now, "guard.refused", subject, detail=what, findings=told)
+        )
 
     async def paused(self, schedule: str, *, now: datetime) -> str | None:
         """Why nothing of a schedule is to be signed now (O1)."""

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import httpx
 import pytest
+from support.keys import Key
 
 from runner.ethereum.address import Address
 from runner.ethereum.erc20 import encode_transfer
@@ -15,7 +16,6 @@ from runner.ethereum.signature import personal_sign_digest
 from runner.sandbox.rpc import RpcError
 from runner.sandbox.sandbox import Sandbox
 from runner.sandbox.server import EmbeddedSandbox
-from tests.support.keys import Key
 
 USDC = Address("0x036CbD53842c5426634e7929541eC2318f3dCF7e")
 ALICE = Address("0x00000000000000000000000000000000000A11cE")

@@ -4,6 +4,7 @@ import asyncio
 import re
 
 import pytest
+from support.mutations import MALLORY, mutations
 
 from runner.adapters.signers.local import LocalSigner
 from runner.adapters.wallet_api.messages import operation_offer
@@ -22,7 +23,6 @@ from runner.guard.owner import (
     owner_nonce,
 )
 from runner.guard.verdict import Refused
-from tests.support.mutations import MALLORY, mutations
 
 LANE = 0x5EED
 SECRET = (77).to_bytes(32, "big")
