@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
-from runner.ethereum.erc20 import decode_approve, decode_transfer
+from runner.ethereum.erc20 import token_move
 from runner.guard.intent import NATIVE, TransferLine
 
 
@@ -81,4 +81,4 @@ def _unexplained(
 
 def _is_plain(call: Call) -> bool:
     """Whether a call says by itself what it moves, if it is one to a token."""
-    return decode_transfer(call.data) is not None or decode_approve(call.data) is not None
+    return token_move(call.data) is not None

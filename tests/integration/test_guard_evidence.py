@@ -1,12 +1,14 @@
 """What stays behind when the guard refuses, and when a contract takes what nobody planned."""
 
 import json
-import re
 import sqlite3
-from datetime import UTC, datetime, timedelta
 
 import pytest
 from support.house import POLICY, House, free_port, listening, rpc, wait_for
+from support.tampered import run_tampered
+
+from runner.records import RunKind
+from runner.scheduling.occurrence import Reason, State
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -15,37 +17,24 @@ THIEF = "0x00000000000000000000000000000000000bad00"
 VAULT = "0x00000000000000000000000000000000000000fa"
 EVIL = "0x34fcd5be" + "00" * 31 + "20" + "00" * 32
 
+_HEAD = POLICY.partition("schedules:")[0].replace("lifetime: 45s", "lifetime: 10d")
 ODD = (
-    POLICY.partition("schedules:")[0].replace("contacts:", f'contacts:\n  vault: "{VAULT}"')
+    _HEAD.replace("contacts:", f'contacts:\n  vault: "{VAULT}"')
     + """\
 schedules:
   honest:
     session: pocket
-    every: 1h
-    start_at: START+6
+    at: 2026-12-01T00:01:00Z
     calls:
-      - approve: {{spender: vault, amount: 0.000007 usdc}}
-      - call: {{contract: vault, function: "deposit()"}}
-  allow:
-    session: pocket
-    every: 1h
-    start_at: START+10
-    calls: [{{approve: {{spender: vault, amount: 1 usdc}}}}]
+      - approve: {spender: vault, amount: 0.000007 usdc}
+      - call: {contract: vault, function: "deposit()"}
+  allow: {session: pocket, at: 2026-12-01T00:02:00Z, calls: [{approve: {vault: 1 usdc}}]}
   odd:
     session: pocket
-    every: 1h
-    start_at: START+15
-    calls: [{{call: {{contract: vault, function: "deposit()"}}}}]
+    at: 2026-12-01T00:03:00Z
+    call: {contract: vault, function: "deposit()"}
 """
 )
-
-
-def starting_now(policy):
-    """`START+n`: n seconds from now."""
-    now = datetime.now(UTC).replace(microsecond=0)
-    return re.sub(
-        r"START\+([0-9]+)", lambda m: (now + timedelta(seconds=int(m[1]))).isoformat(), policy
-    )
 
 
 @pytest.fixture
@@ -122,33 +111,28 @@ def vault_code():
     return f"0x60{size:02x}600c60003960{size:02x}6000f3{taking}"
 
 
-def test_b8_a_contract_that_takes_what_the_run_did_not_approve_opens_the_breaker(served):
+def test_b8_a_contract_that_takes_what_the_run_did_not_approve_opens_the_breaker():
     """
     Within what the same run approves it may take; out of an older approval it opens the breaker,
-    and the report counts what the logs show.
+    and what the logs show is written down.
     """
-    house, url = served
-    rpc(url, "sandbox_deploy", {"bytecode": vault_code(), "address": VAULT})
-    (house.folder / "policies" / "demo.yaml").write_text(starting_now(ODD))
-    daemon = house.start("up")
-    wait_for(
-        lambda: any(event["event"] == "schedule.paused" for event in critical(house)),
-        seconds=60,
-        what="the breaker",
-    )
-    daemon.terminate()
-    assert daemon.wait(timeout=90) == 0, house.logs()
 
-    rows = {row["schedule"]: row for row in house.json("runs", "list")}
-    paused = {row["schedule"] for row in house.json("schedules", "list") if row["paused"]}
-    totals = house.json("report")["totals"]
+    async def deploy(engine):
+        code = {"bytecode": vault_code(), "address": VAULT}
+        assert (await engine.liar.ask("sandbox_deploy", code))["address"]
 
-    assert (rows["demo/allow"]["state"], rows["demo/allow"]["reason"]) == ("success", None)
-    assert (rows["demo/honest"]["state"], rows["demo/honest"]["reason"]) == ("success", None)
-    assert (rows["demo/odd"]["state"], rows["demo/odd"]["reason"]) == (
-        "success",
-        "paid_differently",
-    )
+    engine = run_tampered(ODD, deploy, minutes=5)
+    rows = engine.ledger.rows
+    runs = {run.schedule: run for run in rows.runs.values() if run.kind is RunKind.PAYMENT}
+    paused = {uid for uid, one in rows.schedules.items() if one.paused_reason}
+
+    assert {uid: (run.state, run.reason) for uid, run in runs.items()} == {
+        "demo/honest": (State.SUCCESS, None),
+        "demo/allow": (State.SUCCESS, None),
+        "demo/odd": (State.SUCCESS, Reason.PAID_DIFFERENTLY),
+    }
     assert paused == {"demo/odd"}
-    assert [(one["to"].lower(), one["amount"]) for one in totals] == [(THIEF, "14")]
-    assert "left besides" in house.run("runs", "show", rows["demo/odd"]["id"]).stdout
+    assert runs["demo/odd"].detail == f"7 of {USDC} left besides, and 0 were approved"
+    for uid in ("demo/honest", "demo/odd"):
+        seen = [line for line in rows.transfers[runs[uid].id] if line.kind == "observed"]
+        assert [(line.receiver.lower(), line.amount) for line in seen] == [(THIEF, 7)]

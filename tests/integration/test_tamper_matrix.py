@@ -151,7 +151,7 @@ class Matrix:
         self.sponsored, self.pinned = None, False
         self._patch = patch
 
-    def attend(self, engine) -> None:
+    async def attend(self, engine) -> None:
         self.engine = engine
         self.sponsored = engine.sessions["p/first"].account.address
         make, ask = Operator.make, Requests.make

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -62,6 +62,13 @@ class Liar:
             return replace(answer, body=json.dumps(message).encode())
         return answer
 
+    async def ask(self, method: str, params: Any) -> Any:
+        """What no client asks: the sandbox's own methods."""
+        request = {"jsonrpc": "2.0", "id": 0, "method": method, "params": [params]}
+        endpoint = Endpoint("http://sandbox/v2/dev", None)
+        answer = await self.inner(endpoint, json.dumps(request).encode())
+        return json.loads(answer.body)["result"]
+
     async def aclose(self) -> None:
         await self.inner.aclose()
 
@@ -96,7 +103,7 @@ class TamperedEngine(Engine):
 
 
 def run_tampered(
-    policy: str, attend: Callable[[TamperedEngine], None], *, minutes: int
+    policy: str, attend: Callable[[TamperedEngine], Awaitable[None]], *, minutes: int
 ) -> TamperedEngine:
     """Run a policy for a while; `attend` is shown the engine before it starts."""
 
@@ -107,7 +114,7 @@ def run_tampered(
         engine = TamperedEngine(settings, placed([parsed], window), window, _Silent())
         async with AsyncExitStack() as stack:
             await engine.prepare(stack, ())
-            attend(engine)
+            await attend(engine)
             await engine.run()
         return engine
 
