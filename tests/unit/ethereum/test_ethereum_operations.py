@@ -309,8 +309,7 @@ def test_words_hold_their_width():
             7,
         ),
         (
-            "permit(address o, address s, uint256 n, uint256 e, bool a, uint8 v, bytes32 r,"
-            " bytes32 t)",
+            "permit(address, address s, uint256, uint256, bool a, uint8, bytes32, bytes32)",
             [ZERO_ADDRESS, ALICE, 1, 9, True, 27, bytes(32), bytes(32)],
             "approve",
             2**256 - 1,
