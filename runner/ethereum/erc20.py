@@ -30,6 +30,9 @@ PERMIT: Final = bytes.fromhex("d505accf")
 PERMIT_ALL: Final = bytes.fromhex("8fcbaf0c")
 """Selector of `permit(address,address,uint256,uint256,bool,uint8,bytes32,bytes32)`, as DAI has."""
 
+TOKEN_MOVES: Final = frozenset({TRANSFER, APPROVE, INCREASE_ALLOWANCE, PERMIT, PERMIT_ALL})
+"""Selectors of all that `token_move` reads."""
+
 TRANSFER_TOPIC: Final = bytes.fromhex(
     "ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 )

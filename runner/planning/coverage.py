@@ -13,7 +13,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from runner.errors import Mark
+from runner.ethereum.abi import parse_function
 from runner.ethereum.address import Address
+from runner.ethereum.calls import Call
+from runner.ethereum.erc20 import TOKEN_MOVES
 from runner.ethereum.permissions import (
     Erc20TokenTransfer,
     FunctionsOnContract,
@@ -33,9 +36,11 @@ from runner.policy.faults import Finding
 from runner.policy.model import (
     Asset,
     Derive,
+    Invoke,
     NativeGas,
     Pay,
     Policy,
+    PolicyCall,
     Schedule,
     Session,
 )
@@ -112,7 +117,7 @@ def _movements(policy: Policy, session: Session, schedule: Schedule) -> Iterator
     for call in schedule.calls:
         if isinstance(call, Pay) or is_computed(call):
             continue
-        encoded = encode(call)
+        encoded = _encoded(call)
         if unlimited_approval((encoded,)) is not None:
             what = "this call approves without limit, which the guard refuses"
             hint = "approve what the spender needs; the full amount counts as spent (B7)"
@@ -124,6 +129,15 @@ def _movements(policy: Policy, session: Session, schedule: Schedule) -> Iterator
             what = f"`{who}` {_GETS[line.kind]}, and is not among the session's receivers"
             hint = "add it to `receivers` of the session, or call from another session"
             yield Finding(Code.NOT_A_RECEIVER, what, call.mark, hint, "error")
+
+
+def _encoded(call: PolicyCall) -> Call:
+    """A call; its arguments too where they may move something: to encode them is dear."""
+    if isinstance(call, Invoke):
+        selector = parse_function(call.function).selector
+        if selector not in TOKEN_MOVES:
+            return Call(call.contract, call.value, selector)
+    return encode(call)
 
 
 # ── calls ─────────────────────────────────────────────────────────────────────────────────────
