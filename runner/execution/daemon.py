@@ -29,12 +29,9 @@ from runner.planning.consent import above
 from runner.ports import Alarm, Breaches, Clock, Commands, KeyRing, Ledger, Telemetry, Verbs
 from runner.records import Claim, Grant, Run, RunKind, ScheduleSeed
 from runner.scheduling.heap import Heap
+from runner.scheduling.lateness import decide_now
 from runner.scheduling.occurrence import CLOSED, Reason, Slot, State
 
-_HEAD_STALE_SECONDS = 600.0
-"""X10: without a head block this young, nothing is decided."""
-
-_AHEAD_OF_HEAD = timedelta(seconds=120)
 _LAST_WAIT_SECONDS = 60.0
 _SWEEP_SECONDS = 30.0
 """H3: this often the ledger is searched for open runs that nobody drives."""
@@ -360,11 +357,11 @@ class Daemon:
                 await self._claim(venue, due, decide_at)
 
     def _decide_now(self, venue: Venue, watcher: Watcher) -> datetime | None:
-        """X10: the earlier of now and head + 120 s; None while no head is young enough."""
-        age = watcher.head_age
-        if watcher.head is None or age is None or age > _HEAD_STALE_SECONDS:
-            return None
-        return min(venue.clock.now(), watcher.head.timestamp + _AHEAD_OF_HEAD)
+        return decide_now(
+            venue.clock.now(),
+            head=None if watcher.head is None else watcher.head.timestamp,
+            head_age=timedelta(seconds=watcher.head_age or 0.0),
+        )
 
     async def _claim(self, venue: Venue, due: Sequence[str], decide_at: datetime) -> None:
         try:
