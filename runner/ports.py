@@ -20,7 +20,7 @@ from runner.guard.budget import Reservation
 from runner.guard.computed import Movement
 from runner.guard.intent import TransferLine
 from runner.guard.offer import OperationOffer, SessionOffer
-from runner.guard.verdict import Approved
+from runner.guard.verdict import Approved, Finding
 from runner.planning.consent import History
 from runner.records import (
     Claim,
@@ -337,12 +337,18 @@ class Ledger(Protocol):
         """Bring the ledger's schedules to those of the policies in force (T5, T10)."""
         ...
 
-    async def schedules(self) -> dict[str, ScheduleState]:
-        """All schedules ever applied, by uid."""
+    async def schedules(self, *, session: str | None = None) -> dict[str, ScheduleState]:
+        """All schedules ever applied, or those of a session, by uid."""
         ...
 
     async def pause_schedule(self, uid: str, *, reason: str, now: datetime) -> None:
         """Stop claiming for a schedule (M10)."""
+        ...
+
+    async def keep_evidence(
+        self, subject: str, *, what: str, findings: Sequence[Finding], now: datetime
+    ) -> None:
+        """What the guard would not sign, field by field; `subject` is a run or a session."""
         ...
 
     async def paused(self, schedule: str, *, now: datetime) -> str | None:
@@ -353,8 +359,8 @@ class Ledger(Protocol):
         """Why nothing at all may be signed or sent, if an operator says so (O8)."""
         ...
 
-    async def complete(self, schedule: str, *, now: datetime) -> None:
-        """No slot is left: the schedule is over (T9)."""
+    async def complete(self, schedules: Sequence[str], *, now: datetime) -> None:
+        """No slot of these is left: they are over (T9)."""
         ...
 
     async def claim(

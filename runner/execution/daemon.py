@@ -40,12 +40,9 @@ from runner.ports import (
 )
 from runner.records import Claim, Grant, Run, RunKind, ScheduleSeed
 from runner.scheduling.heap import Heap
+from runner.scheduling.lateness import decide_now
 from runner.scheduling.occurrence import CLOSED, Reason, Slot, State
 
-_HEAD_STALE_SECONDS = 600.0
-"""X10: without a head block this young, nothing is decided."""
-
-_AHEAD_OF_HEAD = timedelta(seconds=120)
 _LAST_WAIT_SECONDS = 60.0
 _SWEEP_SECONDS = 30.0
 """H3: this often the ledger is searched for open runs that nobody drives."""
@@ -197,6 +194,7 @@ class Daemon:
             await self._install(seeds)
             await self._grantwork.load()
             await self._recover()
+            self._telemetry.emit("daemon.armed", schedules=len(self._due))
             background += [asyncio.create_task(one) for one in self._grantwork.work()]
             if self._desk is not None:
                 background.append(asyncio.create_task(self._desk.run()))
@@ -399,11 +397,11 @@ class Daemon:
                 await self._claim(venue, due, decide_at)
 
     def _decide_now(self, venue: Venue, watcher: Watcher) -> datetime | None:
-        """X10: the earlier of now and head + 120 s; None while no head is young enough."""
-        age = watcher.head_age
-        if watcher.head is None or age is None or age > _HEAD_STALE_SECONDS:
-            return None
-        return min(venue.clock.now(), watcher.head.timestamp + _AHEAD_OF_HEAD)
+        return decide_now(
+            venue.clock.now(),
+            head=None if watcher.head is None else watcher.head.timestamp,
+            head_age=timedelta(seconds=watcher.head_age or 0.0),
+        )
 
     async def _claim(self, venue: Venue, due: Sequence[str], decide_at: datetime) -> None:
         try:
@@ -444,13 +442,16 @@ class Daemon:
 
     async def _rearm(self, uids: Iterable[str]) -> None:
         """Wait for the next slot of each; where none is left, the schedule is over (T9)."""
+        over: dict[str, list[str]] = {}
         for uid in uids:
             venue = self._schedules[uid].session.venue
             upcoming = self._due[uid].next_slot()
             if upcoming is None:
-                await self._ledger.complete(uid, now=venue.clock.now())
+                over.setdefault(venue.name, []).append(uid)
             elif not self._due[uid].is_beyond(upcoming):
                 self._heaps[venue.name].push(uid, upcoming.fire_at)
+        for name, ended in over.items():
+            await self._ledger.complete(ended, now=self._venues[name].clock.now())
 
     def _set_alarm(self) -> None:
         waits = []

@@ -15,7 +15,6 @@ from enum import StrEnum
 from runner.errors import RunnerError, WalletApiError, WalletRefused
 from runner.ethereum.address import Address
 from runner.ethereum.units import format_units
-from runner.execution.checkup import SKEW_BLOCKS
 from runner.execution.contexts import ScheduleContext
 from runner.execution.watch import Watcher
 from runner.guard.intent import NATIVE, Intent
@@ -59,11 +58,8 @@ class Preflight:
 
     def check_clock(self) -> None:
         """R17: clocks too far apart block what would be signed for the wrong time."""
-        head, age = self._watcher.head, self._watcher.head_age
-        if head is None or age is None:
-            return
-        apart = (self._venue.clock.now() - head.timestamp).total_seconds() - age
-        if abs(apart) > SKEW_BLOCKS.total_seconds():
+        if self._watcher.is_skewed:
+            apart = self._watcher.skew.total_seconds()
             side = "after" if apart > 0 else "before"
             why = f"the clock is {abs(apart):.0f} s {side} the chain's head block"
             raise Unready(Code.CLOCK, why)

@@ -23,6 +23,7 @@ from runner.ethereum.calls import Call
 from runner.guard.budget import Reservation
 from runner.guard.computed import Movement, movement
 from runner.guard.intent import NATIVE, TransferLine, spent_by_token
+from runner.guard.verdict import Finding
 from runner.planning.consent import History
 from runner.records import (
     LIVE_OPERATIONS,
@@ -69,15 +70,24 @@ class MemoryLedger(MemoryGrants):
         """Bring the ledger's schedules to those of the policies in force."""
         install(self.rows, self.budgets, seeds, now=now)
 
-    async def schedules(self) -> dict[str, ScheduleState]:
-        """All schedules ever applied, by uid."""
-        return dict(self.rows.schedules)
+    async def schedules(self, *, session: str | None = None) -> dict[str, ScheduleState]:
+        """All schedules ever applied, or those of a session, by uid."""
+        return {
+            uid: state
+            for uid, state in self.rows.schedules.items()
+            if session is None or state.session == session
+        }
 
     async def pause_schedule(self, uid: str, *, reason: str, now: datetime) -> None:
         """Stop claiming for a schedule, and say why (M10)."""
         del now
         if self.rows.schedules[uid].paused_reason is None:
             self.rows.change_schedule(uid, paused_reason=reason)
+
+    async def keep_evidence(
+        self, subject: str, *, what: str, findings: Sequence[Finding], now: datetime
+    ) -> None:
+        """Nobody looks back at a ledger in memory: it keeps no events."""
 
     async def paused(self, schedule: str, *, now: datetime) -> str | None:
         """Why nothing of a schedule is to be signed now."""
@@ -89,11 +99,12 @@ class MemoryLedger(MemoryGrants):
         """No operator reaches a ledger in memory."""
         return None
 
-    async def complete(self, schedule: str, *, now: datetime) -> None:
-        """No slot is left: the schedule is over (T9)."""
+    async def complete(self, schedules: Sequence[str], *, now: datetime) -> None:
+        """No slot of these is left: they are over (T9)."""
         del now
-        if self.rows.schedules[schedule].state == "active":
-            self.rows.change_schedule(schedule, state="completed")
+        for schedule in schedules:
+            if self.rows.schedules[schedule].state == "active":
+                self.rows.change_schedule(schedule, state="completed")
 
     async def claim(
         self, decided: Sequence[Claim], *, decided_until: Mapping[str, datetime], now: datetime
@@ -137,7 +148,7 @@ class MemoryLedger(MemoryGrants):
         """A held run takes its amounts and goes on, if its budgets have room by now (X14)."""
         if any(one.ends and self.budgets.used_up(one, self.rows.open) for one in wanted):
             skipped = self._move(run, State.SKIPPED, reason=Reason.BUDGET, now=now)
-            await self.complete(run.schedule, now=now)
+            await self.complete([run.schedule], now=now)
             return skipped
         self._check(run, State.CLAIMED)
         if not self.budgets.exchange(run.id, wanted):

@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from runner.adapters.sql import approvals, budgets, claims, pauses
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.breaches import BreachRows
+from runner.adapters.sql.burst import read_runs
 from runner.adapters.sql.commands import CommandRows
 from runner.adapters.sql.grant_verbs import GrantVerbRows
 from runner.adapters.sql.grants import GrantRows
@@ -33,6 +34,7 @@ from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
 from runner.guard.budget import Reservation
 from runner.guard.intent import TransferLine
+from runner.guard.verdict import Finding
 from runner.planning.consent import History
 from runner.records import (
     LIVE_OPERATIONS,
@@ -82,6 +84,15 @@ class SqlLedger(RunReads, GrantRows, GrantVerbRows, CommandRows, VerbRows, Breac
 
         await self._store.write(work)
 
+    async def keep_evidence(
+        self, subject: str, *, what: str, findings: Sequence[Finding], now: datetime
+    ) -> None:
+        """Into the chain of events, whose past nobody changes unseen (H9)."""
+        told = [{"rule": one.rule, "asked": one.asked, "offered": one.offered} for one in findings]
+        await self._store.write(
+            lambda tx: tx.event(now, "guard.refused", subject, detail=what, findings=told)
+        )
+
     async def paused(self, schedule: str, *, now: datetime) -> str | None:
         """Why nothing of a schedule is to be signed now (O1)."""
         return await self._store.read(lambda c: pauses.paused(c, schedule, at=now))
@@ -90,11 +101,14 @@ class SqlLedger(RunReads, GrantRows, GrantVerbRows, CommandRows, VerbRows, Breac
         """Why nothing at all may be signed or sent (O8)."""
         return await self._store.read(pauses.stopped)
 
-    async def complete(self, schedule: str, *, now: datetime) -> None:
-        """No slot is left: the schedule is over (T9)."""
-        await self._store.write(
-            lambda tx: claims.complete(tx, schedule, limit="the last slot", now=now)
-        )
+    async def complete(self, schedules: Sequence[str], *, now: datetime) -> None:
+        """No slot of these is left: they are over (T9)."""
+
+        def work(tx: Transaction) -> None:
+            for schedule in schedules:
+                claims.complete(tx, schedule, limit="the last slot", now=now)
+
+        await self._store.write(work)
 
     async def claim(
         self, decided: Sequence[Claim], *, decided_until: Mapping[str, datetime], now: datetime
@@ -107,7 +121,7 @@ class SqlLedger(RunReads, GrantRows, GrantVerbRows, CommandRows, VerbRows, Breac
 
         def work(tx: Transaction) -> tuple[list[Run], list[Claim]]:
             made, refused = claims.claim(tx, decided, decided_until=decided_until, now=now)
-            return [run_by_id(tx.connection, identity) for identity in made], refused
+            return read_runs(tx.connection, made), refused
 
         return await self._store.write(work)
 

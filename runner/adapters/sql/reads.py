@@ -32,8 +32,11 @@ class RunReads:
 
     _store: SqlStore
 
-    async def schedules(self) -> dict[str, ScheduleState]:
-        """All schedules that the ledger knows, by uid."""
+    async def schedules(self, *, session: str | None = None) -> dict[str, ScheduleState]:
+        """The schedules that the ledger knows, all or those of a session, by uid."""
+        wanted = select(t.schedules)
+        if session is not None:
+            wanted = wanted.where(t.schedules.c.session == session)
 
         def query(c: Connection) -> dict[str, ScheduleState]:
             return {
@@ -48,8 +51,17 @@ class RunReads:
                     failures_in_row=row.failures_in_row,
                     paused_reason=row.paused_reason,
                 )
-                for row in c.execute(select(t.schedules))
+                for row in c.execute(wanted)
             }
+
+        return await self._store.read(query)
+
+    async def applied(self) -> dict[str, str]:
+        """The digest that each policy was last applied with, by the policy's name."""
+        newest = select(t.revisions).order_by(t.revisions.c.installed_at)
+
+        def query(c: Connection) -> dict[str, str]:
+            return {row.policy: row.digest for row in c.execute(newest)}
 
         return await self._store.read(query)
 
