@@ -105,9 +105,11 @@ def _lock(stage: Stage, chance: random.Random, place: str) -> str:
 
 
 def _full(stage: Stage, chance: random.Random, place: str) -> str:
-    time.sleep(chance.uniform(1.5, 3))
+    # One that finds no room for its ledger when it starts, ends and says so: that is well.
+    ready = stage.ready()
+    time.sleep(chance.uniform(0.1, 3))
     seconds = chance.uniform(0.5, 5)
-    if stage.daemon is not None and stage.alive:
+    if stage.daemon is not None and ready and stage.alive:
         stage.daemon.send_signal(signal.SIGUSR1)
         time.sleep(seconds)
     if stage.daemon is not None and stage.alive:

@@ -113,6 +113,15 @@ class Stage:
         if self.daemon is not None and self.alive:
             kill(self.daemon)
 
+    def ready(self, seconds: float = 30.0) -> bool:
+        """Wait until the daemon holds its ledger; False if it does not come to that."""
+        end = time.monotonic() + seconds
+        while self.alive and time.monotonic() < end:
+            if '"daemon.ready"' in self.logs()[-1].read_text():
+                return True
+            time.sleep(0.1)
+        return False
+
     def logs(self) -> list[Path]:
         """What the daemons have written, a file each."""
         return sorted(self.house.folder.glob("daemon-*.log"))
