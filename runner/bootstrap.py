@@ -139,6 +139,7 @@ async def runtime(
             commands=ledger,
             verbs=ledger,
             breaches=ledger,
+            copies=ledger,
         )
         telemetry.emit(
             "daemon.ready",

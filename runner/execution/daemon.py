@@ -14,19 +14,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from runner.errors import StoreError
+from runner.errors import Conflict, StoreError, WalletApiError
 from runner.execution.commands import Desk, Handler
 from runner.execution.contexts import ScheduleContext, SessionContext, Venue
+from runner.execution.contradiction import reopen_contradicted
 from runner.execution.due import DueSlots
 from runner.execution.executor import Executor, is_unsigned
 from runner.execution.overdue import Overdue
 from runner.execution.pursuit import Pursuit
+from runner.execution.reconcile import Reconciler
 from runner.execution.sessions import SessionKeeper, can_burn
 from runner.execution.steps import Operator
 from runner.execution.verbs import RunVerbs
 from runner.execution.watch import Watcher
 from runner.planning.consent import above
-from runner.ports import Alarm, Breaches, Clock, Commands, KeyRing, Ledger, Telemetry, Verbs
+from runner.ports import Alarm, Breaches, Clock, Commands, Copies, KeyRing, Ledger, Telemetry, Verbs
 from runner.records import Claim, Grant, Run, RunKind, ScheduleSeed
 from runner.scheduling.heap import Heap
 from runner.scheduling.lateness import decide_now
@@ -38,6 +40,10 @@ _SWEEP_SECONDS = 30.0
 
 _ASKED_AT_ONCE = timedelta(days=7)
 """Approvals are asked for so far at a time, that a schedule of seconds asks no thousands."""
+
+
+_UNWRITABLE_AGAIN_SECONDS = 5.0
+_RECONCILE_AGAIN_SECONDS = 2.0
 
 
 @dataclass(slots=True)
@@ -67,6 +73,7 @@ class Daemon:
         commands: Commands | None = None,
         verbs: Verbs | None = None,
         breaches: Breaches | None = None,
+        copies: Copies | None = None,
         handlers: Mapping[str, Handler] = MappingProxyType({}),
     ) -> None:
         """
@@ -74,6 +81,7 @@ class Daemon:
             commands: Where operators write their wishes; None: nobody can.
             verbs: What they may do to runs and slots.
             breaches: Where it is kept what was told to be overdue; None: nobody is told.
+            copies: Knows whether the ledger is a restored copy; None: it never is.
             handlers: Carry out further kinds of wishes.
         """
         self._schedules = schedules
@@ -90,6 +98,7 @@ class Daemon:
         self._asked_until: dict[str, datetime] = {}
         """By schedule: up to which due time people were asked for approvals (B9)."""
 
+        self._quiet_until = 0.0
         venues = {s.venue.name: s.venue for s in sessions.values()}
         self._venues = venues
         self._watchers = {name: Watcher(venue, telemetry) for name, venue in venues.items()}
@@ -115,6 +124,7 @@ class Daemon:
             for uid, s in sessions.items()
         }
         self._executors = {uid: self._executor(s) for uid, s in schedules.items()}
+        self._copies = copies
         self._desk = None if commands is None else self._open_desk(commands, verbs, handlers)
         self._overdue = (
             None
@@ -164,9 +174,11 @@ class Daemon:
             await self._first_look()
             if self._stopping.is_set():
                 return
+            await self._reconcile()
             await self._install(seeds)
             for keeper in self._keepers.values():
                 await keeper.load()
+            await self._look_again()
             await self._recover()
             self._telemetry.emit("daemon.armed", schedules=len(self._due))
             background += [asyncio.create_task(k.run()) for k in self._keepers.values()]
@@ -195,6 +207,23 @@ class Daemon:
             await asyncio.wait({stopped, seen}, return_when=asyncio.FIRST_COMPLETED)
             seen.cancel()
         stopped.cancel()
+
+    async def _reconcile(self) -> None:
+        """H5: a restored ledger pays nothing before it knows what was paid since its copy."""
+        while self._copies is not None and not self._stopping.is_set():
+            reconciler = Reconciler(
+                schedules=self._schedules,
+                watchers=self._watchers,
+                ledger=self._ledger,
+                copies=self._copies,
+                telemetry=self._telemetry,
+            )
+            try:
+                await reconciler.run()
+                return
+            except WalletApiError as error:
+                self._telemetry.emit("ledger.unreconciled", level="warning", detail=error.what)
+                await self._clock.sleep(_RECONCILE_AGAIN_SECONDS)
 
     async def _install(self, seeds: Sequence[ScheduleSeed]) -> None:
         now = min((v.clock.now() for v in self._venues.values()), default=None)
@@ -275,12 +304,31 @@ class Daemon:
         if self._clock.monotonic() < self._sweep_at:
             return
         try:
+            await self._look_again()
             await self._recover()
         except StoreError as error:
             self._sweep_at = self._clock.monotonic() + 1.0
             self._unwritable(error)
 
+    async def _look_again(self) -> None:
+        """X13: what was closed on blocks that are gone by now is open again."""
+        for name, venue in self._venues.items():
+            try:
+                await reopen_contradicted(
+                    venue,
+                    self._watchers[name],
+                    ledger=self._ledger,
+                    telemetry=self._telemetry,
+                )
+            except WalletApiError:  # a chain that cannot be read says so by its watcher
+                continue
+
     def _unwritable(self, error: StoreError) -> None:
+        """Said once in a while, however many runs meet it."""
+        now = self._clock.monotonic()
+        if now < self._quiet_until:
+            return
+        self._quiet_until = now + _UNWRITABLE_AGAIN_SECONDS
         self._telemetry.emit(
             "ledger.unwritable",
             level="critical",
@@ -453,6 +501,9 @@ class Daemon:
         if not task.cancelled() and (error := task.exception()) is not None:
             # The run stays open in the ledger; the sweep finds it and begins anew from there.
             self._sweep_at = min(self._sweep_at, self._clock.monotonic() + 5.0)
+            if isinstance(error, StoreError) and not isinstance(error, Conflict):
+                self._unwritable(error)
+                return
             self._telemetry.emit(
                 "run.fault",
                 level="critical",

@@ -32,8 +32,8 @@ contacts:
   alice: "0x00000000000000000000000000000000000a11ce"
   bob: "0x0000000000000000000000000000000000000b0b"
 accounts:
-  first: {owner: treasury-owner, gas: sponsor}
-  second: {owner: treasury-owner, gas: sponsor, salt: 7}
+  first: {owner: treasury-owner, gas: sponsor, max_fee: 1 native}
+  second: {owner: treasury-owner, gas: sponsor, salt: 7, max_fee: 1 native}
 sessions:
   one: {account: first, lifetime: 40s, limits: {per_day: [1000000 usdc]}}
   two: {account: second, lifetime: 3m}
@@ -100,6 +100,7 @@ class Stage:
         self.house.processes.append(self.daemon)
         self._logs += 1
         target = self.house.folder / f"daemon-{self._logs:05}.log"
+        target.touch()  # the newest log is that of the newest daemon, from here on
         threading.Thread(target=_copy, args=(self.daemon.stdout, target), daemon=True).start()
 
     def check_end(self) -> None:

@@ -2,10 +2,11 @@
 
 import os
 import sqlite3
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from support.payments import HOUR, granted, paid
 
 from runner.adapters.sql import audit, keeping
 from runner.adapters.sql import tables as t
@@ -13,32 +14,14 @@ from runner.adapters.sql.ledger import SqlLedger
 from runner.adapters.sql.store import SqlStore, make_engine, open_for_reading
 from runner.adapters.vault import Vault
 from runner.errors import LedgerHeld, StoreError, UsageError
-from runner.ethereum.address import Address
-from runner.ethereum.calls import Call
-from runner.ethereum.nonce import Nonce
-from runner.ethereum.permissions import GasLimit
-from runner.guard.budget import Reservation
-from runner.guard.intent import TransferLine
 from runner.policy.fingerprint import trigger_text
 from runner.policy.parse import parse_policy
-from runner.records import (
-    Claim,
-    Inclusion,
-    NewGrant,
-    NewOperation,
-    OperationKind,
-    OperationStatus,
-    ScheduleSeed,
-)
+from runner.records import ScheduleSeed
 from runner.scheduling.cron import check_cron
-from runner.scheduling.occurrence import State, nonce_key, run_id
+from runner.scheduling.occurrence import run_id
 from runner.scheduling.triggers import timetable
 
 NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-USDC = Address("0x036CbD53842c5426634e7929541eC2318f3dCF7e")
-ALICE = Address("0x00000000000000000000000000000000000A11cE")
-CHAIN = 84532
 OLD = Vault(bytes(range(32)), entropy=os.urandom)
 NEW = Vault(bytes(range(1, 33)), entropy=os.urandom)
 VECTOR = Path(__file__).parents[1] / "vectors" / "ledger-r1.sql"
@@ -62,53 +45,6 @@ def url(path):
     return f"sqlite:///{path}"
 
 
-async def paid(ledger, hour):
-    """A slot, from its claim to its end; under a budget."""
-    due = NOW + hour * HOUR
-    one = Claim(
-        schedule="p/s",
-        slot=f"{due:%Y-%m-%dT%H:%M:%SZ}",
-        due_at=due,
-        decision=State.CLAIMED,
-        session="p/key",
-        deadline_at=due + HOUR,
-        reservations=(Reservation("p/s:per_day", "2026-12-01", USDC, 5, 100),),
-    )
-    (run,), _ = await ledger.claim([one], decided_until={"p/s": due}, now=due)
-    grant = (await ledger.grants())[0]
-    run = await ledger.freeze(
-        run,
-        intent=[Call(USDC, 0, b"\x01")],
-        transfers=[TransferLine(USDC, "usdc", 6, ALICE, "alice", 5)],
-        grant=grant,
-        revision="r1",
-        reservations=one.reservations,
-        on_budget="skip",
-        now=due,
-    )
-    parallel = nonce_key(CHAIN, ALICE, bytes.fromhex(run.id[2:]))
-    operation = NewOperation(
-        hash=f"0x{hour:064x}",
-        kind=OperationKind.PAYMENT,
-        call_id="0x01",
-        chain=CHAIN,
-        sender=ALICE,
-        nonce=Nonce(parallel, 1, 0, 0).value,
-        max_fee_per_gas=10,
-        max_priority_fee_per_gas=1,
-        max_cost=10**15,
-        sponsored=True,
-        request=b"SIGNED BYTES",
-        from_block=7,
-    )
-    run = await ledger.sign(run, operation, now=due)
-    seen = Inclusion(operation.hash, True, 9, 8, "0xb", due, "0xt")
-    run = await ledger.include(run, seen, now=due)
-    return await ledger.close(
-        run, State.SUCCESS, winner=operation.hash, outcome=OperationStatus.SUCCESS, now=due
-    )
-
-
 async def opened(path, vault=OLD, *, create=False):
     return SqlStore.open(url(path), vault, now=NOW, create=create)
 
@@ -122,23 +58,9 @@ async def path(tmp_path):
     await ledger.install_schedules(
         [ScheduleSeed("p/s", "p/key", trigger_text(SCHEDULE), "r1")], now=NOW
     )
-    await ledger.new_grant(
-        NewGrant(
-            session="p/key",
-            chain=CHAIN,
-            account=ALICE,
-            wallet="sandbox",
-            key_address=ALICE,
-            permissions=(GasLimit(0),),
-            scope="0x01",
-            requested_at=NOW,
-            expires_at=NOW + 45 * 24 * HOUR,
-            next_renewal_at=NOW + 30 * 24 * HOUR,
-        ),
-        b"k" * 32,
-    )
+    await granted(ledger, NOW)
     for hour in (1, 2, 3):
-        await paid(ledger, hour)
+        await paid(ledger, NOW + hour * HOUR)
     await store.close(now=NOW + 4 * HOUR)
     return place
 

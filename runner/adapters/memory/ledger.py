@@ -48,6 +48,7 @@ T = TypeVar("T")
 
 _FAILED = frozenset({State.REVERTED, State.NOT_INCLUDED, State.MISSED})
 _SPENDS = frozenset({State.SUCCESS, State.INCLUDED})
+_WON = frozenset({OperationStatus.SUCCESS, OperationStatus.REVERTED})
 _TOLD = frozenset({OperationStatus.SIGNED, OperationStatus.SENT, OperationStatus.UNKNOWN})
 
 
@@ -344,6 +345,26 @@ class MemoryLedger(MemoryGrants):
             self._next_attempt(closed, deadline_at=retry_until, now=now)
         return closed
 
+    async def closed_since(self, chain: int, block: int) -> list[tuple[Run, Operation]]:
+        """Runs closed on what was included in this block or later, each with that (X13)."""
+        return [
+            (self.rows.runs[one.run], one)
+            for one in self.rows.included_since(chain, block)
+            if one.status in _WON and self.rows.runs[one.run].kind is RunKind.PAYMENT
+        ]
+
+    async def contradict(self, run: Run, operation: str, *, now: datetime) -> Run:
+        """What closed a run is not on the chain: the same row is open again (X13)."""
+        self.rows.exclusive.discard(run.id)
+        sent = self._move(run, State.SENT, now=now, reopens=True)
+        self.rows.change_operation(
+            operation, status=OperationStatus.SENT, block_number=None, block_hash=None
+        )
+        for one in self.rows.operations_of(run.id):
+            if one.status is OperationStatus.DEAD:
+                self.rows.change_operation(one.hash, status=OperationStatus.UNKNOWN)
+        return sent
+
     async def successor(self, run: Run) -> Run | None:
         """The attempt that followed a closed run, if there is one (S4)."""
         if run.occurrence is None:
@@ -428,9 +449,10 @@ class MemoryLedger(MemoryGrants):
         detail: str | None = None,
         now: datetime,
         counts: bool = True,
+        reopens: bool = False,
         **values: Any,
     ) -> Run:
-        rule = self._check(run, state, reason)
+        rule = self._check(run, state, reason, reopens=reopens)
         closed = state in CLOSED
         values = {name: value for name, value in values.items() if value is not None}
         moved = self.rows.change_run(
@@ -455,10 +477,12 @@ class MemoryLedger(MemoryGrants):
         elif effect is Effect.RELEASE:
             self.budgets.release(run)
 
-    def _check(self, run: Run, state: State, reason: Reason | None = None) -> Rule:
+    def _check(
+        self, run: Run, state: State, reason: Reason | None = None, *, reopens: bool = False
+    ) -> Rule:
         """Before anything changes, since nothing is taken back here."""
         rule = rule_for(run.state, state, was=run.reason, reason=reason)
-        if rule is None or run.state in CLOSED:
+        if rule is None or (run.state in CLOSED) is not reopens:
             why = f"({reason})" if reason else ""
             raise Conflict(f"run {run.id} cannot go from {run.state} to {state}{why}")
         if self.rows.runs[run.id].version != run.version:

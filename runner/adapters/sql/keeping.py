@@ -19,12 +19,10 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.audit import EVENT_KEY
+from runner.adapters.sql.copies import COPIED_AT
 from runner.adapters.sql.store import held, make_engine, revision_of
 from runner.adapters.vault import Vault
 from runner.errors import StoreError, UsageError
-
-COPIED_AT = "copied_at"
-"""The row of `meta` that makes a ledger a copy: the instant up to which it knows what was paid."""
 
 _SEALED: dict[tuple[str, str], Callable[[dict[str, object]], tuple[str, str]]] = {
     ("grants", "key_sealed"): lambda row: ("key", f"{row['session']}#{row['generation']}"),

@@ -46,6 +46,7 @@ def move(
     detail: str | None = None,
     now: datetime,
     counts: bool = True,
+    reopens: bool = False,
     **values: Any,
 ) -> Run:
     """
@@ -53,12 +54,13 @@ def move(
 
     Args:
         counts: Whether the move's effect on budgets is to be had: a burn in a block spends nothing.
+        reopens: Whether a closed row may come back as a new version (X13).
 
     Raises:
         Conflict: it is none, or the run was changed meanwhile.
     """
     rule = rule_for(run.state, state, was=run.reason, reason=reason)
-    if rule is None or run.state in CLOSED:
+    if rule is None or (run.state in CLOSED) is not reopens:
         why = f"({reason})" if reason else ""
         raise Conflict(f"run {run.id} cannot go from {run.state} to {state}{why}")
     c = tx.connection

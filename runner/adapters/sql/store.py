@@ -258,7 +258,10 @@ class SqlStore:
         except SQLAlchemyError as error:
             if not savepoint.is_active:
                 raise
-            savepoint.rollback()
+            try:
+                savepoint.rollback()
+            except SQLAlchemyError:  # SQLite has given up the whole transaction: say by what
+                raise error from None
             self._seq, self._mac = chain
             work.error = StoreError(f"the ledger refused a write: {_reason(error)}")
         except Exception as error:  # a fault of this one piece: its neighbours are not to suffer

@@ -14,7 +14,12 @@ from sqlalchemy import Connection, update
 
 from runner.adapters.sql.tables import REVISION, meta
 
-STEPS: Final = {2: "r0002_verbs", 3: "r0003_laws"}
+STEPS: Final = {
+    2: "r0002_verbs",
+    3: "r0003_laws",
+    4: "r0004_approvals",
+    5: "r0005_paid_at",
+}
 """By the revision that a step leads to."""
 
 FIRST: Final = 1
