@@ -199,6 +199,10 @@ class ChainReader(Protocol):
         """
         ...
 
+    async def reverted_with_data(self, transaction_hash: str, user_op_hash: str) -> bool:
+        """Whether an operation's calls reverted with a reason (S4)."""
+        ...
+
     async def nonce(self, sender: Address, key192: int, *, block: int) -> int:
         """The EntryPoint's next sequence of this key after that block."""
         ...

@@ -32,7 +32,11 @@ from runner.errors import AnswerLost, WalletApiError
 from runner.ethereum.address import Address, address_from_bytes
 from runner.ethereum.contracts import GET_NONCE
 from runner.ethereum.erc20 import TRANSFER_TOPIC
-from runner.ethereum.user_operation import ENTRY_POINT_V07, USER_OPERATION_EVENT_TOPIC
+from runner.ethereum.user_operation import (
+    ENTRY_POINT_V07,
+    REVERT_REASON_TOPIC,
+    USER_OPERATION_EVENT_TOPIC,
+)
 from runner.ethereum.words import address_word, uint_word
 from runner.ports import Block, OperationEvent, Transfer
 
@@ -156,16 +160,7 @@ class RpcChainReader:
 
         A transaction that has no receipt or did not include the operation is `AnswerLost`.
         """
-        method = "eth_getTransactionReceipt"
-        result = await self._ask(method, transaction_hash)
-        if result is None:
-            raise self._unusable(method, "no receipt for this transaction")
-        receipt = accept(_RECEIPT, result, self._what(method))
-        if hex_bytes(receipt.transaction_hash) != transaction_hash.lower():
-            raise self._unusable(method, "the receipt of another transaction")
-        logs = _logs_of(receipt, user_op_hash.lower())
-        if logs is None:
-            raise self._unusable(method, "the transaction did not include this operation")
+        logs = await self._logs_in(transaction_hash, user_op_hash)
         return [
             Transfer(
                 token=log.address,
@@ -176,6 +171,33 @@ class RpcChainReader:
             for log in logs
             if _is_transfer(log)
         ]
+
+    async def reverted_with_data(self, transaction_hash: str, user_op_hash: str) -> bool:
+        """
+        Whether an operation's calls reverted with a reason; one that ran out of gas has none.
+
+        A transaction that has no receipt or did not include the operation is `AnswerLost`.
+        """
+        logs = await self._logs_in(transaction_hash, user_op_hash)
+        return any(
+            log.address == ENTRY_POINT_V07
+            and log.topics[:1] == [REVERT_REASON_TOPIC]
+            and _names(log, user_op_hash.lower())
+            for log in logs
+        )
+
+    async def _logs_in(self, transaction_hash: str, user_op_hash: str) -> list[ReceiptLog]:
+        method = "eth_getTransactionReceipt"
+        result = await self._ask(method, transaction_hash)
+        if result is None:
+            raise self._unusable(method, "no receipt for this transaction")
+        receipt = accept(_RECEIPT, result, self._what(method))
+        if hex_bytes(receipt.transaction_hash) != transaction_hash.lower():
+            raise self._unusable(method, "the receipt of another transaction")
+        logs = _logs_of(receipt, user_op_hash.lower())
+        if logs is None:
+            raise self._unusable(method, "the transaction did not include this operation")
+        return logs
 
     async def nonce(self, sender: Address, key192: int, *, block: int) -> int:
         """Return the EntryPoint's next sequence of this key after that block."""

@@ -179,7 +179,7 @@ def run(
             say(f"round {number} of seed {seed} broke in {place}: {error}")
             raise
         finally:
-            stage.house.stop()
+            stage.stop()
         say(f"at rest after round {number - 1}: {dict(ends)}")
         counts.update({f"occurrence.{state}": count for state, count in ends.items()})
         counts["occurrences"] += sum(ends.values())

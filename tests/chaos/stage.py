@@ -12,6 +12,8 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +72,13 @@ class Stage:
         wait_for(lambda: listening(self.url), what="the sandbox")
         self.daemon: subprocess.Popen[str] | None = None
         self._logs = 0
+        self._readers: list[threading.Thread] = []
+
+    def stop(self) -> None:
+        """End what still runs; what it wrote is read to its end."""
+        self.house.stop()
+        for reader in self._readers:
+            reader.join(timeout=10)
 
     # ── processes ─────────────────────────────────────────────────────────────────────────────
 
@@ -101,7 +110,9 @@ class Stage:
         self._logs += 1
         target = self.house.folder / f"daemon-{self._logs:05}.log"
         target.touch()  # the newest log is that of the newest daemon, from here on
-        threading.Thread(target=_copy, args=(self.daemon.stdout, target), daemon=True).start()
+        reader = threading.Thread(target=_copy, args=(self.daemon.stdout, target), daemon=True)
+        reader.start()
+        self._readers.append(reader)
 
     def check_end(self) -> None:
         """Whatever goes wrong, a daemon goes on until it is killed."""
@@ -155,8 +166,13 @@ class Stage:
 
     # ── truths ────────────────────────────────────────────────────────────────────────────────
 
-    def read(self) -> sqlite3.Connection:
-        return sqlite3.connect(f"file:{self.ledger}?mode=ro", uri=True, timeout=10)
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """The ledger, as it stands."""
+        with closing(
+            sqlite3.connect(f"file:{self.ledger}?mode=ro", uri=True, timeout=10)
+        ) as connection:
+            yield connection
 
     def included(self) -> list[dict[str, Any]]:
         """Payments on the chain."""
@@ -238,7 +254,7 @@ class Stage:
 
 
 def _copy(source: Any, target: Path) -> None:
-    with target.open("w") as log:
+    with source, target.open("w") as log:
         for line in source:
             log.write(line)
             log.flush()

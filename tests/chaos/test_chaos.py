@@ -50,7 +50,7 @@ def test_the_crash_matrix(tmp_path):
         stage.calm()
         ends = stage.check(at_rest=True)
     finally:
-        stage.house.stop()
+        stage.stop()
 
     assert len(reached) == 2 * len(PLACES)
     assert ends["success"] > len(reached) / 2

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
-from support.payments import ALICE, CHAIN, HOUR, granted, paid
+from support.payments import ALICE, CHAIN, HOUR, granted, paid, signed
 
 from runner.adapters.memory.ledger import MemoryLedger
 from runner.adapters.sql.ledger import SqlLedger
@@ -15,7 +15,7 @@ from runner.adapters.vault import Vault
 from runner.execution.contradiction import reopen_contradicted
 from runner.ports import Block, OperationEvent
 from runner.records import OperationStatus, ScheduleSeed
-from runner.scheduling.occurrence import State
+from runner.scheduling.occurrence import Reason, State
 
 NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
 
@@ -129,3 +129,21 @@ async def test_x13_what_was_tried_again_is_told_and_left(ledger):
     assert reopened == []
     assert "tried again" in told[0][1]["hint"]
     assert (await ledger.run(closed.id)).state is State.SUCCESS
+
+
+async def test_m10_the_breaker_counts_a_slot_that_is_tried_again_once(ledger):
+    """
+    A dead attempt that another follows by itself is no failure yet; the last one is.
+    """
+    run, _ = await signed(ledger, NOW + HOUR)
+    dead = {"winner": None, "outcome": OperationStatus.DEAD, "reason": Reason.EXPIRED}
+
+    closed = await ledger.close(
+        run, State.NOT_INCLUDED, **dead, retry_until=NOW + 2 * HOUR, now=NOW + HOUR
+    )
+    between = await ledger.failures_in_row("p/s")
+    following = await ledger.successor(closed)
+    await ledger.move(following, State.MISSED, reason=Reason.DEADLINE, now=NOW + 2 * HOUR)
+
+    assert following.attempt == 2
+    assert (between, await ledger.failures_in_row("p/s")) == (0, 1)

@@ -333,7 +333,8 @@ class MemoryLedger(MemoryGrants):
         now: datetime,
     ) -> Run:
         """The end of a signed run, on evidence alone; and its next attempt, if one is due."""
-        closed = self._move(self.rows.runs[run.id], state, reason=reason, detail=detail, now=now)
+        current, again = self.rows.runs[run.id], retry_until is not None
+        closed = self._move(current, state, reason=reason, detail=detail, now=now, goes_on=again)
         if winner is not None:
             self.rows.change_operation(winner, status=outcome)
         for one in self.rows.operations_of(run.id):
@@ -450,6 +451,7 @@ class MemoryLedger(MemoryGrants):
         now: datetime,
         counts: bool = True,
         reopens: bool = False,
+        goes_on: bool = False,
         **values: Any,
     ) -> Run:
         rule = self._check(run, state, reason, reopens=reopens)
@@ -466,7 +468,7 @@ class MemoryLedger(MemoryGrants):
         if counts and run.kind is RunKind.PAYMENT:
             self._apply(rule.effect, run.id)
         if closed and run.kind is RunKind.PAYMENT:
-            self._settle(moved)
+            self._settle(moved, goes_on=goes_on)
         return moved
 
     def _apply(self, effect: Effect, run: str) -> None:
@@ -489,7 +491,7 @@ class MemoryLedger(MemoryGrants):
             raise Conflict(f"run {run.id} was changed by another")
         return rule
 
-    def _settle(self, run: Run) -> None:
+    def _settle(self, run: Run, *, goes_on: bool) -> None:
         paid = run.state is State.SUCCESS
         if run.state in {State.SKIPPED, State.MISSED, State.SUPERSEDED}:
             row = self._occurrence(run)
@@ -502,7 +504,7 @@ class MemoryLedger(MemoryGrants):
                 if line.kind != "observed" and run.closed_at is not None:
                     key = (policy, line.receiver_name, line.receiver)
                     self.rows.receivers[key] = run.closed_at
-        failed = run.state in _FAILED and run.reason is not Reason.LATE
+        failed = run.state in _FAILED and run.reason is not Reason.LATE and not goes_on
         if failed or paid:
             count = self.rows.schedules[run.schedule].failures_in_row + 1 if failed else 0
             self.rows.change_schedule(run.schedule, failures_in_row=count)

@@ -438,7 +438,8 @@ class SqlLedger(RunReads, GrantRows, CommandRows, VerbRows, BreachRows, CopyRows
             if observed:
                 asked = select(func.count()).where(t.transfers.c.run == run.id)
                 _insert_lines(tx, run.id, observed, start=c.scalar(asked) or 0)
-            closed = move(tx, current, state, reason=reason, detail=detail, now=now)
+            again = retry_until is not None
+            closed = move(tx, current, state, reason=reason, detail=detail, now=now, goes_on=again)
             if retry_until is not None:
                 next_attempt(tx, closed, deadline_at=retry_until, now=now)
             return closed
