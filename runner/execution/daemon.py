@@ -382,10 +382,12 @@ class Daemon:
                 await self._sweep()
                 self._set_alarm()
                 ring = asyncio.create_task(self._alarm.wait())
-                await asyncio.wait(
-                    {ring, stopped, *background}, return_when=asyncio.FIRST_COMPLETED
-                )
-                ring.cancel()
+                try:
+                    await asyncio.wait(
+                        {ring, stopped, *background}, return_when=asyncio.FIRST_COMPLETED
+                    )
+                finally:
+                    ring.cancel()
                 for task in background:
                     if task.done():
                         task.result()  # a keeper or watcher ends by a fault alone: let it be seen
