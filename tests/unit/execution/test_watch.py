@@ -36,7 +36,7 @@ def event(nonce, block):
 
 
 def watcher(chain):
-    clock = SimpleNamespace(monotonic=lambda: 0.0, observe=lambda _: None)
+    clock = SimpleNamespace(monotonic=lambda: 0.0, observe=lambda _: None, now=lambda: NOW)
     finality = SimpleNamespace(blocks=2, age=timedelta(0))
     return Watcher(
         SimpleNamespace(name="v", chain=chain, clock=clock, finality=finality, poll_seconds=1),
