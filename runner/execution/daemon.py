@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from types import MappingProxyType
 
 from runner.errors import Conflict, StoreError, WalletApiError
@@ -38,8 +39,8 @@ _LAST_WAIT_SECONDS = 60.0
 _SWEEP_SECONDS = 30.0
 """H3: this often the ledger is searched for open runs that nobody drives."""
 
-_ASKED_AT_ONCE = timedelta(days=7)
-"""Approvals are asked for so far at a time, that a schedule of seconds asks no thousands."""
+_ASKED_AHEAD = 20
+"""So many of a schedule's slots may be asked for before they are due: nobody reads thousands."""
 
 
 _UNWRITABLE_AGAIN_SECONDS = 5.0
@@ -95,8 +96,8 @@ class Daemon:
         self._stopping = asyncio.Event()
         self._runs: dict[str, _Task] = {}
         self._sweep_at = 0.0
-        self._asked_until: dict[str, datetime] = {}
-        """By schedule: up to which due time people were asked for approvals (B9)."""
+        self._asked: dict[str, list[datetime]] = {}
+        """By schedule: the coming due times that people were asked about (B9)."""
 
         self._quiet_until = 0.0
         venues = {s.venue.name: s.venue for s in sessions.values()}
@@ -275,15 +276,16 @@ class Daemon:
     async def _ask_ahead(self, uid: str) -> None:
         """B9: known amounts that a person has to approve are asked before they are due."""
         schedule, now = self._schedules[uid], self._now_of(uid)
-        after = max(self._asked_until.get(uid, now), now)
-        until = min(now + schedule.spec.approval_lead, after + _ASKED_AT_ONCE)
+        until = now + schedule.spec.approval_lead
         if schedule.is_computed or schedule.spec.suspend or uid not in self._due:
             return
-        if not any(above(schedule.spec, schedule.most.lines)) or until <= after:
+        if not any(above(schedule.spec, schedule.most.lines)):
             return
         if await self._ledger.paused(uid, now=now) is not None:
             return
-        slots = self._due[uid].coming(after, until)
+        asked = self._asked[uid] = [at for at in self._asked.get(uid, ()) if at > now]
+        after = max(asked, default=now)
+        slots = list(islice(self._due[uid].coming(after, until), _ASKED_AHEAD - len(asked)))
         wanted = await self._executors[uid].questions(slots)
         for one in await self._ledger.ask_ahead(wanted, now=now):
             self._telemetry.emit(
@@ -295,7 +297,7 @@ class Daemon:
                 detail=one.detail,
                 hint=f"approve it: runner runs approve {uid}@{one.slot} --reason …",
             )
-        self._asked_until[uid] = until
+        asked += [slot.due_at for slot in slots]
 
     def _driven(self) -> set[str]:
         return {entry.run for entry in self._runs.values()}
