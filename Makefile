@@ -6,8 +6,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 FOR ?=
 FUZZ_SECONDS ?= 60
+ROUNDS ?= 2000
+SEED ?= 1
 
-.PHONY: setup run test check fuzz guard-honest bench bench-sandbox docs fmt clean lock
+.PHONY: setup run test check chaos fuzz guard-honest bench bench-sandbox docs fmt clean lock
 
 # With bytecode, as an installed package has it: a command starts in half the time.
 setup: .venv/.test
@@ -25,6 +27,10 @@ check: .venv/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+# The long form of tests/chaos: so many rounds of things going wrong, a summary at the end.
+chaos: setup
+	PYTHONPATH=tests $(BIN)/python -m chaos $(ROUNDS) $(SEED)
 
 # Decoders against atheris, for FUZZ_SECONDS in all; what breaks one is kept under .fuzz/.
 fuzz: .venv/.fuzz

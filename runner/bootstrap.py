@@ -148,6 +148,7 @@ async def runtime(
             verbs=ledger,
             grant_verbs=ledger,
             breaches=ledger,
+            copies=ledger,
         )
         telemetry.emit(
             "daemon.ready",

@@ -23,6 +23,7 @@ from runner.guard.offer import OperationOffer, SessionOffer
 from runner.guard.verdict import Approved, Finding
 from runner.planning.consent import History
 from runner.records import (
+    Adoption,
     Claim,
     Command,
     CommandState,
@@ -224,6 +225,10 @@ class ChainReader(Protocol):
         self, account: Address, transaction_hash: str, user_op_hash: str
     ) -> dict[int, bool]:
         """By entity that one operation uninstalled: whether its modules cleaned up (X15)."""
+        ...
+
+    async def reverted_with_data(self, transaction_hash: str, user_op_hash: str) -> bool:
+        """Whether an operation's calls reverted with a reason (S4)."""
         ...
 
     async def nonce(self, sender: Address, key192: int, *, block: int) -> int:
@@ -501,6 +506,14 @@ class Ledger(Protocol):
         """The end of a signed run, on evidence alone; and its next attempt, if one is due."""
         ...
 
+    async def closed_since(self, chain: int, block: int) -> list[tuple[Run, Operation]]:
+        """Runs closed on what was included in this block or later, each with that (X13)."""
+        ...
+
+    async def contradict(self, run: Run, operation: str, *, now: datetime) -> Run:
+        """What closed a run is not on the chain: the same row is open again, in `sent` (X13)."""
+        ...
+
     async def successor(self, run: Run) -> Run | None:
         """The attempt that followed a closed run, if there is one (S4)."""
         ...
@@ -635,6 +648,26 @@ class Commands(Protocol):
 
     async def lift_ended(self, *, now: datetime) -> list[Pause]:
         """Pauses whose end has come are over (O1)."""
+        ...
+
+
+class Copies(Protocol):
+    """A ledger that may be a copy of another, restored (X18)."""
+
+    async def copied_at(self) -> datetime | None:
+        """When it was copied, while nobody has looked for what was paid since."""
+        ...
+
+    async def first_block(self, chain: int) -> int:
+        """From this block on it may not know what was included."""
+        ...
+
+    async def adopt(self, found: Adoption, *, now: datetime) -> Run:
+        """Write down what the chain shows of a slot, from its claim to its end."""
+        ...
+
+    async def reconciled(self, *, adopted: int, missed: int, now: datetime) -> None:
+        """Everything was looked for: it is a ledger like any other."""
         ...
 
 

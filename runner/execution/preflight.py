@@ -64,15 +64,17 @@ class Preflight:
             why = f"the clock is {abs(apart):.0f} s {side} the chain's head block"
             raise Unready(Code.CLOCK, why)
 
-    async def check_fees(self) -> None:
+    async def check_fees(self, run: str) -> None:
         """G2: what the account's operations cost in a day, UTC, stays under its cap."""
         most = self._account.spec.max_fee_per_day
         if most is None:
             return
         now = self._venue.clock.now()
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        fees = self._account.lane.fees
+        fees.add(run)  # before the ledger is asked: who asks beside us counts us
         spent = await self._ledger.fees_since(self._venue.chain_id, self._account.address, midnight)
-        if spent + self._account.max_fee > most:
+        if spent + len(fees) * self._account.max_fee > most:
             why = f"{spent} wei of today's max_fee_per_day of {most} are spent"
             raise Unready(Code.FEES, why)
 

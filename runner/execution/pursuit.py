@@ -114,7 +114,6 @@ class Pursuit:
                 if self._told:
                     self._told = False
                     run = await self._ledger.run(run.id)
-                operations = await self._ledger.operations(run.id)
                 step = next_step(self._situation(run, operations, follower))
                 if step is Step.WAIT:
                     continue
@@ -126,6 +125,8 @@ class Pursuit:
                     run = await self._ledger.run(run.id)
                 except (WalletApiError, GuardError) as error:
                     await self._rest(step, run, error)
+                # Nobody else writes them: they are as they were until something was done.
+                operations = await self._ledger.operations(run.id)
             return Ending(run, follower.event)
 
     def _situation(self, run: Run, operations: list[Operation], follower: Follower) -> Situation:
@@ -281,12 +282,17 @@ class Pursuit:
                 now=now,
             )
         if not event.success:
+            again = self._retry_until(run, State.REVERTED)
+            if again is not None and not await self._venue.chain.reverted_with_data(
+                event.transaction_hash, winner.hash
+            ):
+                again = None  # S4: what reverts without a reason would do so again
             return await self._ledger.close(
                 run,
                 State.REVERTED,
                 winner=winner.hash,
                 outcome=outcome,
-                retry_until=self._retry_until(run, State.REVERTED),
+                retry_until=again,
                 now=now,
             )
         found = await self._compare(run, event)

@@ -77,7 +77,7 @@ def next_step(at: Situation) -> Step:
     The table: what the chain shows comes first, then the end of the grant, then the clock.
 
     A status code or an age closes nothing; only CLOSE, EXPIRED and UNINSTALLED lead to an end, and
-    they rest on final blocks. A generation that has to stop signs burns and nothing else (R13): what
+    they rest on final blocks. A generation that has to stop signs burns alone (R13): what
     it has signed is included before its uninstall, or proved dead by it and tried again (S4).
     """
     if at.sighting is not None:

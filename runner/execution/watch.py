@@ -21,6 +21,9 @@ from runner.ports import Block, OperationEvent, Telemetry
 _REORG_MARGIN = 5
 """Blocks below the oldest watched operation that are read again: its block may have moved."""
 
+_WHOLE_EVERY = 50
+"""Blocks after which everything is read again."""
+
 _IDLE_SECONDS = 1.0
 
 
@@ -46,6 +49,7 @@ class Follower:
     nonce: int
     from_block: int
     event: OperationEvent | None = None
+    read_to: int | None = None  # the newest block that was read for it
     bell: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def look(self) -> None:
@@ -183,11 +187,12 @@ class Watcher:
         head = await self._venue.chain.head()
         followers = list(self._followers.values())
         events: list[OperationEvent] = []
+        lowest = 0
         if followers:
-            lowest = min(follower.from_block for follower in followers) - _REORG_MARGIN
+            lowest = min(self._unread(follower, head.number) for follower in followers)
             events = await self._venue.chain.operation_events(
                 sorted({follower.sender for follower in followers}),
-                from_block=max(lowest, 0),
+                from_block=lowest,
                 to_block=head.number,
             )
         self.head = head
@@ -197,5 +202,21 @@ class Watcher:
         self.seen.set()
         by_fence = {(event.sender, event.nonce): event for event in events}
         for follower in followers:
-            follower.event = by_fence.get((follower.sender, follower.nonce))
+            seen = by_fence.get((follower.sender, follower.nonce))
+            if seen is not None or follower.event is None or follower.event.block_number >= lowest:
+                follower.event = seen
+            follower.read_to = head.number
             follower.bell.set()
+
+    def _unread(self, follower: Follower, head: int) -> int:
+        """
+        From which block on a fence has to be looked for.
+
+        What is below the blocks that may still move was read once and stands; now and then all
+        of it is read again, since a margin is a guess.
+        """
+        first = max(follower.from_block - _REORG_MARGIN, 0)
+        if follower.read_to is None or head % _WHOLE_EVERY == 0:
+            return first
+        margin = max(self._venue.finality.blocks, _REORG_MARGIN) + _REORG_MARGIN
+        return max(min(follower.read_to, head) - margin, first)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
 
 from sqlalchemy import Connection, func, insert, select, update
@@ -20,12 +19,13 @@ from runner.adapters.sql import tables as t
 from runner.adapters.sql.breaches import BreachRows
 from runner.adapters.sql.burst import read_runs
 from runner.adapters.sql.commands import CommandRows
+from runner.adapters.sql.copies import CopyRows
 from runner.adapters.sql.grant_verbs import GrantVerbRows
 from runner.adapters.sql.grants import GrantRows
 from runner.adapters.sql.moves import move, next_attempt, touch
 from runner.adapters.sql.queries import run_by_id
 from runner.adapters.sql.reads import RunReads
-from runner.adapters.sql.rows import format_calls
+from runner.adapters.sql.rows import format_calls, operation_values, transfer_rows
 from runner.adapters.sql.store import SqlStore, Transaction
 from runner.adapters.sql.verbs import VerbRows
 from runner.adapters.vault import Vault
@@ -58,7 +58,7 @@ from runner.scheduling.moves import may_move
 from runner.scheduling.occurrence import Reason, State
 
 
-class SqlLedger(RunReads, GrantRows, GrantVerbRows, CommandRows, VerbRows, BreachRows):
+class SqlLedger(RunReads, GrantRows, GrantVerbRows, CommandRows, VerbRows, BreachRows, CopyRows):
     """`ports.Ledger` over a `SqlStore`; what is secret goes through the vault."""
 
     def __init__(self, store: SqlStore, vault: Vault) -> None:
@@ -298,7 +298,9 @@ class SqlLedger(RunReads, GrantRows, GrantVerbRows, CommandRows, VerbRows, Breac
                     raise Conflict(f"the fence of run {run.id} is taken by another") from None
             elif tuple(held) != fence:
                 raise Conflict(f"run {run.id} is pinned to another fence")
-            _insert_operation(tx, run, operation, self._vault, now)
+            c.execute(
+                insert(t.operations).values(operation_values(run.id, operation, self._vault, now))
+            )
             tx.event(
                 now,
                 f"operation.signed.{operation.kind}",
@@ -441,10 +443,32 @@ class SqlLedger(RunReads, GrantRows, GrantVerbRows, CommandRows, VerbRows, Breac
             if observed:
                 asked = select(func.count()).where(t.transfers.c.run == run.id)
                 _insert_lines(tx, run.id, observed, start=c.scalar(asked) or 0)
-            closed = move(tx, current, state, reason=reason, detail=detail, now=now)
+            again = retry_until is not None
+            closed = move(tx, current, state, reason=reason, detail=detail, now=now, goes_on=again)
             if retry_until is not None:
                 next_attempt(tx, closed, deadline_at=retry_until, now=now)
             return closed
+
+        return await self._store.write(work)
+
+    async def contradict(self, run: Run, operation: str, *, now: datetime) -> Run:
+        """
+        What closed a run is not on the chain: the same row is open again, as a new version (X13).
+
+        It stands beside whatever run of its schedule is open by now.
+        """
+
+        def work(tx: Transaction) -> Run:
+            c, o = tx.connection, t.operations.c
+            gone = {"status": OperationStatus.SENT.value, "block_number": None, "block_hash": None}
+            c.execute(update(t.operations).where(o.hash == operation).values(gone))
+            c.execute(
+                update(t.operations)
+                .where(o.run == run.id, o.status == OperationStatus.DEAD.value)
+                .values(status=OperationStatus.UNKNOWN.value)
+            )
+            tx.event(now, "run.reorged", run.id, was=run.state, hash=operation)
+            return move(tx, run, State.SENT, now=now, reopens=True, exclusive=False)
 
         return await self._store.write(work)
 
@@ -480,23 +504,6 @@ def _check_generation(c: Connection, run: Run, operation: NewOperation) -> None:
 
 
 def _insert_lines(tx: Transaction, run: str, lines: Sequence[TransferLine], *, start: int) -> None:
-    rows = [asdict(line) | {"run": run, "position": start + i} for i, line in enumerate(lines)]
+    rows = transfer_rows(run, lines, start=start)
     if rows:
         tx.connection.execute(insert(t.transfers), rows)
-
-
-def _insert_operation(
-    tx: Transaction, run: Run, operation: NewOperation, vault: Vault, now: datetime
-) -> None:
-    values = asdict(operation)
-    request, _ = values.pop("request"), values.pop("paymaster")
-    values |= {
-        "run": run.id,
-        "kind": operation.kind.value,
-        "status": OperationStatus.SIGNED.value,
-        "signed_at": now,
-        "request_sealed": vault.seal(
-            request, table="operations", column="request", row=operation.hash
-        ),
-    }
-    tx.connection.execute(insert(t.operations).values(values))

@@ -104,6 +104,21 @@ class RunReads:
         )
         return await self._store.read(lambda c: [operation_from(row) for row in c.execute(query)])
 
+    async def closed_since(self, chain: int, block: int) -> list[tuple[Run, Operation]]:
+        """Runs closed on what was included in this block or later, each with that (X13)."""
+        o = t.operations.c
+        won = (OperationStatus.SUCCESS.value, OperationStatus.REVERTED.value)
+        query = select(t.operations).where(
+            o.status.in_(won), o.chain == chain, o.block_number >= block
+        )
+
+        def read(c: Connection) -> list[tuple[Run, Operation]]:
+            rows = c.execute(query).all()
+            pairs = [(run_by_id(c, row.run), operation_from(row)) for row in rows]
+            return [(run, one) for run, one in pairs if run.kind is RunKind.PAYMENT]
+
+        return await self._store.read(read)
+
     async def successor(self, run: Run) -> Run | None:
         """The attempt that followed a closed run, if there is one."""
         query = runs().where(
