@@ -6,8 +6,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 FOR ?=
 FUZZ_SECONDS ?= 60
+ROUNDS ?= 2000
+SEED ?= 1
 
-.PHONY: setup run test check fuzz bench bench-sandbox docs fmt clean lock
+.PHONY: setup run test check chaos fuzz guard-honest bench bench-sandbox docs fmt clean lock
 
 # With bytecode, as an installed package has it: a command starts in half the time.
 setup: .venv/.test
@@ -26,9 +28,17 @@ check: .venv/.dev
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
+# The long form of tests/chaos: so many rounds of things going wrong, a summary at the end.
+chaos: setup
+	PYTHONPATH=tests $(BIN)/python -m chaos $(ROUNDS) $(SEED)
+
 # Decoders against atheris, for FUZZ_SECONDS in all; what breaks one is kept under .fuzz/.
 fuzz: .venv/.fuzz
 	$(BIN)/python tests/fuzz $(FUZZ_SECONDS)
+
+# Ten thousand random honest runs through the guard, about ten minutes: not one may be refused.
+guard-honest: setup
+	RUNNER_TEST_HONEST_RUNS=10000 $(BIN)/python -m pytest -q -n 2 tests/integration/test_honest_runs.py
 
 # Every number of tests/bench goes into .bench/bench.json; a broken bound fails at the end.
 bench: setup

@@ -174,6 +174,7 @@ async def runtime(
                 verbs=ledger,
                 grant_verbs=ledger,
                 breaches=ledger,
+                copies=ledger,
             )
             telemetry.emit(
                 "daemon.ready",
@@ -182,8 +183,16 @@ async def runtime(
                 accounts=len(assembly.accounts),
                 store=settings.store.removeprefix("sqlite:///"),
             )
-            written = {policy.name: record_of(policy) for policy in policies}
-            seeds = [seed_of(each, written[each.spec.policy]) for each in schedules.values()]
+            applied = await ledger.applied()
+            revisions = {each.spec.policy: each.revision for each in schedules.values()}
+            written = {
+                policy.name: record_of(policy)
+                for policy in policies
+                if revisions.get(policy.name) != applied.get(policy.name)
+            }
+            seeds = [
+                seed_of(each, written.get(each.spec.policy, "")) for each in schedules.values()
+            ]
             revision = _revision(policies)
             return Runtime(daemon, ledger, seeds, store.incarnation, revision, build)
 
@@ -563,6 +572,7 @@ class Assembly:
             most = {one.name: intent_of(one.calls, assets) for one in policy.schedules.values()}
             for session in policy.sessions.values():
                 sessions[session.uid] = self._session(policy, session, most)
+            revision = fingerprint(policy)
             for schedule in policy.schedules.values():
                 context = sessions[f"{policy.name}/{schedule.session}"]
                 deadline = schedule.run_deadline or run_deadline_default(context.spec.lifetime)
@@ -571,7 +581,7 @@ class Assembly:
                     session=context,
                     most=most[schedule.name],
                     assets=assets,
-                    revision=fingerprint(policy),
+                    revision=revision,
                     run_deadline=deadline,
                     room=room(deadline, context.venue.margins),
                 )

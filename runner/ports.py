@@ -20,9 +20,10 @@ from runner.guard.budget import Reservation
 from runner.guard.computed import Movement
 from runner.guard.intent import TransferLine
 from runner.guard.offer import OperationOffer, SessionOffer
-from runner.guard.verdict import Approved
+from runner.guard.verdict import Approved, Finding
 from runner.planning.consent import History
 from runner.records import (
+    Adoption,
     Claim,
     Command,
     CommandState,
@@ -226,6 +227,10 @@ class ChainReader(Protocol):
         """By entity that one operation uninstalled: whether its modules cleaned up (X15)."""
         ...
 
+    async def reverted_with_data(self, transaction_hash: str, user_op_hash: str) -> bool:
+        """Whether an operation's calls reverted with a reason (S4)."""
+        ...
+
     async def nonce(self, sender: Address, key192: int, *, block: int) -> int:
         """The EntryPoint's next sequence of this key after that block."""
         ...
@@ -337,12 +342,18 @@ class Ledger(Protocol):
         """Bring the ledger's schedules to those of the policies in force (T5, T10)."""
         ...
 
-    async def schedules(self) -> dict[str, ScheduleState]:
-        """All schedules ever applied, by uid."""
+    async def schedules(self, *, session: str | None = None) -> dict[str, ScheduleState]:
+        """All schedules ever applied, or those of a session, by uid."""
         ...
 
     async def pause_schedule(self, uid: str, *, reason: str, now: datetime) -> None:
         """Stop claiming for a schedule (M10)."""
+        ...
+
+    async def keep_evidence(
+        self, subject: str, *, what: str, findings: Sequence[Finding], now: datetime
+    ) -> None:
+        """What the guard would not sign, field by field; `subject` is a run or a session."""
         ...
 
     async def paused(self, schedule: str, *, now: datetime) -> str | None:
@@ -353,8 +364,8 @@ class Ledger(Protocol):
         """Why nothing at all may be signed or sent, if an operator says so (O8)."""
         ...
 
-    async def complete(self, schedule: str, *, now: datetime) -> None:
-        """No slot is left: the schedule is over (T9)."""
+    async def complete(self, schedules: Sequence[str], *, now: datetime) -> None:
+        """No slot of these is left: they are over (T9)."""
         ...
 
     async def claim(
@@ -495,6 +506,14 @@ class Ledger(Protocol):
         """The end of a signed run, on evidence alone; and its next attempt, if one is due."""
         ...
 
+    async def closed_since(self, chain: int, block: int) -> list[tuple[Run, Operation]]:
+        """Runs closed on what was included in this block or later, each with that (X13)."""
+        ...
+
+    async def contradict(self, run: Run, operation: str, *, now: datetime) -> Run:
+        """What closed a run is not on the chain: the same row is open again, in `sent` (X13)."""
+        ...
+
     async def successor(self, run: Run) -> Run | None:
         """The attempt that followed a closed run, if there is one (S4)."""
         ...
@@ -629,6 +648,26 @@ class Commands(Protocol):
 
     async def lift_ended(self, *, now: datetime) -> list[Pause]:
         """Pauses whose end has come are over (O1)."""
+        ...
+
+
+class Copies(Protocol):
+    """A ledger that may be a copy of another, restored (X18)."""
+
+    async def copied_at(self) -> datetime | None:
+        """When it was copied, while nobody has looked for what was paid since."""
+        ...
+
+    async def first_block(self, chain: int) -> int:
+        """From this block on it may not know what was included."""
+        ...
+
+    async def adopt(self, found: Adoption, *, now: datetime) -> Run:
+        """Write down what the chain shows of a slot, from its claim to its end."""
+        ...
+
+    async def reconciled(self, *, adopted: int, missed: int, now: datetime) -> None:
+        """Everything was looked for: it is a ledger like any other."""
         ...
 
 

@@ -16,6 +16,7 @@ from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
 from runner.ethereum.permissions import Permission
 from runner.guard.budget import Budgets, Reservation
+from runner.guard.intent import TransferLine
 from runner.scheduling.lookup import Rest
 from runner.scheduling.occurrence import Reason, State
 
@@ -440,4 +441,24 @@ class Consent:
     attempt: int
     digest: str
     due_at: datetime
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """
+    What the chain shows of a slot that a restored ledger knows nothing of (X18).
+
+    `state` and `reason` are its end; `operation` has no bytes: they are lost.
+    """
+
+    claim: Claim
+    attempt: int
+    operation: NewOperation
+    inclusion: Inclusion
+    intent: tuple[Call, ...]
+    lines: tuple[TransferLine, ...]
+    revision: str
+    state: State
+    reason: Reason | None
     detail: str

@@ -40,7 +40,11 @@ from runner.ethereum.contracts import (
 )
 from runner.ethereum.erc20 import TRANSFER_TOPIC
 from runner.ethereum.installation import module_entity
-from runner.ethereum.user_operation import ENTRY_POINT_V07, USER_OPERATION_EVENT_TOPIC
+from runner.ethereum.user_operation import (
+    ENTRY_POINT_V07,
+    REVERT_REASON_TOPIC,
+    USER_OPERATION_EVENT_TOPIC,
+)
 from runner.ethereum.words import address_word, uint_word
 from runner.ports import Block, OperationEvent, Transfer, Validation
 
@@ -164,7 +168,7 @@ class RpcChainReader:
 
         A transaction that has no receipt or did not include the operation is `AnswerLost`.
         """
-        logs = await self._logs_of_operation(transaction_hash, user_op_hash)
+        logs = await self._logs_in(transaction_hash, user_op_hash)
         return [
             Transfer(
                 token=log.address,
@@ -194,11 +198,38 @@ class RpcChainReader:
     ) -> dict[int, bool]:
         """Return, by entity that one operation uninstalled, whether its modules cleaned up."""
         found: dict[int, bool] = {}
-        for log in await self._logs_of_operation(transaction_hash, user_op_hash):
+        for log in await self._logs_in(transaction_hash, user_op_hash):
             if _is_uninstall(log, account):
                 entity = int.from_bytes(log.topics[2], "big")
                 found[entity] = found.get(entity, True) and any(log.data)
         return found
+
+    async def reverted_with_data(self, transaction_hash: str, user_op_hash: str) -> bool:
+        """
+        Whether an operation's calls reverted with a reason; one that ran out of gas has none.
+
+        A transaction that has no receipt or did not include the operation is `AnswerLost`.
+        """
+        logs = await self._logs_in(transaction_hash, user_op_hash)
+        return any(
+            log.address == ENTRY_POINT_V07
+            and log.topics[:1] == [REVERT_REASON_TOPIC]
+            and _names(log, user_op_hash.lower())
+            for log in logs
+        )
+
+    async def _logs_in(self, transaction_hash: str, user_op_hash: str) -> list[ReceiptLog]:
+        method = "eth_getTransactionReceipt"
+        result = await self._ask(method, transaction_hash)
+        if result is None:
+            raise self._unusable(method, "no receipt for this transaction")
+        receipt = accept(_RECEIPT, result, self._what(method))
+        if hex_bytes(receipt.transaction_hash) != transaction_hash.lower():
+            raise self._unusable(method, "the receipt of another transaction")
+        logs = _logs_of(receipt, user_op_hash.lower())
+        if logs is None:
+            raise self._unusable(method, "the transaction did not include this operation")
+        return logs
 
     async def nonce(self, sender: Address, key192: int, *, block: int) -> int:
         """Return the EntryPoint's next sequence of this key after that block."""
@@ -232,22 +263,6 @@ class RpcChainReader:
         """Return the nonce of an EOA's next transaction or authorization, at the newest block."""
         method = "eth_getTransactionCount"
         return self._integer(method, await self._ask(method, address, "latest"))
-
-    async def _logs_of_operation(
-        self, transaction_hash: str, user_op_hash: str
-    ) -> list[ReceiptLog]:
-        """`AnswerLost` if the transaction has no receipt or did not include the operation."""
-        method = "eth_getTransactionReceipt"
-        result = await self._ask(method, transaction_hash)
-        if result is None:
-            raise self._unusable(method, "no receipt for this transaction")
-        receipt = accept(_RECEIPT, result, self._what(method))
-        if hex_bytes(receipt.transaction_hash) != transaction_hash.lower():
-            raise self._unusable(method, "the receipt of another transaction")
-        logs = _logs_of(receipt, user_op_hash.lower())
-        if logs is None:
-            raise self._unusable(method, "the transaction did not include this operation")
-        return logs
 
     async def _block(self, which: str) -> Block:
         method = "eth_getBlockByNumber"

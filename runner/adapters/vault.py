@@ -37,7 +37,9 @@ class Vault:
                 hint="let `runner init` make one, or give 64 hex digits",
             )
         self._cipher = AESGCM(_derive(secret, b"runner/vault/v1"))
-        self._event_key = _derive(secret, b"runner/events/v1")
+        self.event_key = _derive(secret, b"runner/events/v1")
+        """The key of the chains of events: who has it checks and writes them, and opens nothing."""
+
         self._entropy = entropy
         self.key_id = hashlib.sha256(b"runner/key-id/v1" + secret).digest()[:_KEY_ID_BYTES]
 
@@ -76,7 +78,12 @@ class Vault:
 
     def authenticate(self, message: bytes) -> bytes:
         """HMAC-SHA-256 by which the event chain is kept (H9)."""
-        return hmac.digest(self._event_key, message, "sha256")
+        return self.mac(self.event_key, message)
+
+    @staticmethod
+    def mac(key: bytes, message: bytes) -> bytes:
+        """HMAC-SHA-256 by a key of events, today's or an earlier one's."""
+        return hmac.digest(key, message, "sha256")
 
 
 def read_or_create_secret(path: Path, *, create: bool, entropy: Callable[[int], bytes]) -> bytes:

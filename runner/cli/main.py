@@ -44,7 +44,7 @@ COMMANDS = {
     "resume": ("runner.cli.stop:resume", "End a stop."),
     "grants": ("runner.cli.grants:grants", "Grants of session keys: list, show."),
     "report": ("runner.cli.report:report", "What was paid to whom."),
-    "db": ("runner.cli.db:db", "The ledger's database: init."),
+    "db": ("runner.cli.db:db", "The ledger: make, check, copy, restore, migrate it."),
     "scope": ("runner.cli.scope:scope", "What a session key can do: explain, judge."),
     "guard": ("runner.cli.guard:guard", "Would we sign this? Judged from files: op, grant."),
     "doctor": ("runner.cli.doctor:doctor", "Is everything as the daemon will need it?"),

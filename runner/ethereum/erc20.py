@@ -6,10 +6,11 @@ Source: ERC-20.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 from runner.ethereum.address import Address, address_from_bytes
 from runner.ethereum.words import address_word, uint_word
+from runner.frozen import frozen
 
 TRANSFER: Final = bytes.fromhex("a9059cbb")
 """Selector of `transfer(address,uint256)`."""
@@ -20,12 +21,37 @@ APPROVE: Final = bytes.fromhex("095ea7b3")
 TRANSFER_FROM: Final = bytes.fromhex("23b872dd")
 """Selector of `transferFrom(address,address,uint256)`."""
 
+INCREASE_ALLOWANCE: Final = bytes.fromhex("39509351")
+"""Selector of `increaseAllowance(address,uint256)`."""
+
+PERMIT: Final = bytes.fromhex("d505accf")
+"""Selector of `permit(address,address,uint256,uint256,uint8,bytes32,bytes32)` (EIP-2612)."""
+
+PERMIT_ALL: Final = bytes.fromhex("8fcbaf0c")
+"""Selector of `permit(address,address,uint256,uint256,bool,uint8,bytes32,bytes32)`, as DAI has."""
+
+TOKEN_MOVES: Final = frozenset({TRANSFER, APPROVE, INCREASE_ALLOWANCE, PERMIT, PERMIT_ALL})
+"""Selectors of all that `token_move` reads."""
+
 TRANSFER_TOPIC: Final = bytes.fromhex(
     "ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 )
 """First topic of the event `Transfer(address,address,uint256)`."""
 
 _SIZE = 4 + 2 * 32
+_ALL = 2**256 - 1
+
+
+@frozen
+class TokenMove:
+    """
+    What calldata means to a token: `transfer` moves base units to `party`, `approve` lets `party`
+    take them.
+    """
+
+    kind: Literal["transfer", "approve"]
+    party: Address
+    amount: int
 
 
 def encode_transfer(to: Address, amount: int) -> bytes:
@@ -56,6 +82,33 @@ def decode_transfer(data: bytes) -> tuple[Address, int] | None:
 def decode_approve(data: bytes) -> tuple[Address, int] | None:
     """Return spender and amount if `data` is exactly an `approve`, else None."""
     return _decode(APPROVE, data)
+
+
+def token_move(data: bytes) -> TokenMove | None:
+    """
+    Return what a token would make of calldata; None if it moves and promises nothing that we know.
+
+    Read as tokens read it, which do not care for bytes behind the arguments: what only looks
+    different is the same. A permit counts as an approval of all that it permits (B7).
+    """
+    selector, words = data[:4], (len(data) - 4) // 32
+    if selector == TRANSFER and words >= 2:
+        return TokenMove("transfer", _address_at(data, 0), _word_at(data, 1))
+    if selector in (APPROVE, INCREASE_ALLOWANCE) and words >= 2:
+        return TokenMove("approve", _address_at(data, 0), _word_at(data, 1))
+    if selector == PERMIT and words >= 3:
+        return TokenMove("approve", _address_at(data, 1), _word_at(data, 2))
+    if selector == PERMIT_ALL and words >= 5:
+        return TokenMove("approve", _address_at(data, 1), _ALL if _word_at(data, 4) else 0)
+    return None
+
+
+def _word_at(data: bytes, index: int) -> int:
+    return int.from_bytes(data[4 + 32 * index : 36 + 32 * index], "big")
+
+
+def _address_at(data: bytes, index: int) -> Address:
+    return address_from_bytes(bytes(data[16 + 32 * index : 36 + 32 * index]))
 
 
 def _decode(selector: bytes, data: bytes) -> tuple[Address, int] | None:

@@ -28,6 +28,11 @@ USER_OPERATION_EVENT_TOPIC: Final = bytes.fromhex(
 )
 """First topic of `UserOperationEvent(bytes32,address,address,uint256,bool,uint256,uint256)`."""
 
+REVERT_REASON_TOPIC: Final = bytes.fromhex(
+    "1c4fada7374c0a9ee8841fc38afe82932dc0f8e69012e927f061a8bae611a201"
+)
+"""First topic of `UserOperationRevertReason(bytes32,address,uint256,bytes)`."""
+
 _WIDTHS = {
     "nonce": 256,
     "call_gas_limit": 128,

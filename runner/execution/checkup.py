@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Protocol
 
 from runner.errors import AnswerLost, EncodingError, RunnerError, WalletBusy, WalletRefused
 from runner.ethereum.address import Address
@@ -20,14 +20,9 @@ from runner.ethereum.contracts import DELEGATE_7702
 from runner.ethereum.modular_account import semi_modular_account_address
 from runner.ethereum.user_operation import call_id
 from runner.execution.contexts import Venue
+from runner.execution.watch import skew_level
 from runner.policy.model import AccountType
 from runner.ports import ChainReader, WalletApi
-
-SKEW_WARNS: Final = timedelta(seconds=30)
-"""R17: clocks this far apart are worth a word."""
-
-SKEW_BLOCKS: Final = timedelta(seconds=120)
-"""R17: clocks this far apart stop grants and sends."""
 
 _NOT_AUTHENTICATED = -32600
 
@@ -166,10 +161,11 @@ async def _clock(venue: Venue) -> Check:
     seconds = abs(skew).total_seconds()
     side = "after" if skew >= timedelta(0) else "before"
     detail = f"{seconds:.0f} s {side} the head block {head.number}"
-    if abs(skew) > SKEW_BLOCKS:
+    level = skew_level(skew)
+    if level == "critical":
         hint = "set the machine's clock by NTP; if it is right, the endpoint is behind"
         return Check("clock", venue.name, Outcome.FAILED, detail, hint)
-    if abs(skew) > SKEW_WARNS:
+    if level == "warning":
         hint = "is the machine's clock kept by NTP, and the endpoint in step?"
         return Check("clock", venue.name, Outcome.WARNING, detail, hint)
     return Check("clock", venue.name, Outcome.OK, detail)

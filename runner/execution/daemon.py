@@ -12,17 +12,20 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from types import MappingProxyType
 
-from runner.errors import StoreError
+from runner.errors import Conflict, StoreError, WalletApiError
 from runner.execution.commands import Desk, Handler
 from runner.execution.contexts import ScheduleContext, SessionContext, Venue
+from runner.execution.contradiction import reopen_contradicted
 from runner.execution.due import DueSlots
 from runner.execution.executor import Executor, is_unsigned
 from runner.execution.grant_verbs import GrantWishes
 from runner.execution.grantwork import GrantWork
 from runner.execution.overdue import Overdue
 from runner.execution.pursuit import Pursuit
+from runner.execution.reconcile import Reconciler
 from runner.execution.sessions import can_burn
 from runner.execution.verbs import RunVerbs
 from runner.execution.watch import Watcher
@@ -32,6 +35,7 @@ from runner.ports import (
     Breaches,
     Clock,
     Commands,
+    Copies,
     GrantVerbs,
     KeyRing,
     Ledger,
@@ -40,18 +44,19 @@ from runner.ports import (
 )
 from runner.records import Claim, Grant, Run, RunKind, ScheduleSeed
 from runner.scheduling.heap import Heap
+from runner.scheduling.lateness import decide_now
 from runner.scheduling.occurrence import CLOSED, Reason, Slot, State
 
-_HEAD_STALE_SECONDS = 600.0
-"""X10: without a head block this young, nothing is decided."""
-
-_AHEAD_OF_HEAD = timedelta(seconds=120)
 _LAST_WAIT_SECONDS = 60.0
 _SWEEP_SECONDS = 30.0
 """H3: this often the ledger is searched for open runs that nobody drives."""
 
-_ASKED_AT_ONCE = timedelta(days=7)
-"""Approvals are asked for so far at a time, that a schedule of seconds asks no thousands."""
+_ASKED_AHEAD = 20
+"""So many of a schedule's slots may be asked for before they are due: nobody reads thousands."""
+
+
+_UNWRITABLE_AGAIN_SECONDS = 5.0
+_RECONCILE_AGAIN_SECONDS = 2.0
 
 
 @dataclass(slots=True)
@@ -82,6 +87,7 @@ class Daemon:
         verbs: Verbs | None = None,
         grant_verbs: GrantVerbs | None = None,
         breaches: Breaches | None = None,
+        copies: Copies | None = None,
         handlers: Mapping[str, Handler] = MappingProxyType({}),
     ) -> None:
         """
@@ -90,6 +96,7 @@ class Daemon:
             verbs: What they may do to runs and slots.
             grant_verbs: What they may do to grants.
             breaches: Where it is kept what was told to be overdue; None: nobody is told.
+            copies: Knows whether the ledger is a restored copy; None: it never is.
             handlers: Carry out further kinds of wishes.
         """
         self._schedules = schedules
@@ -104,9 +111,10 @@ class Daemon:
         self._handing_over = False
         self._runs: dict[str, _Task] = {}
         self._sweep_at = 0.0
-        self._asked_until: dict[str, datetime] = {}
-        """By schedule: up to which due time people were asked for approvals (B9)."""
+        self._asked: dict[str, list[datetime]] = {}
+        """By schedule: the coming due times that people were asked about (B9)."""
 
+        self._quiet_until = 0.0
         venues = {s.venue.name: s.venue for s in sessions.values()}
         self._venues = venues
         self._watchers = {name: Watcher(venue, telemetry) for name, venue in venues.items()}
@@ -131,6 +139,7 @@ class Daemon:
         self._operators = self._grantwork.operators
         self._keepers = self._grantwork.keepers
         self._executors = {uid: self._executor(s) for uid, s in schedules.items()}
+        self._copies = copies
         self._desk = None
         if commands is not None:
             self._desk = self._open_desk(commands, verbs, grant_verbs, handlers)
@@ -204,9 +213,12 @@ class Daemon:
             await self._first_look()
             if self._stopping.is_set():
                 return
+            await self._reconcile()
             await self._install(seeds)
             await self._grantwork.load()
+            await self._look_again()
             await self._recover()
+            self._telemetry.emit("daemon.armed", schedules=len(self._due))
             background += [asyncio.create_task(one) for one in self._grantwork.work()]
             if self._desk is not None:
                 background.append(asyncio.create_task(self._desk.run()))
@@ -244,6 +256,23 @@ class Daemon:
             await asyncio.wait({stopped, seen}, return_when=asyncio.FIRST_COMPLETED)
             seen.cancel()
         stopped.cancel()
+
+    async def _reconcile(self) -> None:
+        """H5: a restored ledger pays nothing before it knows what was paid since its copy."""
+        while self._copies is not None and not self._stopping.is_set():
+            reconciler = Reconciler(
+                schedules=self._schedules,
+                watchers=self._watchers,
+                ledger=self._ledger,
+                copies=self._copies,
+                telemetry=self._telemetry,
+            )
+            try:
+                await reconciler.run()
+                return
+            except WalletApiError as error:
+                self._telemetry.emit("ledger.unreconciled", level="warning", detail=error.what)
+                await self._clock.sleep(_RECONCILE_AGAIN_SECONDS)
 
     async def _install(self, seeds: Sequence[ScheduleSeed]) -> None:
         now = min((v.clock.now() for v in self._venues.values()), default=None)
@@ -295,15 +324,16 @@ class Daemon:
     async def _ask_ahead(self, uid: str) -> None:
         """B9: known amounts that a person has to approve are asked before they are due."""
         schedule, now = self._schedules[uid], self._now_of(uid)
-        after = max(self._asked_until.get(uid, now), now)
-        until = min(now + schedule.spec.approval_lead, after + _ASKED_AT_ONCE)
+        until = now + schedule.spec.approval_lead
         if schedule.is_computed or schedule.spec.suspend or uid not in self._due:
             return
-        if not any(above(schedule.spec, schedule.most.lines)) or until <= after:
+        if not any(above(schedule.spec, schedule.most.lines)):
             return
         if await self._ledger.paused(uid, now=now) is not None:
             return
-        slots = self._due[uid].coming(after, until)
+        asked = self._asked[uid] = [at for at in self._asked.get(uid, ()) if at > now]
+        after = max(asked, default=now)
+        slots = list(islice(self._due[uid].coming(after, until), _ASKED_AHEAD - len(asked)))
         wanted = await self._executors[uid].questions(slots)
         for one in await self._ledger.ask_ahead(wanted, now=now):
             self._telemetry.emit(
@@ -315,7 +345,7 @@ class Daemon:
                 detail=one.detail,
                 hint=f"approve it: runner runs approve {uid}@{one.slot} --reason …",
             )
-        self._asked_until[uid] = until
+        asked += [slot.due_at for slot in slots]
 
     def _driven(self) -> set[str]:
         return {entry.run for entry in self._runs.values()}
@@ -324,12 +354,31 @@ class Daemon:
         if self._clock.monotonic() < self._sweep_at:
             return
         try:
+            await self._look_again()
             await self._recover()
         except StoreError as error:
             self._sweep_at = self._clock.monotonic() + 1.0
             self._unwritable(error)
 
+    async def _look_again(self) -> None:
+        """X13: what was closed on blocks that are gone by now is open again."""
+        for name, venue in self._venues.items():
+            try:
+                await reopen_contradicted(
+                    venue,
+                    self._watchers[name],
+                    ledger=self._ledger,
+                    telemetry=self._telemetry,
+                )
+            except WalletApiError:  # a chain that cannot be read says so by its watcher
+                continue
+
     def _unwritable(self, error: StoreError) -> None:
+        """Said once in a while, however many runs meet it."""
+        now = self._clock.monotonic()
+        if now < self._quiet_until:
+            return
+        self._quiet_until = now + _UNWRITABLE_AGAIN_SECONDS
         self._telemetry.emit(
             "ledger.unwritable",
             level="critical",
@@ -386,10 +435,12 @@ class Daemon:
                 await self._sweep()
                 self._set_alarm()
                 ring = asyncio.create_task(self._alarm.wait())
-                await asyncio.wait(
-                    {ring, stopped, *background}, return_when=asyncio.FIRST_COMPLETED
-                )
-                ring.cancel()
+                try:
+                    await asyncio.wait(
+                        {ring, stopped, *background}, return_when=asyncio.FIRST_COMPLETED
+                    )
+                finally:
+                    ring.cancel()
                 for task in background:
                     if task.done():
                         task.result()  # a keeper or watcher ends by a fault alone: let it be seen
@@ -409,11 +460,11 @@ class Daemon:
                 await self._claim(venue, due, decide_at)
 
     def _decide_now(self, venue: Venue, watcher: Watcher) -> datetime | None:
-        """X10: the earlier of now and head + 120 s; None while no head is young enough."""
-        age = watcher.head_age
-        if watcher.head is None or age is None or age > _HEAD_STALE_SECONDS:
-            return None
-        return min(venue.clock.now(), watcher.head.timestamp + _AHEAD_OF_HEAD)
+        return decide_now(
+            venue.clock.now(),
+            head=None if watcher.head is None else watcher.head.timestamp,
+            head_age=timedelta(seconds=watcher.head_age or 0.0),
+        )
 
     async def _claim(self, venue: Venue, due: Sequence[str], decide_at: datetime) -> None:
         try:
@@ -454,13 +505,16 @@ class Daemon:
 
     async def _rearm(self, uids: Iterable[str]) -> None:
         """Wait for the next slot of each; where none is left, the schedule is over (T9)."""
+        over: dict[str, list[str]] = {}
         for uid in uids:
             venue = self._schedules[uid].session.venue
             upcoming = self._due[uid].next_slot()
             if upcoming is None:
-                await self._ledger.complete(uid, now=venue.clock.now())
+                over.setdefault(venue.name, []).append(uid)
             elif not self._due[uid].is_beyond(upcoming):
                 self._heaps[venue.name].push(uid, upcoming.fire_at)
+        for name, ended in over.items():
+            await self._ledger.complete(ended, now=self._venues[name].clock.now())
 
     def _set_alarm(self) -> None:
         waits = []
@@ -502,6 +556,9 @@ class Daemon:
         if not task.cancelled() and (error := task.exception()) is not None:
             # The run stays open in the ledger; the sweep finds it and begins anew from there.
             self._sweep_at = min(self._sweep_at, self._clock.monotonic() + 5.0)
+            if isinstance(error, StoreError) and not isinstance(error, Conflict):
+                self._unwritable(error)
+                return
             self._telemetry.emit(
                 "run.fault",
                 level="critical",

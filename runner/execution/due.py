@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -79,15 +80,13 @@ class DueSlots:
         ]
         return claims, decided_until(decisions) or self._decided_until
 
-    def coming(self, after: datetime, until: datetime) -> list[Slot]:
+    def coming(self, after: datetime, until: datetime) -> Iterator[Slot]:
         """The slots that will fire, due after one moment and not after another."""
-        found = []
         for slot in self._table.slots(after):
             if slot.due_at > until or self.is_beyond(slot):
-                break
+                return
             if slot.verdict is None:
-                found.append(slot)
-        return found
+                yield slot
 
     def decided(self, until: datetime) -> None:
         """The ledger has taken the decisions up to here."""

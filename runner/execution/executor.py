@@ -206,20 +206,33 @@ class Executor:
         """One pass: a grant, a place on the lane, an operation, and its pursuit to the end."""
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._schedule.session.account.lane.payment())
-            async with self._amounts.turn():
-                run, grant, intent = await self._prepare(run, deadline)
-            if grant is None:
-                return run, None
             try:
-                signed = await self._sign_and_send(run, grant, intent, deadline, signing)
-            except (WalletApiError, GuardError, TooLate) as error:
-                # Nothing was signed. After any other fault something may have been: it stays
-                # counted, and whoever takes the run up counts it under the same name.
-                self._keeper.discharge(grant.id, run.id)
-                if isinstance(error, WalletRefused):
-                    raise await self._preflight.explain(error, intent) from error
-                raise
+                async with self._amounts.turn():
+                    run, grant, intent = await self._prepare(run, deadline)
+                if grant is None:
+                    return run, None
+                signed = await self._signed(run, grant, intent, deadline, signing)
+            finally:
+                self._schedule.session.account.lane.fees.discard(run.id)
             return await self._pursue(signed, grant, deadline, stack)
+
+    async def _signed(
+        self,
+        run: Run,
+        grant: Grant,
+        intent: Intent,
+        deadline: datetime,
+        signing: Callable[[], None],
+    ) -> Run:
+        try:
+            return await self._sign_and_send(run, grant, intent, deadline, signing)
+        except (WalletApiError, GuardError, TooLate) as error:
+            # Nothing was signed. After any other fault something may have been: it stays
+            # counted, and whoever takes the run up counts it under the same name.
+            self._keeper.discharge(grant.id, run.id)
+            if isinstance(error, WalletRefused):
+                raise await self._preflight.explain(error, intent) from error
+            raise
 
     async def _prepare(self, run: Run, deadline: datetime) -> tuple[Run, Grant | None, Intent]:
         """Freeze what it sends, and the generation that signs; no generation if it ends here."""
@@ -241,7 +254,7 @@ class Executor:
             raise _GrantMissing(why, intent.sums)
         if self._now() >= deadline:
             raise TooLate("the lane was busy until the run's deadline")
-        await self._preflight.check_fees()
+        await self._preflight.check_fees(run.id)
         self._keeper.charge(grant, run.id, intent.sums)
         run = await self._ledger.freeze(
             run,

@@ -22,6 +22,9 @@ class Lane:
         self._taken = 0
         self._alone = False
         self._waiting: deque[tuple[asyncio.Future[None], bool]] = deque()
+        self.fees: set[str] = set()
+        """Runs that may cost a fee and are not signed yet: the ledger does not count them (G2)."""
+
         self.grants = asyncio.Lock()
         """X16: held by the one grant that is between its request and its activation."""
 

@@ -15,7 +15,6 @@ from enum import StrEnum
 from runner.errors import RunnerError, WalletApiError, WalletRefused
 from runner.ethereum.address import Address
 from runner.ethereum.units import format_units
-from runner.execution.checkup import SKEW_BLOCKS
 from runner.execution.contexts import ScheduleContext
 from runner.execution.watch import Watcher
 from runner.guard.intent import NATIVE, Intent
@@ -59,24 +58,23 @@ class Preflight:
 
     def check_clock(self) -> None:
         """R17: clocks too far apart block what would be signed for the wrong time."""
-        head, age = self._watcher.head, self._watcher.head_age
-        if head is None or age is None:
-            return
-        apart = (self._venue.clock.now() - head.timestamp).total_seconds() - age
-        if abs(apart) > SKEW_BLOCKS.total_seconds():
+        if self._watcher.is_skewed:
+            apart = self._watcher.skew.total_seconds()
             side = "after" if apart > 0 else "before"
             why = f"the clock is {abs(apart):.0f} s {side} the chain's head block"
             raise Unready(Code.CLOCK, why)
 
-    async def check_fees(self) -> None:
+    async def check_fees(self, run: str) -> None:
         """G2: what the account's operations cost in a day, UTC, stays under its cap."""
         most = self._account.spec.max_fee_per_day
         if most is None:
             return
         now = self._venue.clock.now()
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        fees = self._account.lane.fees
+        fees.add(run)  # before the ledger is asked: who asks beside us counts us
         spent = await self._ledger.fees_since(self._venue.chain_id, self._account.address, midnight)
-        if spent + self._account.max_fee > most:
+        if spent + len(fees) * self._account.max_fee > most:
             why = f"{spent} wei of today's max_fee_per_day of {most} are spent"
             raise Unready(Code.FEES, why)
 

@@ -18,7 +18,8 @@ from runner.execution.contexts import Venue
 from runner.execution.recovery import Sighting, Situation, Step, next_step
 from runner.execution.steps import Operator, Order
 from runner.execution.watch import Follower, Watcher
-from runner.guard.intent import NATIVE, TransferLine
+from runner.guard.intent import TransferLine
+from runner.guard.movements import Comparison, Outflow, compare_movements
 from runner.ports import Block, Ledger, OperationEvent, Telemetry
 from runner.records import (
     Grant,
@@ -88,6 +89,7 @@ class Pursuit:
         self._quiet_until = venue.clock.now()
         self._told = False
         self._stopped = False
+        self._refused: tuple[object, ...] = ()
 
     def nudge(self) -> None:
         """An operator has changed the run's row: read it again at the next look."""
@@ -112,7 +114,6 @@ class Pursuit:
                 if self._told:
                     self._told = False
                     run = await self._ledger.run(run.id)
-                operations = await self._ledger.operations(run.id)
                 step = next_step(self._situation(run, operations, follower))
                 if step is Step.WAIT:
                     continue
@@ -123,7 +124,9 @@ class Pursuit:
                 except Conflict:
                     run = await self._ledger.run(run.id)
                 except (WalletApiError, GuardError) as error:
-                    self._rest(step, run, error)
+                    await self._rest(step, run, error)
+                # Nobody else writes them: they are as they were until something was done.
+                operations = await self._ledger.operations(run.id)
             return Ending(run, follower.event)
 
     def _situation(self, run: Run, operations: list[Operation], follower: Follower) -> Situation:
@@ -165,16 +168,25 @@ class Pursuit:
         )
         return Sighting(identity, ours=True, final=final, recorded=recorded)
 
-    def _rest(self, step: Step, run: Run, error: RunnerError) -> None:
-        self._quiet_until = self._venue.clock.now() + _QUIET
+    async def _rest(self, step: Step, run: Run, error: RunnerError) -> None:
+        """Look again in a while. A refusal of the guard is a person's business besides (M10)."""
+        now = self._venue.clock.now()
+        self._quiet_until = now + _QUIET
+        level = "warning"
+        findings = getattr(error, "findings", ())
+        if findings and findings != self._refused:
+            self._refused, level = findings, "critical"
+            if run.kind is RunKind.PAYMENT:
+                why = f"guard: {error.what}"
+                await self._ledger.pause_schedule(run.schedule, reason=why, now=now)
         self._telemetry.emit(
             "run.delayed",
-            level="warning",
+            level=level,
             run=run.id,
             schedule=run.schedule,
             step=step.value,
             detail=str(error),
-            findings=[str(finding) for finding in getattr(error, "findings", ())],
+            findings=[str(finding) for finding in findings],
         )
 
     async def _take(
@@ -270,59 +282,44 @@ class Pursuit:
                 now=now,
             )
         if not event.success:
+            again = self._retry_until(run, State.REVERTED)
+            if again is not None and not await self._venue.chain.reverted_with_data(
+                event.transaction_hash, winner.hash
+            ):
+                again = None  # S4: what reverts without a reason would do so again
             return await self._ledger.close(
                 run,
                 State.REVERTED,
                 winner=winner.hash,
                 outcome=outcome,
-                retry_until=self._retry_until(run, State.REVERTED),
+                retry_until=again,
                 now=now,
             )
-        observed, differs = await self._compare(event)
+        found = await self._compare(run, event)
         return await self._ledger.close(
             run,
             State.SUCCESS,
             winner=winner.hash,
             outcome=outcome,
-            reason=Reason.PAID_DIFFERENTLY if differs else None,
-            observed=observed,
+            reason=Reason.PAID_DIFFERENTLY if found.differences else None,
+            detail="; ".join(found.differences) or None,
+            observed=tuple(map(_observed, found.others)),
             now=now,
         )
 
-    async def _compare(self, event: OperationEvent) -> tuple[tuple[TransferLine, ...], bool]:
-        """X22: each token payment has its exact Transfer log; what else left is written down."""
-        if not self._lines:
-            return (), False
-        seen = [
-            transfer
-            for transfer in await self._venue.chain.transfers(
-                event.transaction_hash, "0x" + event.user_op_hash.hex()
-            )
+    async def _compare(self, run: Run, event: OperationEvent) -> Comparison:
+        """X22 and B8: what the logs of the operation say, against what was to be moved."""
+        if not run.intent:
+            return Comparison((), ())
+        transfers = await self._venue.chain.transfers(
+            event.transaction_hash, "0x" + event.user_op_hash.hex()
+        )
+        outflows = [
+            Outflow(transfer.token, transfer.receiver, transfer.amount)
+            for transfer in transfers
             if transfer.sender == event.sender
         ]
-        missing = False
-        for line in self._lines:
-            if line.kind not in {"pay", "transfer"} or line.token == NATIVE:
-                continue
-            exact = (line.token, line.receiver, line.amount)
-            match = next((t for t in seen if (t.token, t.receiver, t.amount) == exact), None)
-            if match is None:
-                missing = True
-            else:
-                seen.remove(match)
-        observed = tuple(
-            TransferLine(
-                token=transfer.token,
-                symbol=transfer.token,
-                decimals=0,
-                receiver=transfer.receiver,
-                receiver_name=transfer.receiver,
-                amount=transfer.amount,
-                kind="observed",
-            )
-            for transfer in seen
-        )
-        return observed, missing
+        return compare_movements(self._lines, run.intent, outflows)
 
     async def _foreign(self, run: Run, event: OperationEvent, now: datetime) -> Run:
         """X3: an operation that we did not sign stands on our fence: the key is suspected."""
@@ -444,3 +441,15 @@ class Pursuit:
         )
         run, operation = await self._operator.make(order, head_block=head.number if head else 0)
         return await self._operator.send(run, operation)
+
+
+def _observed(outflow: Outflow) -> TransferLine:
+    return TransferLine(
+        token=outflow.token,
+        symbol=outflow.token,
+        decimals=0,
+        receiver=outflow.receiver,
+        receiver_name=outflow.receiver,
+        amount=outflow.amount,
+        kind="observed",
+    )

@@ -77,7 +77,8 @@ def next_step(at: Situation) -> Step:
     The table: what the chain shows comes first, then the end of the grant, then the clock.
 
     A status code or an age closes nothing; only CLOSE, EXPIRED and UNINSTALLED lead to an end, and
-    they rest on final blocks. A generation that has to stop signs burns and nothing else (R13).
+    they rest on final blocks. A generation that has to stop signs burns alone (R13): what
+    it has signed is included before its uninstall, or proved dead by it and tried again (S4).
     """
     if at.sighting is not None:
         return _seen(at, at.sighting)
@@ -93,7 +94,7 @@ def next_step(at: Situation) -> Step:
         return Step.WAIT
     stops = at.standing is GrantState.STOPPING
     burning = _burning(at.operations)
-    if at.may_burn and (stops or at.now >= at.deadline_at) and not burning:
+    if at.may_burn and at.now >= at.deadline_at and not burning:
         return Step.BURN
     newest = at.operations[-1]
     if newest.status is OperationStatus.SENT and at.now - at.last_sent_at < at.resend_after:

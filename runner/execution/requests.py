@@ -113,8 +113,15 @@ class Requests:
             offer,
         )
         if isinstance(verdict, Refused):
+            what = f"refused to sign the grant for {self._session.uid}"
+            await self._ledger.keep_evidence(
+                self._session.uid,
+                what=what,
+                findings=verdict.findings,
+                now=self._generations.now,
+            )
             raise GuardError(
-                f"refused to sign the grant for {self._session.uid}",
+                what,
                 findings=verdict.findings,
                 hint="nothing was signed; compare what was asked with what the service offered",
             )

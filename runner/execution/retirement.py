@@ -137,8 +137,8 @@ class Retirement:
         """T9: every schedule of the session is completed, and none of its runs is open."""
         states = [
             schedule.state
-            for schedule in (await self._ledger.schedules()).values()
-            if schedule.session == self._session.uid and schedule.state != "removed"
+            for schedule in (await self._ledger.schedules(session=self._session.uid)).values()
+            if schedule.state != "removed"
         ]
         if not states or any(state != "completed" for state in states):
             return False

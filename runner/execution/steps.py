@@ -20,7 +20,7 @@ from runner.execution.contexts import AccountContext
 from runner.guard.checks import ApprovedOperation
 from runner.guard.offer import OperationOffer
 from runner.guard.operation import OperationTerms, check_operation
-from runner.guard.verdict import Refused
+from runner.guard.verdict import Finding, Refused
 from runner.ports import FeeOverride, KeyRing, Ledger, Signer, Telemetry
 from runner.records import (
     Grant,
@@ -67,6 +67,8 @@ class Operator:
         self._ledger = ledger
         self._keys = keys
         self._telemetry = telemetry
+        self._kept: dict[str, tuple[Finding, ...]] = {}
+        """By run: what was refused last, and is in the ledger."""
 
     async def make(
         self, order: Order, *, head_block: int, committing: Callable[[], None] = lambda: None
@@ -105,11 +107,7 @@ class Operator:
         pinned = await self._paymaster()
         verdict = await self._check(order, pinned, fees, offer)
         if isinstance(verdict, Refused):
-            raise GuardError(
-                f"refused to sign the {order.kind} of {order.run.id}",
-                findings=verdict.findings,
-                hint="nothing was signed; compare what was asked with what the service offered",
-            )
+            raise await self._refused(order, verdict)
         if order.sign_before is not None and self._venue.clock.now() > order.sign_before:
             raise TooLate(f"preparing the {order.kind} of {order.run.id} took too long")
         committing()
@@ -126,6 +124,20 @@ class Operator:
         run = await self._ledger.sign(order.run, new, now=now)
         operations = await self._ledger.operations(run.id)
         return run, next(one for one in operations if one.hash == new.hash)
+
+    async def _refused(self, order: Order, verdict: Refused) -> GuardError:
+        """Keep what was offered beside what was asked; the same offer once, however often made."""
+        what = f"refused to sign the {order.kind} of {order.run.id}"
+        if self._kept.get(order.run.id) != verdict.findings:
+            self._kept[order.run.id] = verdict.findings
+            await self._ledger.keep_evidence(
+                order.run.id, what=what, findings=verdict.findings, now=self._venue.clock.now()
+            )
+        return GuardError(
+            what,
+            findings=verdict.findings,
+            hint="nothing was signed; compare what was asked with what the service offered",
+        )
 
     async def send(self, run: Run, operation: Operation) -> Run:
         """

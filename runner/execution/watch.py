@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from runner.errors import WalletApiError
 from runner.ethereum.address import Address
@@ -21,7 +21,24 @@ from runner.ports import Block, OperationEvent, Telemetry
 _REORG_MARGIN = 5
 """Blocks below the oldest watched operation that are read again: its block may have moved."""
 
+_WHOLE_EVERY = 50
+"""Blocks after which everything is read again."""
+
 _IDLE_SECONDS = 1.0
+
+
+SKEW_WARNS = timedelta(seconds=30)
+"""R17: clocks this far apart are worth a word."""
+
+SKEW_BLOCKS = timedelta(seconds=120)
+"""R17: clocks this far apart stop grants and sends."""
+
+
+def skew_level(skew: timedelta) -> str | None:
+    """How loud clocks that are so far apart are told of (R17); None: they agree."""
+    if abs(skew) > SKEW_BLOCKS:
+        return "critical"
+    return "warning" if abs(skew) > SKEW_WARNS else None
 
 
 @dataclass(slots=True)
@@ -32,6 +49,7 @@ class Follower:
     nonce: int
     from_block: int
     event: OperationEvent | None = None
+    read_to: int | None = None  # the newest block that was read for it
     bell: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def look(self) -> None:
@@ -48,6 +66,7 @@ class Watcher:
         self._telemetry = telemetry
         self._followers: dict[int, Follower] = {}
         self._failing = False
+        self._skew_level: str | None = None
         self._read_at: float | None = None
         self._wanted = asyncio.Event()
         self.head: Block | None = None
@@ -60,6 +79,19 @@ class Watcher:
         if self._read_at is None:
             return None
         return self._venue.clock.monotonic() - self._read_at
+
+    @property
+    def skew(self) -> timedelta:
+        """How far our clock is ahead of the chain's head (R17); zero before the first look."""
+        if self.head is None or self._read_at is None:
+            return timedelta(0)
+        age = timedelta(seconds=self._venue.clock.monotonic() - self._read_at)
+        return self._venue.clock.now() - self.head.timestamp - age
+
+    @property
+    def is_skewed(self) -> bool:
+        """R17: clocks too far apart for a grant to be asked for or a payment to be sent."""
+        return abs(self.skew) > SKEW_BLOCKS
 
     @property
     def final_block(self) -> int:
@@ -124,23 +156,67 @@ class Watcher:
         if self._followers:
             await self._venue.clock.sleep(self._venue.poll_seconds)
 
+    def _tell_skew(self) -> None:
+        """R17: once when clocks have come too far apart, once more when it is worse or over."""
+        skew = self.skew
+        level = skew_level(skew)
+        if level == self._skew_level:
+            return
+        self._skew_level = level
+        seconds = round(skew.total_seconds())
+        if level is None:
+            self._telemetry.emit("clock.agrees", venue=self._venue.name, seconds=seconds)
+            return
+        self._telemetry.emit(
+            "clock.skewed",
+            level=level,
+            venue=self._venue.name,
+            seconds=seconds,
+            detail=f"our clock is {abs(seconds)} s {'after' if seconds > 0 else 'before'} the "
+            "newest block",
+            hint=(
+                "nothing is granted or sent until they agree; "
+                if level == "critical"
+                else f"beyond {SKEW_BLOCKS.total_seconds():.0f} s nothing is granted or sent; "
+            )
+            + "is the time of this machine synchronised, and the node up to date?",
+        )
+
     async def look(self) -> None:
         """Read the head and the events of all watched fences; ring every follower's bell."""
         head = await self._venue.chain.head()
         followers = list(self._followers.values())
         events: list[OperationEvent] = []
+        lowest = 0
         if followers:
-            lowest = min(follower.from_block for follower in followers) - _REORG_MARGIN
+            lowest = min(self._unread(follower, head.number) for follower in followers)
             events = await self._venue.chain.operation_events(
                 sorted({follower.sender for follower in followers}),
-                from_block=max(lowest, 0),
+                from_block=lowest,
                 to_block=head.number,
             )
         self.head = head
         self._read_at = self._venue.clock.monotonic()
         self._venue.clock.observe(head.timestamp)
+        self._tell_skew()
         self.seen.set()
         by_fence = {(event.sender, event.nonce): event for event in events}
         for follower in followers:
-            follower.event = by_fence.get((follower.sender, follower.nonce))
+            seen = by_fence.get((follower.sender, follower.nonce))
+            if seen is not None or follower.event is None or follower.event.block_number >= lowest:
+                follower.event = seen
+            follower.read_to = head.number
             follower.bell.set()
+
+    def _unread(self, follower: Follower, head: int) -> int:
+        """
+        From which block on a fence has to be looked for.
+
+        What is below the blocks that may still move was read once and stands; now and then all
+        of it is read again, since a margin is a guess.
+        """
+        first = max(follower.from_block - _REORG_MARGIN, 0)
+        if follower.read_to is None or head % _WHOLE_EVERY == 0:
+            return first
+        margin = max(self._venue.finality.blocks, _REORG_MARGIN) + _REORG_MARGIN
+        return max(min(follower.read_to, head) - margin, first)

@@ -122,7 +122,8 @@ class Budgets:
     def _budgets(self) -> Iterator[_Budget]:
         yield from _of_limits(self.shared, self.session_limits)
         yield from _of_limits(self.own, self.limits)
-        yield _Budget(self.own, "until_total", self.until_total, ends=True)
+        if self.until_total:
+            yield _Budget(self.own, "until_total", self.until_total, ends=True)
 
 
 @frozen
@@ -147,7 +148,8 @@ class _Budget:
 
 def _of_limits(scope: str, limits: Limits) -> Iterator[_Budget]:
     for kind in ("per_run", "per_day", "per_week", "per_month", "per_lifetime"):
-        yield _Budget(scope, kind, getattr(limits, kind), limits.timezone)
+        if amounts := getattr(limits, kind):
+            yield _Budget(scope, kind, amounts, limits.timezone)
     for rolling in limits.rolling:
         yield _Budget(scope, "rolling", rolling.amounts, window=rolling.window)
 

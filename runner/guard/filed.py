@@ -19,7 +19,7 @@ from runner.ethereum.contracts import (
     OWNER_ENTITY,
     UNINSTALL_VALIDATION,
 )
-from runner.ethereum.erc20 import decode_approve, decode_transfer
+from runner.ethereum.erc20 import token_move
 from runner.ethereum.installation import session_installation
 from runner.ethereum.modular_account import is_global, semi_modular_account_address
 from runner.ethereum.nonce import OPTION_DEFERRED, OPTION_GLOBAL, Nonce, decode_nonce
@@ -281,8 +281,8 @@ def _receivers(intent: FiledIntent) -> Iterator[Check]:
     if intent.receivers is None:
         return
     for call in intent.calls:
-        moved = decode_transfer(call.data) or decode_approve(call.data)
-        for receiver in ([call.to] if call.value else []) + ([moved[0]] if moved else []):
+        move = token_move(call.data)
+        for receiver in ([call.to] if call.value else []) + ([move.party] if move else []):
             allowed = receiver in intent.receivers
             yield Check("B4.receiver", "one of the receivers", receiver, allowed)
 

@@ -14,7 +14,7 @@ from typing import TypeGuard
 from runner.ethereum.abi import encode_call, parse_function
 from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
-from runner.ethereum.erc20 import decode_approve, decode_transfer, encode_approve, encode_transfer
+from runner.ethereum.erc20 import encode_approve, encode_transfer, token_move
 from runner.frozen import frozen
 from runner.policy.model import (
     Approve,
@@ -158,14 +158,13 @@ def _lines_of(
     if encoded.value:
         kind = asked or "value"
         lines.append(_line(NATIVE, assets, encoded.to, name, encoded.value, kind=kind, notes=notes))
-    if (moved := decode_transfer(encoded.data)) is not None:
-        receiver, amount = moved
-        label = name if asked else str(receiver)
-        kind = asked or "transfer"
-        lines.append(_line(encoded.to, assets, receiver, label, amount, kind=kind, notes=notes))
-    elif (allowed := decode_approve(encoded.data)) is not None:
-        spender, amount = allowed
-        lines.append(_line(encoded.to, assets, spender, name, amount, kind="approve", notes=notes))
+    if (move := token_move(encoded.data)) is not None:
+        named = asked or (move.kind == "approve" and isinstance(call, Approve))
+        label = name if named else str(move.party)
+        kind = asked or move.kind
+        lines.append(
+            _line(encoded.to, assets, move.party, label, move.amount, kind=kind, notes=notes)
+        )
     return lines
 
 
@@ -206,7 +205,7 @@ def _receiver_name(call: Pay | Invoke | Approve | Raw) -> str:
 def unlimited_approval(intent: Sequence[Call]) -> Call | None:
     """The first call that approves half of all there can be, or more (B7); else None."""
     for call in intent:
-        allowed = decode_approve(call.data)
-        if allowed is not None and allowed[1] >= _UNLIMITED:
+        move = token_move(call.data)
+        if move is not None and move.kind == "approve" and move.amount >= _UNLIMITED:
             return call
     return None

@@ -1,9 +1,9 @@
 """
 The guard's verdict. A signer takes nothing but `Approved`, and only the guard can make one.
 
-`Approved` is sealed by an object that never leaves this package's private names, so a value built
-elsewhere by mistake fails at once; a test walks the sources and proves that nobody else touches
-the seal.
+`Approved` is sealed over what it says, by a class that never leaves this package's private names:
+one that is built elsewhere, or changed afterwards, is none. A test walks the sources and proves
+that nobody else touches the seal, and that no other way leads to a private key.
 """
 
 from __future__ import annotations
@@ -15,7 +15,14 @@ from typing import Any
 from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
 
-_SEAL = object()
+
+class _Seal:
+    """What was approved; only `_approve` makes one."""
+
+    __slots__ = ("content",)
+
+    def __init__(self, content: tuple[object, ...]) -> None:
+        self.content = content
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +98,15 @@ class Approved:
     _seal: Any = field(repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self._seal is not _SEAL or len(self.digest) != 32:
+        if not self.is_genuine or len(self.digest) != 32:
             raise TypeError("only the guard approves")
+
+    @property
+    def is_genuine(self) -> bool:
+        """Whether the guard made it, and it still says what the guard said."""
+        content = (self.digest, self.signer, self.sandbox, self.meaning)
+        return type(self._seal) is _Seal and self._seal.content == content
 
 
 def _approve(*, digest: bytes, signer: Address, sandbox: bool, meaning: str) -> Approved:
-    return Approved(digest, signer, sandbox, meaning, _SEAL)
+    return Approved(digest, signer, sandbox, meaning, _Seal((digest, signer, sandbox, meaning)))

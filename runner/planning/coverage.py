@@ -13,7 +13,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from runner.errors import Mark
+from runner.ethereum.abi import parse_function
 from runner.ethereum.address import Address
+from runner.ethereum.calls import Call
+from runner.ethereum.erc20 import TOKEN_MOVES
 from runner.ethereum.permissions import (
     Erc20TokenTransfer,
     FunctionsOnContract,
@@ -21,6 +24,7 @@ from runner.ethereum.permissions import (
     NativeTokenTransfer,
     Permission,
 )
+from runner.guard.intent import encode, is_computed, transfer_lines, unlimited_approval
 from runner.planning.demand import demands_of
 from runner.planning.derive import Demand, gas_need, permissions_of, runs_within, with_margin
 from runner.planning.naming import COIN, Names, amount_of, length_of
@@ -32,8 +36,11 @@ from runner.policy.faults import Finding
 from runner.policy.model import (
     Asset,
     Derive,
+    Invoke,
     NativeGas,
+    Pay,
     Policy,
+    PolicyCall,
     Schedule,
     Session,
 )
@@ -52,6 +59,13 @@ _WORDS = {
     "SelfCallRecursionDepthExceeded": "the account would call itself",
 }
 """By the rule that decides. Any other is told by its name."""
+
+_GETS = {
+    "approve": "may take tokens by this call",
+    "transfer": "gets tokens by this call",
+    "value": "gets coins by this call",
+}
+"""By the kind of a movement inside a call."""
 
 _LIMITED = "a token under a limit takes `transfer` and `approve` alone"
 
@@ -79,12 +93,51 @@ def coverage(
             for use in need.uses:
                 yield from _calls(policy, need, use, now)
             yield from _allowances(policy, need, now)
+        for schedule in uses:
+            yield from _movements(policy, session, schedule)
         if uses:
             yield from _lifetime(
                 session, uses, margins.get(policy.accounts[session.account].wallet)
             )
             yield from _not_renewed(session, uses, now)
             yield from _exposure(session, uses, now)
+
+
+# ── movements ─────────────────────────────────────────────────────────────────────────────────
+
+
+def _movements(policy: Policy, session: Session, schedule: Schedule) -> Iterator[Finding]:
+    """
+    B4, B7: whoever a call sends coins or tokens to, or lets take them, is one of the receivers,
+    and nothing is approved without a bound.
+
+    What `pay`, `top_up` and `sweep` name is looked at where they are read; here is what stands in
+    other calls: spenders, coins sent along, transfers and approvals inside calldata.
+    """
+    for call in schedule.calls:
+        if isinstance(call, Pay) or is_computed(call):
+            continue
+        encoded = _encoded(call)
+        if unlimited_approval((encoded,)) is not None:
+            what = "this call approves without limit, which the guard refuses"
+            hint = "approve what the spender needs; the full amount counts as spent (B7)"
+            yield Finding(Code.UNLIMITED_APPROVAL, what, call.mark, hint, "error")
+        for line in transfer_lines((call,), (encoded,), {}):
+            if session.receivers is None or line.receiver in session.receivers:
+                continue
+            who = Names(policy).of(line.receiver)
+            what = f"`{who}` {_GETS[line.kind]}, and is not among the session's receivers"
+            hint = "add it to `receivers` of the session, or call from another session"
+            yield Finding(Code.NOT_A_RECEIVER, what, call.mark, hint, "error")
+
+
+def _encoded(call: PolicyCall) -> Call:
+    """A call; its arguments too where they may move something: to encode them is dear."""
+    if isinstance(call, Invoke):
+        selector = parse_function(call.function).selector
+        if selector not in TOKEN_MOVES:
+            return Call(call.contract, call.value, selector)
+    return encode(call)
 
 
 # ── calls ─────────────────────────────────────────────────────────────────────────────────────

@@ -13,6 +13,7 @@ from dataclasses import fields, is_dataclass
 from datetime import datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from functools import cache
 from typing import Any
 
 from runner.errors import Mark
@@ -59,20 +60,26 @@ def trigger_text(schedule: Schedule) -> str:
             )
 
 
+@cache
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    """The fields of a class that carry meaning."""
+    return tuple(field.name for field in fields(kind) if field.name not in _PLACES)
+
+
 def _plain(value: Any) -> Any:
+    if value is None or type(value) in {str, int, bool}:
+        return value
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Mark):
         return None
-    if is_dataclass(value) and not isinstance(value, type):
-        kind = {"is": type(value).__name__}
-        return kind | {
-            f.name: _plain(getattr(value, f.name)) for f in fields(value) if f.name not in _PLACES
-        }
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        plain = {name: _plain(getattr(value, name)) for name in _names(type(value))}
+        return {"is": type(value).__name__, **plain}
     if isinstance(value, bytes):
         return "0x" + value.hex()
     if isinstance(value, datetime | time):

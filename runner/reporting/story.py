@@ -37,7 +37,18 @@ from runner.reporting.words import CONDITIONS, label, meaning
 
 _COIN_DECIMALS = 18
 _HIDDEN = frozenset(
-    {"reason", "detail", "attempt", "success", "count", "slot", "nonce", "chain", "transaction"}
+    {
+        "reason",
+        "detail",
+        "attempt",
+        "success",
+        "count",
+        "slot",
+        "nonce",
+        "chain",
+        "transaction",
+        "findings",
+    }
 )
 """Facts of events that the page shows in a better place, or in words."""
 
@@ -93,6 +104,9 @@ def run_story(
             ]
         if entry.operations:
             lines += ["", *_title("Operations", look), *_operations(entry, look)]
+    for event in timeline:
+        if event.data.get("findings"):
+            lines += ["", *_title("Refused by the guard", look), *_refusal(event, look)]
     if timeline:
         lines += ["", *_title("Timeline", look), *_timeline(timeline, look)]
     return lines
@@ -226,6 +240,16 @@ def _facts(run: RunView, one: OperationView) -> Iterator[tuple[str, str]]:
         yield "fee", f"at most {format_units(one.max_cost, _COIN_DECIMALS)} of the coin, {payer}"
     if one.detail:
         yield "detail", one.detail
+
+
+def _refusal(event: EventView, look: Look) -> Iterator[str]:
+    """Field by field: what was asked, and what was offered for signature."""
+    yield f"  {stamp(event.at, seconds=True)}  {clean(str(event.data.get('detail', '')))}"
+    for finding in event.data["findings"]:
+        yield f"  {look.tint(clean(str(finding['rule'])), Tone.BAD)}"
+        for name in ("asked", "offered"):
+            label = look.tint(name.ljust(7), Tone.DIM)
+            yield f"    {label}  {clean(str(finding[name]))}"
 
 
 def _timeline(timeline: Iterable[EventView], look: Look) -> list[str]:

@@ -123,7 +123,7 @@ def meaning(state: str, reason: str | None) -> Meaning:
     """What a state with its reason means; a pair that we do not know shows its own words."""
     if state == "success" and reason == "paid_differently":
         return Meaning(
-            "went through, but the receipt does not show the transfers that were asked for",
+            "went through, but the receipt does not show exactly the transfers that were asked for",
             "compare its operation with the policy in an explorer; the schedule is paused",
         )
     if state == "success":

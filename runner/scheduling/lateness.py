@@ -90,6 +90,31 @@ def window_end(spec: Schedule, table: Timetable, slot: Slot) -> datetime:
     return slot.fire_at + max(window, spec.start_grace)
 
 
+HEAD_STALE = timedelta(minutes=10)
+"""X10: without a head block read this recently, nothing is decided."""
+
+AHEAD_OF_HEAD = timedelta(seconds=120)
+"""X10: how far a decision may be ahead of the chain."""
+
+
+def decide_now(now: datetime, *, head: datetime | None, head_age: timedelta) -> datetime | None:
+    """
+    The moment up to which slots are decided: the earlier of now and head + 120 s (X10).
+
+    A clock that jumps forward burns no future: it is believed only as far as the chain follows.
+
+    Args:
+        head: The time of the newest block; None before one was read.
+        head_age: How long ago that was, by the monotonic clock.
+
+    Returns:
+        None while nothing may be decided.
+    """
+    if head is None or head_age > HEAD_STALE:
+        return None
+    return min(now, head + AHEAD_OF_HEAD)
+
+
 def decide(
     late: Sequence[Slot],
     *,

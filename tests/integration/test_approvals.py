@@ -137,3 +137,18 @@ def test_b10_a_contact_that_moved_is_held_until_somebody_has_looked(tmp_path):
         reconcile(house, url)
     finally:
         house.stop()
+
+
+def test_b9_a_schedule_of_seconds_asks_for_a_few_slots_not_for_a_day_of_them(tmp_path):
+    policy = HEAD + (
+        "schedules:\n"
+        "  dense: {session: pocket, every: 2s, pay: {alice: 2 usdc}, approve_above: 1 usdc}\n"
+    )
+    opened = House(tmp_path, policy=policy)
+    try:
+        daemon = opened.start("up", "--for", "8s")
+        assert daemon.wait(timeout=60) == 0, opened.logs()
+
+        assert 20 <= len(asked(opened)) <= 26
+    finally:
+        opened.stop()

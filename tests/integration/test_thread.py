@@ -222,7 +222,7 @@ def test_o10_a_schedule_is_paused_and_resumed_beside_the_daemon(served):
     A pause holds for the next claim, its slots are skipped with their rows, and resuming goes on.
     """
     house, url = served
-    daemon = house.start("up", "--for", "26s")
+    daemon = house.start("up")
     wait_for(lambda: len(rpc(url, "sandbox_getOps")) > 3, what="payments")
     begun = time.monotonic()
     paused = house.run("schedules", "pause", "demo/alice", "--reason", "audit")
@@ -230,7 +230,10 @@ def test_o10_a_schedule_is_paused_and_resumed_beside_the_daemon(served):
     again = house.run("schedules", "pause", "demo/alice", "--reason", "audit")
     resumed = house.run("schedules", "resume", "demo/alice", "--reason", "audit done")
     most = (time.monotonic() - begun) / 2 + 1  # a slot each two seconds, however slow the commands
-    assert daemon.wait(timeout=60) == 0, house.logs()
+    paid = len(paid_to_alice(house))
+    wait_for(lambda: len(paid_to_alice(house)) > paid, what="a payment after resuming")
+    daemon.terminate()
+    assert daemon.wait(timeout=90) == 0, house.logs()
 
     rows = [r for r in house.json("runs", "list") if r["schedule"] == "demo/alice"]
     told = [(row["state"], row["reason"]) for row in reversed(rows)]
@@ -240,6 +243,11 @@ def test_o10_a_schedule_is_paused_and_resumed_beside_the_daemon(served):
     assert skipped == list(range(skipped[0], skipped[-1] + 1))
     assert ("success", None) in told[skipped[-1] :]
     reconcile(house, url)
+
+
+def paid_to_alice(house):
+    rows = house.json("runs", "list")
+    return [r for r in rows if r["schedule"] == "demo/alice" and r["state"] == "success"]
 
 
 def test_no_secret_reaches_logs_or_ledger(served):

@@ -23,6 +23,7 @@ from runner.ethereum.calls import Call
 from runner.guard.budget import Reservation
 from runner.guard.computed import Movement, movement
 from runner.guard.intent import NATIVE, TransferLine, spent_by_token
+from runner.guard.verdict import Finding
 from runner.planning.consent import History
 from runner.records import (
     LIVE_OPERATIONS,
@@ -50,6 +51,7 @@ T = TypeVar("T")
 
 _FAILED = frozenset({State.REVERTED, State.NOT_INCLUDED, State.MISSED})
 _SPENDS = frozenset({State.SUCCESS, State.INCLUDED})
+_WON = frozenset({OperationStatus.SUCCESS, OperationStatus.REVERTED})
 _TOLD = frozenset({OperationStatus.SIGNED, OperationStatus.SENT, OperationStatus.UNKNOWN})
 
 
@@ -69,15 +71,24 @@ class MemoryLedger(MemoryGrants):
         """Bring the ledger's schedules to those of the policies in force."""
         install(self.rows, self.budgets, seeds, now=now)
 
-    async def schedules(self) -> dict[str, ScheduleState]:
-        """All schedules ever applied, by uid."""
-        return dict(self.rows.schedules)
+    async def schedules(self, *, session: str | None = None) -> dict[str, ScheduleState]:
+        """All schedules ever applied, or those of a session, by uid."""
+        return {
+            uid: state
+            for uid, state in self.rows.schedules.items()
+            if session is None or state.session == session
+        }
 
     async def pause_schedule(self, uid: str, *, reason: str, now: datetime) -> None:
         """Stop claiming for a schedule, and say why (M10)."""
         del now
         if self.rows.schedules[uid].paused_reason is None:
             self.rows.change_schedule(uid, paused_reason=reason)
+
+    async def keep_evidence(
+        self, subject: str, *, what: str, findings: Sequence[Finding], now: datetime
+    ) -> None:
+        """Nobody looks back at a ledger in memory: it keeps no events."""
 
     async def paused(self, schedule: str, *, now: datetime) -> str | None:
         """Why nothing of a schedule is to be signed now."""
@@ -89,11 +100,12 @@ class MemoryLedger(MemoryGrants):
         """No operator reaches a ledger in memory."""
         return None
 
-    async def complete(self, schedule: str, *, now: datetime) -> None:
-        """No slot is left: the schedule is over (T9)."""
+    async def complete(self, schedules: Sequence[str], *, now: datetime) -> None:
+        """No slot of these is left: they are over (T9)."""
         del now
-        if self.rows.schedules[schedule].state == "active":
-            self.rows.change_schedule(schedule, state="completed")
+        for schedule in schedules:
+            if self.rows.schedules[schedule].state == "active":
+                self.rows.change_schedule(schedule, state="completed")
 
     async def claim(
         self, decided: Sequence[Claim], *, decided_until: Mapping[str, datetime], now: datetime
@@ -137,7 +149,7 @@ class MemoryLedger(MemoryGrants):
         """A held run takes its amounts and goes on, if its budgets have room by now (X14)."""
         if any(one.ends and self.budgets.used_up(one, self.rows.open) for one in wanted):
             skipped = self._move(run, State.SKIPPED, reason=Reason.BUDGET, now=now)
-            await self.complete(run.schedule, now=now)
+            await self.complete([run.schedule], now=now)
             return skipped
         self._check(run, State.CLAIMED)
         if not self.budgets.exchange(run.id, wanted):
@@ -332,7 +344,8 @@ class MemoryLedger(MemoryGrants):
         now: datetime,
     ) -> Run:
         """The end of a signed run, on evidence alone; and its next attempt, if one is due."""
-        closed = self._move(self.rows.runs[run.id], state, reason=reason, detail=detail, now=now)
+        current, again = self.rows.runs[run.id], retry_until is not None
+        closed = self._move(current, state, reason=reason, detail=detail, now=now, goes_on=again)
         if winner is not None:
             self.rows.change_operation(winner, status=outcome)
         for one in self.rows.operations_of(run.id):
@@ -343,6 +356,26 @@ class MemoryLedger(MemoryGrants):
         if retry_until is not None:
             self._next_attempt(closed, deadline_at=retry_until, now=now)
         return closed
+
+    async def closed_since(self, chain: int, block: int) -> list[tuple[Run, Operation]]:
+        """Runs closed on what was included in this block or later, each with that (X13)."""
+        return [
+            (self.rows.runs[one.run], one)
+            for one in self.rows.included_since(chain, block)
+            if one.status in _WON and self.rows.runs[one.run].kind is RunKind.PAYMENT
+        ]
+
+    async def contradict(self, run: Run, operation: str, *, now: datetime) -> Run:
+        """What closed a run is not on the chain: the same row is open again (X13)."""
+        self.rows.exclusive.discard(run.id)
+        sent = self._move(run, State.SENT, now=now, reopens=True)
+        self.rows.change_operation(
+            operation, status=OperationStatus.SENT, block_number=None, block_hash=None
+        )
+        for one in self.rows.operations_of(run.id):
+            if one.status is OperationStatus.DEAD:
+                self.rows.change_operation(one.hash, status=OperationStatus.UNKNOWN)
+        return sent
 
     async def successor(self, run: Run) -> Run | None:
         """The attempt that followed a closed run, if there is one (S4)."""
@@ -428,9 +461,11 @@ class MemoryLedger(MemoryGrants):
         detail: str | None = None,
         now: datetime,
         counts: bool = True,
+        reopens: bool = False,
+        goes_on: bool = False,
         **values: Any,
     ) -> Run:
-        rule = self._check(run, state, reason)
+        rule = self._check(run, state, reason, reopens=reopens)
         closed = state in CLOSED
         values = {name: value for name, value in values.items() if value is not None}
         moved = self.rows.change_run(
@@ -444,7 +479,7 @@ class MemoryLedger(MemoryGrants):
         if counts and run.kind is RunKind.PAYMENT:
             self._apply(rule.effect, run.id)
         if closed and run.kind is RunKind.PAYMENT:
-            self._settle(moved)
+            self._settle(moved, goes_on=goes_on)
         return moved
 
     def _apply(self, effect: Effect, run: str) -> None:
@@ -455,17 +490,19 @@ class MemoryLedger(MemoryGrants):
         elif effect is Effect.RELEASE:
             self.budgets.release(run)
 
-    def _check(self, run: Run, state: State, reason: Reason | None = None) -> Rule:
+    def _check(
+        self, run: Run, state: State, reason: Reason | None = None, *, reopens: bool = False
+    ) -> Rule:
         """Before anything changes, since nothing is taken back here."""
         rule = rule_for(run.state, state, was=run.reason, reason=reason)
-        if rule is None or run.state in CLOSED:
+        if rule is None or (run.state in CLOSED) is not reopens:
             why = f"({reason})" if reason else ""
             raise Conflict(f"run {run.id} cannot go from {run.state} to {state}{why}")
         if self.rows.runs[run.id].version != run.version:
             raise Conflict(f"run {run.id} was changed by another")
         return rule
 
-    def _settle(self, run: Run) -> None:
+    def _settle(self, run: Run, *, goes_on: bool) -> None:
         paid = run.state is State.SUCCESS
         if run.state in {State.SKIPPED, State.MISSED, State.SUPERSEDED}:
             row = self._occurrence(run)
@@ -478,7 +515,7 @@ class MemoryLedger(MemoryGrants):
                 if line.kind != "observed" and run.closed_at is not None:
                     key = (policy, line.receiver_name, line.receiver)
                     self.rows.receivers[key] = run.closed_at
-        failed = run.state in _FAILED and run.reason is not Reason.LATE
+        failed = run.state in _FAILED and run.reason is not Reason.LATE and not goes_on
         if failed or paid:
             count = self.rows.schedules[run.schedule].failures_in_row + 1 if failed else 0
             self.rows.change_schedule(run.schedule, failures_in_row=count)

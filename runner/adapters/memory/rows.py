@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
 from runner.errors import Conflict, StoreError
@@ -69,6 +70,7 @@ class Tables:
         self._operations_of: dict[str, list[str]] = defaultdict(list)
         self._grants_of: dict[str, list[Grant]] = defaultdict(list)
         self._sent_by: dict[tuple[int, Address], list[str]] = defaultdict(list)
+        self._included: dict[int, list[tuple[int, str]]] = defaultdict(list)
 
     # ── occurrences and schedules ─────────────────────────────────────────────────────────────
 
@@ -121,6 +123,9 @@ class Tables:
         if run.id in self.exclusive and not is_running(current.state, current.reason):
             self._check_alone(changed)
         self.runs[run.id] = changed
+        if current.state in CLOSED and changed.state not in CLOSED:
+            self.open[run.id] = None
+            self._open_of[run.schedule][run.id] = None
         if changed.state in CLOSED:
             self._closed_last[run.schedule] = run.id
             self.open.pop(run.id, None)
@@ -174,7 +179,10 @@ class Tables:
 
     def change_operation(self, identity: str, **values: Any) -> None:
         """An operation as it is from now on."""
-        self.operations[identity] = replace(self.operations[identity], **values)
+        changed = replace(self.operations[identity], **values)
+        self.operations[identity] = changed
+        if changed.block_number is not None and "block_number" in values:
+            self._included[changed.chain].append((changed.block_number, identity))
 
     def operations_of(self, run: str) -> list[Operation]:
         """All operations signed for a run, oldest first."""
@@ -183,6 +191,12 @@ class Tables:
     def newest_of(self, chain: int, sender: Address) -> Iterator[Operation]:
         """An account's operations, newest first."""
         return (self.operations[identity] for identity in reversed(self._sent_by[chain, sender]))
+
+    def included_since(self, chain: int, block: int) -> list[Operation]:
+        """A chain's operations that are in this block or later; blocks come in their order."""
+        recent = takewhile(lambda one: one[0] >= block, reversed(self._included[chain]))
+        found = (self.operations[one] for one in dict.fromkeys(name for _, name in recent))
+        return [one for one in found if one.block_number is not None and one.block_number >= block]
 
     # ── grants ────────────────────────────────────────────────────────────────────────────────
 

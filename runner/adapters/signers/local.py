@@ -46,7 +46,7 @@ class LocalSigner:
 
     async def sign(self, approved: Approved) -> bytes:
         """65 bytes r ‖ s ‖ v, v 27 or 28."""
-        if not isinstance(approved, Approved):
+        if not isinstance(approved, Approved) or not approved.is_genuine:
             raise SignerError(f"signer {self._name} takes only what the guard approved")
         if approved.signer != self._address:
             raise SignerError(

@@ -11,11 +11,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, func, insert, not_, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, func, insert, not_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from runner.adapters.sql import budgets
 from runner.adapters.sql import tables as t
+from runner.adapters.sql.burst import claim_plain
 from runner.adapters.sql.pauses import paused
 from runner.adapters.sql.store import Transaction
 from runner.records import Claim, Pace, Run, RunKind, ScheduleSeed
@@ -34,22 +35,22 @@ def install_schedules(
     c = transaction.connection
     known = {row.uid: row for row in c.execute(select(t.schedules))}
     whole = now.replace(microsecond=0)
-    wanted = set()
+    wanted, new = set(), []
     for seed in seeds:
         wanted.add(seed.uid)
         row = known.get(seed.uid)
         if row is None:
-            c.execute(
-                insert(t.schedules).values(
-                    uid=seed.uid,
-                    session=seed.session,
-                    account=seed.account,
-                    trigger=seed.trigger,
-                    anchor=whole,
-                    decided_until=now,
-                    state="active",
-                    revision=seed.revision,
-                )
+            new.append(
+                {
+                    "uid": seed.uid,
+                    "session": seed.session,
+                    "account": seed.account,
+                    "trigger": seed.trigger,
+                    "anchor": whole,
+                    "decided_until": now,
+                    "state": "active",
+                    "revision": seed.revision,
+                }
             )
             transaction.event(now, "schedule.added", seed.uid, trigger=seed.trigger)
             continue
@@ -61,7 +62,10 @@ def install_schedules(
             transaction.event(now, "schedule.changed", seed.uid, trigger=seed.trigger)
         elif row.state == "completed":
             values["state"] = "active"  # `max_runs` may have been raised; the next claim looks
-        c.execute(update(t.schedules).where(t.schedules.c.uid == seed.uid).values(values))
+        if any(getattr(row, name) != value for name, value in values.items()):
+            c.execute(update(t.schedules).where(t.schedules.c.uid == seed.uid).values(values))
+    if new:
+        c.execute(insert(t.schedules), new)
     for uid, row in known.items():
         if uid not in wanted and row.state != "removed":
             c.execute(update(t.schedules).where(t.schedules.c.uid == uid).values(state="removed"))
@@ -98,19 +102,21 @@ def claim(
     A slot that already has its row is left alone: whoever wrote it decided it (S1). Returns the
     ids of the runs made, claimed and held, and the slots that were decided against, as decided.
     """
-    made: list[str] = []
-    refused: list[Claim] = []
-    for one in claims:
+    written = claim_plain(transaction, claims, now)
+    made, refused = written.made, written.refused
+    for one in written.rest:
         run, decided = _claim_one(transaction, one, now)
         if run is not None:
             made.append(run)
         elif decided is not None:
             refused.append(decided)
-    for uid, instant in decided_until.items():
+    s = t.schedules.c
+    if decided_until:
         transaction.connection.execute(
             update(t.schedules)
-            .where(t.schedules.c.uid == uid, t.schedules.c.decided_until < instant)
-            .values(decided_until=instant)
+            .where(s.uid == bindparam("its_uid"), s.decided_until < bindparam("place"))
+            .values(decided_until=bindparam("place")),
+            [{"its_uid": uid, "place": instant} for uid, instant in decided_until.items()],
         )
     return made, refused
 

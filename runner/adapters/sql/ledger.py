@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
 
 from sqlalchemy import Connection, func, insert, select, update
@@ -18,13 +17,15 @@ from sqlalchemy.exc import IntegrityError
 from runner.adapters.sql import approvals, budgets, claims, pauses
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.breaches import BreachRows
+from runner.adapters.sql.burst import read_runs
 from runner.adapters.sql.commands import CommandRows
+from runner.adapters.sql.copies import CopyRows
 from runner.adapters.sql.grant_verbs import GrantVerbRows
 from runner.adapters.sql.grants import GrantRows
 from runner.adapters.sql.moves import move, next_attempt, touch
 from runner.adapters.sql.queries import run_by_id
 from runner.adapters.sql.reads import RunReads
-from runner.adapters.sql.rows import format_calls
+from runner.adapters.sql.rows import format_calls, operation_values, transfer_rows
 from runner.adapters.sql.store import SqlStore, Transaction
 from runner.adapters.sql.verbs import VerbRows
 from runner.adapters.vault import Vault
@@ -33,6 +34,7 @@ from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
 from runner.guard.budget import Reservation
 from runner.guard.intent import TransferLine
+from runner.guard.verdict import Finding
 from runner.planning.consent import History
 from runner.records import (
     LIVE_OPERATIONS,
@@ -56,7 +58,7 @@ from runner.scheduling.moves import may_move
 from runner.scheduling.occurrence import Reason, State
 
 
-class SqlLedger(RunReads, GrantRows, GrantVerbRows, CommandRows, VerbRows, BreachRows):
+class SqlLedger(RunReads, GrantRows, GrantVerbRows, CommandRows, VerbRows, BreachRows, CopyRows):
     """`ports.Ledger` over a `SqlStore`; what is secret goes through the vault."""
 
     def __init__(self, store: SqlStore, vault: Vault) -> None:
@@ -86,6 +88,15 @@ class SqlLedger(RunReads, GrantRows, GrantVerbRows, CommandRows, VerbRows, Breac
 
         await self._store.write(work)
 
+    async def keep_evidence(
+        self, subject: str, *, what: str, findings: Sequence[Finding], now: datetime
+    ) -> None:
+        """Into the chain of events, whose past nobody changes unseen (H9)."""
+        told = [{"rule": one.rule, "asked": one.asked, "offered": one.offered} for one in findings]
+        await self._store.write(
+            lambda tx: tx.event(now, "guard.refused", subject, detail=what, findings=told)
+        )
+
     async def paused(self, schedule: str, *, now: datetime) -> str | None:
         """Why nothing of a schedule is to be signed now (O1)."""
         return await self._store.read(lambda c: pauses.paused(c, schedule, at=now))
@@ -94,11 +105,14 @@ class SqlLedger(RunReads, GrantRows, GrantVerbRows, CommandRows, VerbRows, Breac
         """Why nothing at all may be signed or sent (O8)."""
         return await self._store.read(pauses.stopped)
 
-    async def complete(self, schedule: str, *, now: datetime) -> None:
-        """No slot is left: the schedule is over (T9)."""
-        await self._store.write(
-            lambda tx: claims.complete(tx, schedule, limit="the last slot", now=now)
-        )
+    async def complete(self, schedules: Sequence[str], *, now: datetime) -> None:
+        """No slot of these is left: they are over (T9)."""
+
+        def work(tx: Transaction) -> None:
+            for schedule in schedules:
+                claims.complete(tx, schedule, limit="the last slot", now=now)
+
+        await self._store.write(work)
 
     async def claim(
         self, decided: Sequence[Claim], *, decided_until: Mapping[str, datetime], now: datetime
@@ -111,7 +125,7 @@ class SqlLedger(RunReads, GrantRows, GrantVerbRows, CommandRows, VerbRows, Breac
 
         def work(tx: Transaction) -> tuple[list[Run], list[Claim]]:
             made, refused = claims.claim(tx, decided, decided_until=decided_until, now=now)
-            return [run_by_id(tx.connection, identity) for identity in made], refused
+            return read_runs(tx.connection, made), refused
 
         return await self._store.write(work)
 
@@ -288,7 +302,9 @@ class SqlLedger(RunReads, GrantRows, GrantVerbRows, CommandRows, VerbRows, Breac
                     raise Conflict(f"the fence of run {run.id} is taken by another") from None
             elif tuple(held) != fence:
                 raise Conflict(f"run {run.id} is pinned to another fence")
-            _insert_operation(tx, run, operation, self._vault, now)
+            c.execute(
+                insert(t.operations).values(operation_values(run.id, operation, self._vault, now))
+            )
             tx.event(
                 now,
                 f"operation.signed.{operation.kind}",
@@ -431,10 +447,32 @@ class SqlLedger(RunReads, GrantRows, GrantVerbRows, CommandRows, VerbRows, Breac
             if observed:
                 asked = select(func.count()).where(t.transfers.c.run == run.id)
                 _insert_lines(tx, run.id, observed, start=c.scalar(asked) or 0)
-            closed = move(tx, current, state, reason=reason, detail=detail, now=now)
+            again = retry_until is not None
+            closed = move(tx, current, state, reason=reason, detail=detail, now=now, goes_on=again)
             if retry_until is not None:
                 next_attempt(tx, closed, deadline_at=retry_until, now=now)
             return closed
+
+        return await self._store.write(work)
+
+    async def contradict(self, run: Run, operation: str, *, now: datetime) -> Run:
+        """
+        What closed a run is not on the chain: the same row is open again, as a new version (X13).
+
+        It stands beside whatever run of its schedule is open by now.
+        """
+
+        def work(tx: Transaction) -> Run:
+            c, o = tx.connection, t.operations.c
+            gone = {"status": OperationStatus.SENT.value, "block_number": None, "block_hash": None}
+            c.execute(update(t.operations).where(o.hash == operation).values(gone))
+            c.execute(
+                update(t.operations)
+                .where(o.run == run.id, o.status == OperationStatus.DEAD.value)
+                .values(status=OperationStatus.UNKNOWN.value)
+            )
+            tx.event(now, "run.reorged", run.id, was=run.state, hash=operation)
+            return move(tx, run, State.SENT, now=now, reopens=True, exclusive=False)
 
         return await self._store.write(work)
 
@@ -470,23 +508,6 @@ def _check_generation(c: Connection, run: Run, operation: NewOperation) -> None:
 
 
 def _insert_lines(tx: Transaction, run: str, lines: Sequence[TransferLine], *, start: int) -> None:
-    rows = [asdict(line) | {"run": run, "position": start + i} for i, line in enumerate(lines)]
+    rows = transfer_rows(run, lines, start=start)
     if rows:
         tx.connection.execute(insert(t.transfers), rows)
-
-
-def _insert_operation(
-    tx: Transaction, run: Run, operation: NewOperation, vault: Vault, now: datetime
-) -> None:
-    values = asdict(operation)
-    request, _ = values.pop("request"), values.pop("paymaster")
-    values |= {
-        "run": run.id,
-        "kind": operation.kind.value,
-        "status": OperationStatus.SIGNED.value,
-        "signed_at": now,
-        "request_sealed": vault.seal(
-            request, table="operations", column="request", row=operation.hash
-        ),
-    }
-    tx.connection.execute(insert(t.operations).values(values))

@@ -46,6 +46,8 @@ def move(
     detail: str | None = None,
     now: datetime,
     counts: bool = True,
+    reopens: bool = False,
+    goes_on: bool = False,
     **values: Any,
 ) -> Run:
     """
@@ -53,12 +55,14 @@ def move(
 
     Args:
         counts: Whether the move's effect on budgets is to be had: a burn in a block spends nothing.
+        reopens: Whether a closed row may come back as a new version (X13).
+        goes_on: Whether another attempt follows by itself: then its slot has not failed yet.
 
     Raises:
         Conflict: it is none, or the run was changed meanwhile.
     """
     rule = rule_for(run.state, state, was=run.reason, reason=reason)
-    if rule is None or run.state in CLOSED:
+    if rule is None or (run.state in CLOSED) is not reopens:
         why = f"({reason})" if reason else ""
         raise Conflict(f"run {run.id} cannot go from {run.state} to {state}{why}")
     c = tx.connection
@@ -84,7 +88,7 @@ def move(
     if counts and run.kind is RunKind.PAYMENT:
         _EFFECTS[rule.effect](tx, run.id)
     if closed:
-        _settle(tx, run, state, reason, now)
+        _settle(tx, run, state, reason, now, goes_on=goes_on)
     return run_by_id(c, run.id)
 
 
@@ -144,7 +148,15 @@ def next_attempt(
     return made
 
 
-def _settle(tx: Transaction, run: Run, state: State, reason: Reason | None, now: datetime) -> None:
+def _settle(
+    tx: Transaction,
+    run: Run,
+    state: State,
+    reason: Reason | None,
+    now: datetime,
+    *,
+    goes_on: bool,
+) -> None:
     c = tx.connection
     if run.kind is not RunKind.PAYMENT:
         return
@@ -156,7 +168,7 @@ def _settle(tx: Transaction, run: Run, state: State, reason: Reason | None, now:
         )
     if state is State.SUCCESS and reason is None:
         approvals.remember_receivers(tx, run, now=now)
-    failed = state in _FAILED and reason is not Reason.LATE
+    failed = state in _FAILED and reason is not Reason.LATE and not goes_on
     if failed or state is State.SUCCESS:
         values: dict[str, Any] = {"failures_in_row": t.schedules.c.failures_in_row + 1}
         if not failed:

@@ -7,10 +7,11 @@ whatever process.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, or_, select, update
+from sqlalchemy import Connection, Row, delete, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from runner.adapters.sql import tables as t
@@ -34,19 +35,36 @@ def paused(connection: Connection, schedule: str, *, at: datetime) -> str | None
     row = connection.execute(
         select(s.session, s.account, s.paused_reason, s.paused_until).where(s.uid == schedule)
     ).first()
-    if row is None:
-        return stopped(connection)
-    if row.paused_reason is not None and (row.paused_until is None or at < row.paused_until):
-        return str(row.paused_reason)
-    p = t.pauses.c
-    mine = or_(
-        p.scope.in_((PauseScope.ALL.value, PauseScope.STOP.value)),
-        (p.scope == PauseScope.SESSION.value) & (p.target == row.session),
-        (p.scope == PauseScope.ACCOUNT.value) & (p.target == row.account),
-    )
-    lasts = or_(p.paused_until.is_(None), p.paused_until > at)
-    found = connection.execute(select(t.pauses).where(mine, lasts).order_by(p.scope)).first()
-    return None if found is None else describe(_pause(found))
+    return stopped(connection) if row is None else pause_of(row, wide_pauses(connection), at=at)
+
+
+def wide_pauses(connection: Connection) -> list[Pause]:
+    """Every pause that is wider than one schedule, by scope."""
+    query = select(t.pauses).order_by(t.pauses.c.scope)
+    return [_pause(row) for row in connection.execute(query)]
+
+
+def pause_of(schedule: Row[*tuple[Any, ...]], wide: Sequence[Pause], *, at: datetime) -> str | None:
+    """
+    Why nothing of a schedule is to be paid at a moment; None: it may be (O1).
+
+    Args:
+        schedule: Its session, account, paused_reason and paused_until.
+        wide: What `wide_pauses` reads.
+    """
+    until = schedule.paused_until
+    if schedule.paused_reason is not None and (until is None or at < until):
+        return str(schedule.paused_reason)
+    mine = {
+        PauseScope.ALL: "",
+        PauseScope.STOP: "",
+        PauseScope.SESSION: schedule.session,
+        PauseScope.ACCOUNT: schedule.account,
+    }
+    for pause in wide:
+        if pause.target == mine[pause.scope] and (pause.until is None or pause.until > at):
+            return describe(pause)
+    return None
 
 
 def describe(pause: Pause) -> str:
@@ -61,13 +79,12 @@ def describe(pause: Pause) -> str:
 def in_force(connection: Connection) -> list[Pause]:
     """Every pause that somebody wrote and nobody lifted, those of schedules included."""
     s = t.schedules.c
-    wide = [_pause(row) for row in connection.execute(select(t.pauses).order_by(t.pauses.c.scope))]
     own = connection.execute(
         select(s.uid, s.paused_reason, s.paused_at, s.paused_until)
         .where(s.paused_reason.is_not(None))
         .order_by(s.uid)
     )
-    return wide + [
+    return wide_pauses(connection) + [
         Pause(PauseScope.SCHEDULE, row.uid, row.paused_reason, row.paused_at, row.paused_until)
         for row in own
     ]

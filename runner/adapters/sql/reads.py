@@ -32,8 +32,11 @@ class RunReads:
 
     _store: SqlStore
 
-    async def schedules(self) -> dict[str, ScheduleState]:
-        """All schedules that the ledger knows, by uid."""
+    async def schedules(self, *, session: str | None = None) -> dict[str, ScheduleState]:
+        """The schedules that the ledger knows, all or those of a session, by uid."""
+        wanted = select(t.schedules)
+        if session is not None:
+            wanted = wanted.where(t.schedules.c.session == session)
 
         def query(c: Connection) -> dict[str, ScheduleState]:
             return {
@@ -48,8 +51,17 @@ class RunReads:
                     failures_in_row=row.failures_in_row,
                     paused_reason=row.paused_reason,
                 )
-                for row in c.execute(select(t.schedules))
+                for row in c.execute(wanted)
             }
+
+        return await self._store.read(query)
+
+    async def applied(self) -> dict[str, str]:
+        """The digest that each policy was last applied with, by the policy's name."""
+        newest = select(t.revisions).order_by(t.revisions.c.installed_at)
+
+        def query(c: Connection) -> dict[str, str]:
+            return {row.policy: row.digest for row in c.execute(newest)}
 
         return await self._store.read(query)
 
@@ -91,6 +103,21 @@ class RunReads:
             select(t.operations).where(t.operations.c.run == run).order_by(t.operations.c.signed_at)
         )
         return await self._store.read(lambda c: [operation_from(row) for row in c.execute(query)])
+
+    async def closed_since(self, chain: int, block: int) -> list[tuple[Run, Operation]]:
+        """Runs closed on what was included in this block or later, each with that (X13)."""
+        o = t.operations.c
+        won = (OperationStatus.SUCCESS.value, OperationStatus.REVERTED.value)
+        query = select(t.operations).where(
+            o.status.in_(won), o.chain == chain, o.block_number >= block
+        )
+
+        def read(c: Connection) -> list[tuple[Run, Operation]]:
+            rows = c.execute(query).all()
+            pairs = [(run_by_id(c, row.run), operation_from(row)) for row in rows]
+            return [(run, one) for run, one in pairs if run.kind is RunKind.PAYMENT]
+
+        return await self._store.read(read)
 
     async def successor(self, run: Run) -> Run | None:
         """The attempt that followed a closed run, if there is one."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row
 
+from runner.adapters.vault import Vault
 from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
 from runner.ethereum.permissions import (
@@ -26,6 +28,7 @@ from runner.guard.intent import TransferLine
 from runner.records import (
     Grant,
     GrantState,
+    NewOperation,
     Operation,
     OperationKind,
     OperationStatus,
@@ -144,3 +147,24 @@ def grant_from(row: Row[Any]) -> Grant:
     values["state"] = GrantState(row.state)
     values["permissions"] = parse_permissions(row.permissions)
     return Grant(**values)
+
+
+def operation_values(run: str, new: NewOperation, vault: Vault, now: datetime) -> dict[str, Any]:
+    """A row of `operations` for what was just signed, its bytes sealed."""
+    values = asdict(new)
+    request, _ = values.pop("request"), values.pop("paymaster")
+    sealed = vault.seal(request, table="operations", column="request", row=new.hash)
+    return values | {
+        "run": run,
+        "kind": new.kind.value,
+        "status": OperationStatus.SIGNED.value,
+        "signed_at": now,
+        "request_sealed": sealed,
+    }
+
+
+def transfer_rows(
+    run: str, lines: Sequence[TransferLine], *, start: int = 0
+) -> list[dict[str, Any]]:
+    """Rows of `transfers`, counted from `start`."""
+    return [asdict(line) | {"run": run, "position": start + i} for i, line in enumerate(lines)]

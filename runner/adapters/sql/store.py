@@ -17,7 +17,8 @@ import os
 import queue
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -257,7 +258,10 @@ class SqlStore:
         except SQLAlchemyError as error:
             if not savepoint.is_active:
                 raise
-            savepoint.rollback()
+            try:
+                savepoint.rollback()
+            except SQLAlchemyError:  # SQLite has given up the whole transaction: say by what
+                raise error from None
             self._seq, self._mac = chain
             work.error = StoreError(f"the ledger refused a write: {_reason(error)}")
         except Exception as error:  # a fault of this one piece: its neighbours are not to suffer
@@ -416,15 +420,43 @@ def _prepare_schema(connection: Connection, vault: Vault, *, create: bool) -> No
     )
 
 
-def _check_revision(connection: Connection) -> None:
+def revision_of(connection: Connection) -> int:
+    """
+    The revision of the schema that a ledger has.
+
+    Raises:
+        LedgerEmpty: it has none.
+    """
     if not inspect(connection).has_table("meta"):
         raise LedgerEmpty("the ledger is empty", hint="start the daemon once: runner up")
     found = connection.scalar(select(meta.c.value).where(meta.c.key == "revision"))
-    if found != str(REVISION):
+    return int(found) if found is not None and found.isdecimal() else 0
+
+
+def _check_revision(connection: Connection) -> None:
+    found = revision_of(connection)
+    if found != REVISION:
         raise StoreError(
             f"the ledger is of revision {found}, this program writes revision {REVISION}",
-            hint="use the version of runner that made it",
+            hint="stop the daemon, then: runner db migrate"
+            if found < REVISION
+            else "use the version of runner that made it",
         )
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """
+    Hold a ledger's file alone for as long as the block lasts, without opening it.
+
+    Raises:
+        LedgerHeld: a daemon has it; names the holder.
+    """
+    lock = _take_lock(path)
+    try:
+        yield
+    finally:
+        os.close(lock)
 
 
 def _chain_heads(connection: Connection) -> dict[str, str]:

@@ -145,7 +145,12 @@ SCHEDULE = level(
         "amount or list of amounts",
         "From which amount of a run on a person must approve it.",
     ),
-    Key("approval_lead", "duration", "How long before the due time the person is asked.", "24h"),
+    Key(
+        "approval_lead",
+        "duration",
+        "How long before the due time the person is asked, 20 slots at most at a time.",
+        "24h",
+    ),
     Key(
         "new_receiver_above",
         "amount or list of amounts",

@@ -296,6 +296,23 @@ async def test_transfers_of_one_operation_in_a_bundle(service, chain):
         await amounts(HASH)
 
 
+async def test_s4_a_revert_with_data_is_told_from_one_without(service, chain):
+    """
+    The EntryPoint says why an operation reverted, if its calls did; another's reason is none.
+    """
+    first, second = ("0x" + 32 * digits for digits in ("a1", "a2"))
+    told = ["0x1c4fada7374c0a9ee8841fc38afe82932dc0f8e69012e927f061a8bae611a201", first]
+    why = ([*told, "0x" + word(SENDER)], "0x" + word(0), ENTRY_POINT_V07)
+    forged = (why[0], why[1], TOKEN)
+    logs = (BEFORE_EXECUTION, why, ended(first), forged, why, ended(second))
+    serve(service, eth_getTransactionReceipt=receipt(*logs))
+
+    assert await chain.reverted_with_data(TRANSACTION, first)
+    assert not await chain.reverted_with_data(TRANSACTION, second)
+    with pytest.raises(AnswerLost):
+        await chain.reverted_with_data(TRANSACTION, HASH)
+
+
 @pytest.mark.parametrize(
     "answer", [None, {}, receipt(ended(HASH), transactionHash=HASH), receipt(paid(1))]
 )

@@ -8,11 +8,10 @@ from typing import Any, ClassVar
 
 import httpx
 import pytest
-from coincurve import PrivateKey
+from support.keys import Key
 
-from runner.ethereum.address import Address, address_from_bytes
+from runner.ethereum.address import Address
 from runner.ethereum.erc20 import encode_transfer
-from runner.ethereum.hashing import keccak256
 from runner.ethereum.signature import personal_sign_digest
 from runner.sandbox.rpc import RpcError
 from runner.sandbox.sandbox import Sandbox
@@ -23,19 +22,6 @@ ALICE = Address("0x00000000000000000000000000000000000A11cE")
 CHAIN = "0x14a34"
 START = 1_800_000_000
 POLICY = {"policyId": "11111111-2222-4333-8444-555555555555"}
-
-
-class Key:
-    """A key for tests."""
-
-    def __init__(self, number: int) -> None:
-        self._key = PrivateKey(number.to_bytes(32, "big"))
-        public = self._key.public_key.format(compressed=False)
-        self.address = address_from_bytes(keccak256(public[1:])[12:])
-
-    def sign(self, digest: bytes) -> bytes:
-        raw = self._key.sign_recoverable(digest, hasher=None)
-        return raw[:64] + bytes((27 + raw[64],))
 
 
 @dataclass

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.errors import EncodingError
-from runner.ethereum import erc20
-from runner.ethereum.address import address_from_bytes
+from runner.ethereum import abi, erc20
+from runner.ethereum.address import ZERO_ADDRESS, address_from_bytes
 from runner.ethereum.authorization import authorization_digest
 from runner.ethereum.hashing import keccak256
 from runner.ethereum.nonce import Nonce, decode_nonce
@@ -294,3 +294,39 @@ def test_words_hold_their_width():
         uint_word(256, 8, "limit")
     with pytest.raises(EncodingError, match="an integer of 20001 bits"):
         uint_word(1 << 20000)
+
+
+@pytest.mark.parametrize(
+    ("signature", "arguments", "kind", "amount"),
+    [
+        ("transfer(address to, uint256 n)", [ALICE, 7], "transfer", 7),
+        ("approve(address to, uint256 n)", [ALICE, 7], "approve", 7),
+        ("increaseAllowance(address to, uint256 n)", [ALICE, 7], "approve", 7),
+        (
+            "permit(address o, address s, uint256 n, uint256 d, uint8 v, bytes32 r, bytes32 t)",
+            [ZERO_ADDRESS, ALICE, 7, 9, 27, bytes(32), bytes(32)],
+            "approve",
+            7,
+        ),
+        (
+            "permit(address, address s, uint256, uint256, bool a, uint8, bytes32, bytes32)",
+            [ZERO_ADDRESS, ALICE, 1, 9, True, 27, bytes(32), bytes(32)],
+            "approve",
+            2**256 - 1,
+        ),
+    ],
+)
+def test_a_token_reads_calldata_whatever_stands_behind_it(signature, arguments, kind, amount):
+    """
+    More bytes behind the arguments do not hide what they mean; fewer mean nothing.
+    """
+    data = abi.encode_call(abi.parse_function(signature), arguments)
+    wanted = erc20.TokenMove(kind, ALICE, amount)
+
+    for tail in (b"", b"\0", bytes(64)):
+        assert erc20.token_move(data + tail) == wanted
+    dirty = data[:4] + b"\xff" + data[5:]
+    if "permit" not in signature:
+        assert erc20.token_move(dirty) == wanted
+        assert erc20.token_move(data[:-1]) is None
+    assert erc20.token_move(b"\xff" + data[1:]) is None

@@ -289,6 +289,59 @@ def test_approvals_and_raw_transfers_count():
     )
 
 
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        ("approve: {vault: 60 usdc}", "`vault` may take tokens by this call"),
+        ("call: {contract: vault, function: 'f()', value: 1 gwei}", "`vault` gets coins"),
+        ("raw: {to: usdc, data: §TRANSFER§}", "`bob` gets tokens"),
+        ("raw: {to: usdc, data: §TRANSFER§00}", "`bob` gets tokens"),
+        ("raw: {to: bob, value: 1 gwei}", "`bob` gets coins"),
+        (
+            "call: {contract: usdc, function: 'transfer(address to, uint256 n)', args: [bob, 1]}",
+            "`bob` gets tokens",
+        ),
+        (
+            "call: {contract: usdc, function: §INCREASE§, args: [bob, 1]}",
+            "`bob` may take tokens",
+        ),
+    ],
+)
+def test_b4_receivers_bound_every_kind_of_call(call, words):
+    """
+    Spenders, coins sent along and transfers in calldata, as well as payments.
+    """
+    data = "0xa9059cbb" + "b0b".rjust(64, "0") + "1".rjust(64, "0")
+    call = call.replace("§TRANSFER§", data).replace(
+        "§INCREASE§", "'increaseAllowance(address to, uint256 n)'"
+    )
+    schedule = f'  one: {{session: salaries, cron: "0 9 1 * *", calls: [{call}]}}'
+    bounded = "margin: 0%\n    receivers: [§]\n    accept_risk: for the test"
+    missed = [
+        one
+        for one in findings("[root]", [schedule], session=bounded.replace("§", "alice"))
+        if one[1] == "P086"
+    ]
+    both = findings("[root]", [schedule], session=bounded.replace("§", "alice, bob, vault"))
+
+    assert words in only(missed)[3]
+    assert not [one for one in both if one[1] == "P086"]
+
+
+@pytest.mark.parametrize("selector", ["095ea7b3", "39509351"])
+def test_b7_nothing_is_approved_without_a_bound(selector):
+    """
+    Not in raw calldata either: the guard would refuse it each time.
+    """
+    data = f"0x{selector}" + "b0b".rjust(64, "0") + "f" * 64 + "00"
+    schedule = (
+        f'  one: {{session: salaries, cron: "0 9 1 * *", calls: [raw: {{to: usdc, data: {data}}}]}}'
+    )
+    found = findings("[root]", [schedule], session="margin: 0%\n    accept_risk: for the test")
+
+    assert [one[1] for one in found if one[0] == "error"] == ["P085"]
+
+
 def test_r26_computed_calls_are_bounded_by_limits():
     """
     Seven runs of 8 at most, but 1 a day: what a window of 48 days touches.

@@ -1,0 +1,106 @@
+"""What each look at the chain reads, and what it shows of a fence."""
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner.errors import WalletApiError
+from runner.ethereum.address import Address
+from runner.execution.watch import Watcher
+from runner.ports import Block, OperationEvent
+
+NOW = datetime(2026, 12, 1, tzinfo=UTC)
+SENDER = Address("0x00000000000000000000000000000000000A11cE")
+
+
+class Chain:
+    """Blocks of events, and a note of what was asked."""
+
+    def __init__(self):
+        self.number, self.events, self.asked = 100, [], []
+
+    async def head(self):
+        return Block(self.number, NOW, "0x")
+
+    async def operation_events(self, senders, *, from_block, to_block):
+        if from_block > to_block:
+            raise WalletApiError("a range that ends before it begins")
+        self.asked.append((from_block, to_block))
+        return [one for one in self.events if from_block <= one.block_number <= to_block]
+
+
+def event(nonce, block):
+    return OperationEvent(b"\x01" * 32, SENDER, nonce, True, 1, block, "0x", "0x")
+
+
+def watcher(chain):
+    clock = SimpleNamespace(monotonic=lambda: 0.0, observe=lambda _: None, now=lambda: NOW)
+    finality = SimpleNamespace(blocks=2, age=timedelta(0))
+    return Watcher(
+        SimpleNamespace(name="v", chain=chain, clock=clock, finality=finality, poll_seconds=1),
+        SimpleNamespace(emit=lambda *_, **__: None),
+    )
+
+
+async def test_x12_what_was_read_is_not_read_again():
+    """
+    A fence that is open for long costs each look the newest blocks alone.
+    """
+    chain = Chain()
+    eyes = watcher(chain)
+    with eyes.follow(SENDER, 1, 20) as follower:
+        await eyes.look()
+        chain.events.append(event(1, 101))
+        chain.number = 101
+        await eyes.look()
+        chain.number = 149
+        await eyes.look()
+        kept = follower.event
+        chain.number = 151
+        await eyes.look()
+
+    assert chain.asked == [(15, 100), (90, 101), (91, 149), (139, 151)]
+    assert kept == chain.events[0]
+    assert follower.event == chain.events[0]
+
+
+async def test_s6_an_event_that_is_gone_from_the_newest_blocks_is_gone():
+    """
+    A reorganisation takes back what was seen.
+    """
+    chain = Chain()
+    eyes = watcher(chain)
+    chain.events = [event(1, 99)]
+    with eyes.follow(SENDER, 1, 90) as follower:
+        await eyes.look()
+        seen = follower.event
+        chain.events = []
+        chain.number = 98
+        await eyes.look()
+
+    assert seen is not None
+    assert follower.event is None
+
+
+@given(
+    steps=st.lists(
+        st.tuples(st.integers(0, 4), st.booleans(), st.integers(0, 3)), min_size=1, max_size=40
+    )
+)
+async def test_x12_reading_little_shows_what_reading_all_would(steps):
+    """
+    Whatever is included, moved within the margin, or taken back: each look shows the truth.
+    """
+    chain = Chain()
+    eyes = watcher(chain)
+    with eyes.follow(SENDER, 1, 96) as follower:
+        for forward, includes, back in steps:
+            if back and chain.events and chain.number - chain.events[0].block_number < back:
+                chain.events = []
+            chain.number += forward
+            if includes and not chain.events:
+                chain.events = [event(1, chain.number)]
+            await eyes.look()
+            assert follower.event == (chain.events[0] if chain.events else None)
