@@ -540,18 +540,15 @@ class Executor:
         """S4: after proof, inside the catch-up window, and never after a burn."""
         now = self._now()
         dead = state is State.NOT_INCLUDED
-        retried = (
-            state is State.REVERTED
-            and run.attempt <= min(self._schedule.spec.retry_on_revert, _MOST_ATTEMPTS)
-            and (self._venue.independent or self._venue.sandbox)
-        )
+        most = min(self._schedule.spec.retry_on_revert, _MOST_ATTEMPTS)
+        retried = state is State.REVERTED and run.attempt <= most
         inside = run.expires_at is None or now < run.expires_at
         return now + self._schedule.run_deadline if inside and (dead or retried) else None
 
     async def _break_if_wrong(self, run: Run) -> None:
         """
-        M10: failures in a row, a payment that was not what we asked, or amounts at their maximum
-        again and again (G10) pause the schedule.
+        M10: failures in a row, a payment that was not what we asked (X22), one that moved more
+        (B8), or amounts at their maximum again and again (G10) pause the schedule.
         """
         most = self._schedule.spec.pause_after_failures
         failures = await self._ledger.failures_in_row(self._schedule.uid)
