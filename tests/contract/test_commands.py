@@ -144,9 +144,27 @@ async def test_o10_with_no_daemon_a_verb_holds_the_ledger_itself(book):
 
     alone = SqlStore.open(book.url, vault, now=NOW, create=False, role="verb", alone=True)
     with pytest.raises(LedgerHeld):
-        SqlStore.open(book.url, vault, now=NOW, create=False)
+        SqlStore.open(book.url, vault, now=NOW, create=False, role="verb", alone=True)
     await alone.close(now=NOW)
     book.store = SqlStore.open(book.url, vault, now=NOW, create=False)
+
+
+async def test_o10_a_daemon_waits_for_a_command_that_holds_the_ledger_to_act(book):
+    """
+    For a moment: what a command does takes no longer.
+    """
+    await book.close()
+    vault = Vault(bytes(range(32)), entropy=os.urandom)
+    alone = SqlStore.open(book.url, vault, now=NOW, create=False, role="verb", alone=True)
+
+    starting = asyncio.create_task(
+        asyncio.to_thread(SqlStore.open, book.url, vault, now=NOW, create=False)
+    )
+    await asyncio.sleep(0.3)
+    assert not starting.done()
+    await alone.close(now=NOW)
+    async with asyncio.timeout(4):
+        book.store = await starting
 
 
 # ── pauses ────────────────────────────────────────────────────────────────────────────────────
