@@ -50,7 +50,7 @@ def test_the_crash_matrix(tmp_path):
             daemon.wait(timeout=90)
             assert daemon.returncode == -9, f"{boundary}: {stage.logs()[-1].read_text()[-2000:]}"
             reached.append(boundary)
-            if stage.ledger.exists():
+            if stage.exists:
                 stage.check()
         stage.calm()
         ends = stage.check(at_rest=True)
