@@ -254,6 +254,8 @@ def _sessions(
         yield approvals(intent.calls)
         yield from _receivers(intent)
         return
+    if intent.expiry is not None:
+        yield Check("X3.expiry", "a grant that ends", intent.expiry, intent.expiry > 0)
     if intent.expiry is None or intent.now is None:
         unchecked.append("that the grant has not ended: the intent lacks `expirySec` or `now` (R6)")
     session = OperationTerms(
