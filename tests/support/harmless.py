@@ -24,6 +24,7 @@ SIBLINGS: dict[str, Any] = {
     "authorization": {"address": MALLORY, "nonce": "0x0", "chainId": "0x14a34"},
     "eip7702Auth": {"address": MALLORY, "nonce": "0x0", "chainId": "0x14a34"},
     "signature": "0x12",
+    "entryPoint": MALLORY,
     "salt": "0x" + "00" * 32,
     "name": "x",
     "raw": "0x12",
@@ -33,12 +34,15 @@ SIBLINGS: dict[str, Any] = {
 
 _IGNORED = "members that nobody knows there are ignored (README §2), and never sent back"
 _TOLD = r"details|details\.data|feePayment|signatureRequest|signatureRequest\.data"
-_UNKNOWN = "initCode|paymasterAndData|authorization|eip7702Auth|signature|salt|name|raw|unheardOf"
+_STRANGE = "initCode|paymasterAndData|authorization|eip7702Auth|signature|entryPoint"
 MAY_DIFFER = (
-    (r"^\w+: added", _IGNORED),
+    (rf"^(?!({_STRANGE}): )\w+: added", _IGNORED),
     (rf"^({_TOLD})\.\w+: added", _IGNORED),
     (r"^details\.data\.calls\.\d+\.\w+: added", _IGNORED),
-    (rf"^data\.({_UNKNOWN}): added", _IGNORED + "; the hash is of the members that are known"),
+    (
+        r"^data\.(salt|name|raw|unheardOf): added",
+        _IGNORED + "; the hash is of the members that are known",
+    ),
     (r"^details: deleted", "what a service says besides is optional (README §6.2)"),
     (r"^data\.paymasterPostOpGasLimit: deleted", "absent it is 0 (README §6.2), as it was"),
     (r"^details\.data\.calls\.\d+\.(value|data): deleted", "absent is 0 and empty (README §6)"),
