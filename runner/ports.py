@@ -501,6 +501,7 @@ class Ledger(Protocol):
         detail: str | None = None,
         observed: Sequence[TransferLine] = (),
         retry_until: datetime | None = None,
+        retry_held: bool = False,
         now: datetime,
     ) -> Run:
         """The end of a signed run, on evidence alone; and its next attempt, if one is due."""

@@ -277,6 +277,13 @@ def asked(c: Connection, place: tuple[str, str]) -> AskedView | None:
     return None if row is None else _asked(row)
 
 
+def questions(c: Connection, *, since: datetime) -> list[AskedView]:
+    """What was asked ahead and waits for a person, due after a moment, in the order of time."""
+    a = t.approvals.c
+    query = select(t.approvals).where(a.approved_at.is_(None), a.due_at > since).order_by(a.due_at)
+    return [_asked(row) for row in c.execute(query)]
+
+
 def taken(c: Connection) -> dict[tuple[str, str, str], int]:
     """What is reserved and spent of every budget, by its period and token."""
     return {

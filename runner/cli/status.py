@@ -26,6 +26,7 @@ def status(config: str | None, form: str) -> None:
     """
     Show at one glance whether all is well, what needs you, and what comes next.
     """
+    from runner.adapters.sql.pauses import in_force
     from runner.adapters.sql.store import sqlite_path
     from runner.cli import reading
     from runner.reporting import overview
@@ -42,6 +43,8 @@ def status(config: str | None, form: str) -> None:
             schedules=reading.schedules(ledger),
             grants=reading.grants(ledger),
             open_runs=reading.open_entries(ledger),
+            pauses=in_force(ledger),
+            asked=reading.questions(ledger, since=moment),
             today=reading.tally(ledger, start=start, end=start + timedelta(days=1)),
         )
     policies = policies_if_valid(settings)

@@ -57,6 +57,7 @@ _ASKED_AHEAD = 20
 
 _UNWRITABLE_AGAIN_SECONDS = 5.0
 _RECONCILE_AGAIN_SECONDS = 2.0
+_BEGIN_AGAIN_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -206,18 +207,14 @@ class Daemon:
         return not self._runs and not any(len(heap) for heap in heaps)
 
     async def run(self, seeds: Sequence[ScheduleSeed]) -> None:
-        """Until `stop`. Raises what the ledger raises; nothing else ends it."""
+        """Until `stop`; nothing else ends it. A ledger that takes no write is waited for."""
         background: list[asyncio.Task[None]] = []
         try:
             background += [asyncio.create_task(w.run()) for w in self._watchers.values()]
             await self._first_look()
             if self._stopping.is_set():
                 return
-            await self._reconcile()
-            await self._install(seeds)
-            await self._grantwork.load()
-            await self._look_again()
-            await self._recover()
+            await self._begin(seeds)
             self._telemetry.emit("daemon.armed", schedules=len(self._due))
             background += [asyncio.create_task(one) for one in self._grantwork.work()]
             if self._desk is not None:
@@ -256,6 +253,21 @@ class Daemon:
             await asyncio.wait({stopped, seen}, return_when=asyncio.FIRST_COMPLETED)
             seen.cancel()
         stopped.cancel()
+
+    async def _begin(self, seeds: Sequence[ScheduleSeed]) -> None:
+        """What a start needs of the ledger; one that cannot be written is waited for (H7)."""
+        while not self._stopping.is_set():
+            try:
+                await self._reconcile()
+                await self._install(seeds)
+                await self._grantwork.load()
+                await self._look_again()
+                await self._recover()
+            except StoreError as error:
+                self._unwritable(error)
+                await self._clock.sleep(_BEGIN_AGAIN_SECONDS)
+            else:
+                return
 
     async def _reconcile(self) -> None:
         """H5: a restored ledger pays nothing before it knows what was paid since its copy."""

@@ -32,7 +32,7 @@ from runner.execution.sessions import SessionKeeper, can_burn
 from runner.execution.steps import Operator, Order, TooLate
 from runner.execution.watch import Watcher
 from runner.guard.intent import Intent, spent_by_token
-from runner.planning.consent import Doubt, doubts
+from runner.planning.consent import Doubt, History, doubts
 from runner.ports import Ledger, OperationEvent, Telemetry
 from runner.records import Consent, Grant, OperationKind, Run
 from runner.scheduling.occurrence import CLOSED, Reason, Slot, State, nonce_key
@@ -95,6 +95,10 @@ class Executor:
         self._said: dict[str, str] = {}
         """By run: what was last said of why it is held; the same thing is not said twice."""
 
+        self._doubted: set[str] = set()
+        """Runs that an operator may have forbidden: looked up before the next try."""
+
+        self._history: History | None = None
         self._bells: dict[str, asyncio.Event] = {}
         self._pursuits: dict[str, Pursuit] = {}
 
@@ -102,6 +106,7 @@ class Executor:
         """An operator has changed a run, or what holds all of them: whoever waits looks again."""
         for identity, bell in self._bells.items():
             if run in (None, identity):
+                self._doubted.add(identity)
                 bell.set()
         for identity, pursuit in self._pursuits.items():
             if run in (None, identity):
@@ -131,6 +136,7 @@ class Executor:
                     signing()
                     run, event = await self._resume(run, deadline)
             except Conflict:
+                self._doubted.add(run.id)
                 run = await self._ledger.run(run.id)
                 deadline = _renewed(run, deadline)
         return await self._finish(run, event)
@@ -293,11 +299,15 @@ class Executor:
     async def _doubts(
         self, intent: Intent, due_at: datetime, *, by_hand: bool
     ) -> tuple[Doubt, ...]:
-        history = await self._ledger.history(
-            self._schedule.uid,
-            names=[line.receiver_name for line in intent.lines],
-            addresses=[line.receiver for line in intent.lines],
-        )
+        history = self._history
+        if history is None or not history.covers(intent.lines):
+            history = await self._ledger.history(
+                self._schedule.uid,
+                names=[line.receiver_name for line in intent.lines],
+                addresses=[line.receiver for line in intent.lines],
+            )
+            # Whom this policy has paid under these names it will have paid: no need to ask again.
+            self._history = history if history.covers(intent.lines) else None
         following = None
         if history.is_reseeded:
             table = timetable(self._schedule.spec, anchor=history.anchored_at)
@@ -515,6 +525,7 @@ class Executor:
     async def _finish(self, run: Run, event: OperationEvent | None) -> Run | None:
         for known in (self._said, self._tries, self._bells):
             known.pop(run.id, None)
+        self._doubted.discard(run.id)
         if run.grant_id is not None:
             self._keeper.discharge(run.grant_id, run.id, spent=run.state is State.SUCCESS)
         self._keeper.wake()
@@ -542,18 +553,15 @@ class Executor:
         """S4: after proof, inside the catch-up window, and never after a burn."""
         now = self._now()
         dead = state is State.NOT_INCLUDED
-        retried = (
-            state is State.REVERTED
-            and run.attempt <= min(self._schedule.spec.retry_on_revert, _MOST_ATTEMPTS)
-            and (self._venue.independent or self._venue.sandbox)
-        )
+        most = min(self._schedule.spec.retry_on_revert, _MOST_ATTEMPTS)
+        retried = state is State.REVERTED and run.attempt <= most
         inside = run.expires_at is None or now < run.expires_at
         return now + self._schedule.run_deadline if inside and (dead or retried) else None
 
     async def _break_if_wrong(self, run: Run) -> None:
         """
-        M10: failures in a row, a payment that was not what we asked, or amounts at their maximum
-        again and again (G10) pause the schedule.
+        M10: failures in a row, a payment that was not what we asked (X22), one that moved more
+        (B8), or amounts at their maximum again and again (G10) pause the schedule.
         """
         most = self._schedule.spec.pause_after_failures
         failures = await self._ledger.failures_in_row(self._schedule.uid)
@@ -579,7 +587,15 @@ class Executor:
         return pause
 
     async def _paused(self, run: Run) -> str | None:
-        """What an operator forbids: a run by hand is held by a stop alone (O4, O8)."""
+        """
+        What an operator forbids: a run by hand is held by a stop alone (O4, O8).
+
+        The commit of `signed` asks in any case. Here it is asked where there is reason to: the
+        run waits already, or was refused, or somebody has paused something.
+        """
+        if run.state is not State.HELD and run.id not in self._doubted:
+            return None
+        self._doubted.discard(run.id)
         if run.by_hand:
             return await self._ledger.stopped()
         return await self._ledger.paused(run.schedule, now=self._now())

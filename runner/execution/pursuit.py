@@ -129,6 +129,11 @@ class Pursuit:
                 operations = await self._ledger.operations(run.id)
             return Ending(run, follower.event)
 
+    @property
+    def _asks_before_retry(self) -> bool:
+        """X12: evidence from the wallet service alone is not enough to pay again by itself."""
+        return not (self._venue.independent or self._venue.sandbox)
+
     def _situation(self, run: Run, operations: list[Operation], follower: Follower) -> Situation:
         head = self._watcher.head
         if head is None:
@@ -293,6 +298,7 @@ class Pursuit:
                 winner=winner.hash,
                 outcome=outcome,
                 retry_until=again,
+                retry_held=self._asks_before_retry,
                 now=now,
             )
         found = await self._compare(run, event)
@@ -358,6 +364,7 @@ class Pursuit:
             reason=Reason.EXPIRED,
             detail=f"block {block.number} is later than the grant's end and the nonce is unused",
             retry_until=self._retry_until(run, State.NOT_INCLUDED),
+            retry_held=self._asks_before_retry,
             now=now,
         )
 

@@ -215,7 +215,9 @@ class SessionKeeper:
         """Request, check, sign, activate: alone on the account (X16)."""
         async with self.session.account.lane.grants:
             grant = await self._requests.make()
-            if grant is not None:
+            if grant is None:
+                self._watch(self._generations.now)  # a person is needed, and told so at once
+            else:
                 await self._activation.carry_out(grant)
 
     def _due(self, now: datetime) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from runner.errors import GuardError, RunnerError, WalletApiError, WalletBusy
+from runner.errors import GuardError, RunnerError, WalletApiError
 from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
 from runner.ethereum.nonce import decode_nonce
@@ -52,10 +52,6 @@ class TooLate(RunnerError):
     """The moment up to which something might have been signed has passed; nothing was."""
 
 
-class Stopped(WalletBusy):
-    """An operator has forbidden to sign and send (O8): as with a busy service, try later."""
-
-
 class Operator:
     """Makes operations for one account and sends them."""
 
@@ -81,14 +77,10 @@ class Operator:
 
         Raises:
             WalletApiError: the service did not prepare it.
-            Stopped: an operator has forbidden to sign (O8).
             GuardError: what it prepared may not be signed; nothing was.
             TooLate: preparing took longer than the grant or the deadline allows (R6).
-            Conflict: the run moved on, or its fence is taken.
+            Conflict: the run moved on, its fence is taken, or an operator forbids to sign (O8).
         """
-        why = await self._stopped()
-        if why is not None:
-            raise Stopped(why)
         fees = _outbid(order.outbids)
         context = self._context(order)
         order = await self._complete(order)

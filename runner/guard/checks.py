@@ -133,6 +133,8 @@ def _claims(
     yield same("G4.feeToken", ZERO_ADDRESS, claims.fee_token)
     most = f"at most {terms.max_fee} wei"
     yield Check("G2.maxAmount", most, f"{claims.fee} wei", claims.fee <= terms.max_fee)
+    others = ", ".join(claims.strangers)
+    yield Check("G5.members", "those of v0.7 alone", others or "those alone", not others)
     if claims.hash is not None:
         yield same("B5.details.hash", digest, claims.hash)
     if claims.calls is not None:

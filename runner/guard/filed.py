@@ -220,10 +220,9 @@ def _nonce(intent: FiledIntent, operation: UserOperation) -> int:
     offered = decode_nonce(operation.nonce)
     entity = offered.entity_id if intent.entity_id is None else intent.entity_id
     installs = OPTION_DEFERRED if _may_install(intent) else 0
-    options = offered.options & (installs | OPTION_GLOBAL)
-    if intent.permissions is not None:
-        bit = OPTION_GLOBAL if is_global(intent.permissions) else 0
-        options = options & OPTION_DEFERRED | bit
+    # Global only where the file says so: a session whose permissions it does not name is scoped.
+    root = OPTION_GLOBAL if is_global(intent.permissions or ()) else 0
+    options = offered.options & installs | root
     # On first use the nonce is what the owner signed, whatever key was asked for (F3).
     parallel = 0 if options & OPTION_DEFERRED else intent.parallel
     return Nonce(parallel, entity, options, 0).value
@@ -255,6 +254,8 @@ def _sessions(
         yield approvals(intent.calls)
         yield from _receivers(intent)
         return
+    if intent.expiry is not None:
+        yield Check("X3.expiry", "a grant that ends", intent.expiry, intent.expiry > 0)
     if intent.expiry is None or intent.now is None:
         unchecked.append("that the grant has not ended: the intent lacks `expirySec` or `now` (R6)")
     session = OperationTerms(

@@ -58,7 +58,8 @@ class Claims:
     What a service says besides of the operation that it prepared. None of it is signed; where it
     contradicts the operation, one of the two is not what was asked.
 
-    `fee_token` is the zero address for the coin, in whose base units `fee` is.
+    `fee_token` is the zero address for the coin, in whose base units `fee` is. `strangers` are
+    members that mean something in another kind of operation, or name another entry point.
     """
 
     sponsored: bool
@@ -66,6 +67,7 @@ class Claims:
     fee: int
     hash: bytes | None = None
     calls: tuple[Call, ...] | None = None
+    strangers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

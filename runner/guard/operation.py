@@ -11,10 +11,12 @@ from dataclasses import dataclass
 
 from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
+from runner.ethereum.erc20 import TRANSFER_FROM
 from runner.ethereum.modular_account import has_execution_hooks
 from runner.ethereum.permissions import Permission
 from runner.ethereum.signature import personal_sign_digest
 from runner.ethereum.user_operation import UserOperation
+from runner.ethereum.words import address_word
 from runner.guard.checks import ApprovedOperation, Terms, offered_operation, operation_checks
 from runner.guard.intent import unlimited_approval
 from runner.guard.offer import OperationOffer
@@ -67,6 +69,7 @@ def examine_operation(
         _scope(terms, operation),
         *_receivers(terms),
         approvals(terms.intent),
+        _pulls(terms),
     )
     refused = Refused.by(checks)
     if refused is not None:
@@ -102,6 +105,21 @@ def _receivers(terms: OperationTerms) -> Iterator[Check]:
     for receiver in terms.moved_to if terms.receivers is not None else ():
         allowed = receiver in (terms.receivers or ())
         yield Check("B4.receiver", "one of the session's receivers", receiver, allowed)
+
+
+def _pulls(terms: OperationTerms) -> Check:
+    """B4: what leaves the account by `transferFrom` no limit counts and no receiver bounds."""
+    own = address_word(terms.account)[12:]
+    pull = next(
+        (
+            call
+            for call in terms.intent
+            if call.data[:4] == TRANSFER_FROM and call.data[16:36] == own
+        ),
+        None,
+    )
+    offered = "none" if pull is None else f"one of {pull.to}"
+    return Check("B4.transferFrom", "none from the account itself", offered, pull is None)
 
 
 def approvals(intent: tuple[Call, ...]) -> Check:

@@ -56,6 +56,11 @@ class History:
             and self.last_paid[0][1] < self.anchored_at
         )
 
+    def covers(self, lines: Iterable[TransferLine]) -> bool:
+        """Whether nothing in here can raise a doubt about these lines, now or later."""
+        same = all(self.by_name.get(line.receiver_name) == line.receiver for line in lines)
+        return same and not self.is_reseeded
+
 
 def intent_digest(schedule: str, slot: str, attempt: int, calls: Sequence[Call]) -> str:
     """What an approval is bound to: 32 bytes, 0x hex."""

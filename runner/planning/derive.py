@@ -13,7 +13,6 @@ from datetime import timedelta
 from decimal import ROUND_CEILING, Decimal
 
 from runner.errors import PlanError
-from runner.ethereum.abi import parse_function
 from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
 from runner.ethereum.erc20 import APPROVE, TRANSFER
@@ -28,19 +27,18 @@ from runner.ethereum.permissions import (
 )
 from runner.frozen import frozen
 from runner.guard.budget import most_within
-from runner.guard.intent import NATIVE, at_most, is_computed
+from runner.guard.intent import NATIVE, is_computed
 from runner.guard.scope import Outcome, initial_allowances, installed, judge
 from runner.planning.windows import Strand, worst
 from runner.policy.model import (
-    Approve,
     Derive,
-    Invoke,
-    Pay,
-    PolicyCall,
     Schedule,
     Session,
     SmartAccount,
 )
+
+_SPENDING = 4 + 2 * 32
+"""Bytes that a token under a limit asks of `transfer` and `approve` at least (F8)."""
 
 _BURNS = Decimal("0.1")
 """Share of runs whose fence may have to be burned: each burn costs gas too (R27)."""
@@ -104,14 +102,16 @@ def _derive(
     tokens: dict[Address, list[int]] = defaultdict(lambda: [0] * len(demands))
     plain: dict[Address, None] = {}
     functions: dict[Address, dict[bytes, None]] = defaultdict(dict)
+    spending: dict[Address, dict[bytes, None]] = defaultdict(dict)
     native = [0] * len(demands)
     for index, demand in enumerate(demands):
         for call, encoded in zip(demand.schedule.calls, demand.intent, strict=True):
             fixed = not is_computed(call)
             native[index] += encoded.value if fixed else 0
-            spent = _spend(call, encoded)
+            spent = _spend(encoded.data)
             if spent is not None:
                 tokens[encoded.to][index] += spent if fixed else 0
+                spending[encoded.to][encoded.data[:4]] = None
             elif len(encoded.data) >= 4:
                 functions[encoded.to][encoded.data[:4]] = None
             else:
@@ -120,7 +120,7 @@ def _derive(
         # A token limit admits transfer and approve alone (F8): a schedule that calls more of it
         # needs the function list, and the runner's own limits are what bounds the amounts.
         del tokens[token]
-        functions[token] |= {TRANSFER: None, APPROVE: None}
+        functions[token] |= spending[token]
     strands = [demand.strand for demand in demands]
 
     def most(token: str, weights: Sequence[int]) -> int:
@@ -142,14 +142,15 @@ def _derive(
     return tuple(derived)
 
 
-def _spend(call: PolicyCall, encoded: Call) -> int | None:
-    """What a call takes from a token's allowance; None for calls that are not counted so."""
-    call = at_most(call)
-    if isinstance(call, Pay | Approve):
-        return None if encoded.value or not encoded.data else call.amount
-    if isinstance(call, Invoke) and parse_function(call.function).selector in {TRANSFER, APPROVE}:
-        return int(call.args[1])
-    return None
+def _spend(data: bytes) -> int | None:
+    """
+    What calldata takes from a token's allowance, as the chain counts; None if it is not counted so.
+
+    However it is written: raw calldata must not open a token that `pay` keeps under a limit.
+    """
+    if len(data) < _SPENDING or data[:4] not in (TRANSFER, APPROVE):
+        return None
+    return int.from_bytes(data[36:68], "big")
 
 
 def computed_needs(session: Session, demands: Sequence[Demand]) -> dict[str, int]:

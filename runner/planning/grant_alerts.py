@@ -78,7 +78,7 @@ def owner_action(asked_at: datetime, needed_by: datetime, now: datetime) -> Rais
     level = "critical" if share >= 0.8 else "warning" if share >= 0.5 else "info"
     why = f"the owner's signature is needed within {_span(needed_by - now)}"
     if needed_by <= now:
-        why = "the owner's signature is overdue: payments wait for it"
+        level, why = "critical", "the owner's signature is overdue: payments wait for it"
     return Raised(Alert.OWNER_ACTION_NEEDED, level, why)
 
 

@@ -13,10 +13,11 @@ from enum import StrEnum
 from itertools import groupby
 
 from runner.policy.model import Policy
-from runner.records import GrantState
+from runner.records import GrantState, Pause, PauseScope
 from runner.reporting.scripts import Upcoming
 from runner.reporting.text import away, brief, moves, plural, span, stamp
 from runner.reporting.views import (
+    AskedView,
     DaemonView,
     Entry,
     GrantView,
@@ -108,10 +109,12 @@ def status(
     schedules = tuple(_schedules(ledger.schedules, policies, upcoming))
     found = [
         *_about_daemon(ledger.daemon, now),
+        *(finding for one in ledger.pauses for finding in _about_pause(one, now)),
         *_about_policies(policies),
         *(finding for one in sessions for finding in _about_session(one, now)),
         *(finding for one in schedules for finding in _about_schedule(one)),
         *(finding for one in ledger.open_runs for finding in _about_run(one, now)),
+        *(_about_question(one, now) for one in ledger.asked),
     ]
     order = list(Severity)
     return Status(
@@ -271,6 +274,24 @@ def _about_run(one: Entry, now: datetime) -> Iterator[Finding]:
         yield Finding(severity, name, what, todo)
     elif run.state == "unknown" and now - run.claimed_at > _UNKNOWN_AFTER:
         yield Finding(Severity.WARNING, name, what, todo)
+
+
+def _about_pause(one: Pause, now: datetime) -> Iterator[Finding]:
+    """What more than one schedule waits for; those of schedules are told with them."""
+    since = f"since {span(now - one.since)}" + (f", until {stamp(one.until)}" if one.until else "")
+    if one.scope is PauseScope.STOP:
+        what = f"is stopped {since}: {one.reason}; nothing is signed or sent"
+        yield Finding(Severity.CRITICAL, one.subject, what, "runner resume --reason …")
+    elif one.scope is not PauseScope.SCHEDULE:
+        option = "--all" if one.scope is PauseScope.ALL else f"--{one.scope} {one.target}"
+        todo = f"runner schedules resume {option} --reason …"
+        yield Finding(Severity.WARNING, one.subject, f"is paused {since}: {one.reason}", todo)
+
+
+def _about_question(one: AskedView, now: datetime) -> Finding:
+    name = f"{one.schedule}@{one.slot}"
+    what = f"waits for an approval, due {away(one.due_at, now)}: {one.detail}"
+    return Finding(Severity.WARNING, name, what, f"runner runs approve {name} --reason …")
 
 
 def _about_daemon(daemon: DaemonView, now: datetime) -> Iterator[Finding]:

@@ -104,9 +104,7 @@ def run_story(
             ]
         if entry.operations:
             lines += ["", *_title("Operations", look), *_operations(entry, look)]
-    for event in timeline:
-        if event.data.get("findings"):
-            lines += ["", *_title("Refused by the guard", look), *_refusal(event, look)]
+    lines += _refusals(timeline, look)
     if timeline:
         lines += ["", *_title("Timeline", look), *_timeline(timeline, look)]
     return lines
@@ -242,6 +240,13 @@ def _facts(run: RunView, one: OperationView) -> Iterator[tuple[str, str]]:
         yield "detail", one.detail
 
 
+def _refusals(timeline: Sequence[EventView], look: Look) -> Iterator[str]:
+    """What the guard refused last."""
+    refused = [event for event in timeline if event.data.get("findings")]
+    for event in refused[-1:]:
+        yield from ("", *_title("Refused by the guard", look), *_refusal(event, look))
+
+
 def _refusal(event: EventView, look: Look) -> Iterator[str]:
     """Field by field: what was asked, and what was offered for signature."""
     yield f"  {stamp(event.at, seconds=True)}  {clean(str(event.data.get('detail', '')))}"
@@ -317,6 +322,7 @@ def session_story(
         ]
         header = ["GEN", "STATE", "ASKED FOR", "ACTIVE SINCE", "ENDS", "DETAIL"]
         lines += ["", *table(header, rows, look, flexible=(5,), right=(0,))]
+    lines += _refusals(timeline, look)
     if timeline:
         lines += ["", *_title("Timeline", look), *_timeline(timeline[-20:], look)]
     return lines

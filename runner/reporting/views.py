@@ -14,6 +14,7 @@ from typing import Any
 
 from runner.ethereum.calls import Call
 from runner.guard.intent import TransferLine
+from runner.records import Pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +238,8 @@ class LedgerView:
     grants: Sequence[GrantView]
     open_runs: Sequence[Entry]
     today: Mapping[tuple[str, str | None], int] = field(default_factory=dict)
+    pauses: Sequence[Pause] = ()
+    asked: Sequence[AskedView] = ()
 
 
 def policy_of(uid: str) -> str:

@@ -196,7 +196,7 @@ def test_evidence_of_another_chain(house):
 @pytest.mark.parametrize(
     ("seconds", "status", "code"), [(5, "ok", 0), (60, "warning", 0), (-300, "failed", 1)]
 )
-def test_clocks_that_are_apart(seconds, status, code, house):
+def test_r17_clocks_that_are_apart(seconds, status, code, house):
     url = f"{house.origin}/v2/dev"
     house.config(wallet=f"{{url: '{url}', timing: {{clock: system}}}}")
     house.fault(kind="clock_skew", seconds=seconds)
@@ -230,7 +230,7 @@ def test_a_token_of_other_decimals_and_one_that_is_none(house):
 # ── accounts and signers ──────────────────────────────────────────────────────────────────────
 
 
-def test_an_address_that_is_somebody_elses(house):
+def test_g1_an_address_that_is_somebody_elses(house):
     written = "{owner: treasury-owner, gas: sponsor, address: '0x" + 40 * "1" + "'}"
     house.write(POLICY.replace("{owner: treasury-owner, gas: sponsor}", written))
 

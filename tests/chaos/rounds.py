@@ -60,7 +60,7 @@ def play(stage: Stage, chance: random.Random) -> str:
             stage.fault(fault)
     told = _ACTS[action](stage, chance, place)
     rpc(stage.url, "sandbox_clearFaults", {})
-    if stage.ledger.exists():
+    if stage.exists:
         stage.check()
     return f"{action} {told} {[fault['kind'] for fault in faults]}"
 
@@ -98,7 +98,7 @@ def _stop(stage: Stage, chance: random.Random, place: str) -> str:
 def _lock(stage: Stage, chance: random.Random, place: str) -> str:
     time.sleep(chance.uniform(0.5, 2.5))
     seconds = chance.choice([1, 3, 7])
-    if stage.ledger.exists():
+    if stage.exists:
         stage.lock(seconds)
     time.sleep(chance.uniform(0.5, 2))
     return f"for {seconds}s"

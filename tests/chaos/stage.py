@@ -87,6 +87,14 @@ class Stage:
         return self.house.folder / ".runner" / "ledger.db"
 
     @property
+    def exists(self) -> bool:
+        """Whether there is a ledger, and not only the file of one that was just begun."""
+        if not self.ledger.exists():
+            return False
+        with self.read() as c:
+            return bool(c.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchall())
+
+    @property
     def alive(self) -> bool:
         return self.daemon is not None and self.daemon.poll() is None
 

@@ -136,3 +136,17 @@ async def test_s1_claims_of_one_tick_are_the_same_together_and_one_by_one(tmp_pa
     assert sorted(refused, key=repr) == sorted(turned_down, key=repr)
     assert again == []
     assert len(made) + len(refused) > 30
+
+
+async def test_h7_the_ledger_is_kept_in_wal_with_full_syncs(tmp_path):
+    vault = Vault(bytes(range(32)), entropy=os.urandom)
+    path = tmp_path / "ledger.db"
+    store = SqlStore.open(f"sqlite:///{path}", vault, now=NOW, create=True)
+
+    def look(transaction):
+        c = transaction.connection
+        names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        return [c.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names]
+
+    assert await store.write(look) == ["wal", 2, 1, 5000]
+    await store.close(now=NOW)

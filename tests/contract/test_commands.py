@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -143,9 +144,27 @@ async def test_o10_with_no_daemon_a_verb_holds_the_ledger_itself(book):
 
     alone = SqlStore.open(book.url, vault, now=NOW, create=False, role="verb", alone=True)
     with pytest.raises(LedgerHeld):
-        SqlStore.open(book.url, vault, now=NOW, create=False)
+        SqlStore.open(book.url, vault, now=NOW, create=False, role="verb", alone=True)
     await alone.close(now=NOW)
     book.store = SqlStore.open(book.url, vault, now=NOW, create=False)
+
+
+async def test_o10_a_daemon_waits_for_a_command_that_holds_the_ledger_to_act(book):
+    """
+    For a moment: what a command does takes no longer.
+    """
+    await book.close()
+    vault = Vault(bytes(range(32)), entropy=os.urandom)
+    alone = SqlStore.open(book.url, vault, now=NOW, create=False, role="verb", alone=True)
+
+    starting = asyncio.create_task(
+        asyncio.to_thread(SqlStore.open, book.url, vault, now=NOW, create=False)
+    )
+    await asyncio.sleep(0.3)
+    assert not starting.done()
+    await alone.close(now=NOW)
+    async with asyncio.timeout(4):
+        book.store = await starting
 
 
 # ── pauses ────────────────────────────────────────────────────────────────────────────────────
@@ -236,3 +255,38 @@ async def test_o1_a_pause_with_an_end_covers_what_was_due_in_it_and_lifts_itself
     assert len(made) == 1
     assert lifted == [pause]
     assert await book.ledger.pauses() == []
+
+
+@pytest.mark.parametrize("_", range(3))
+async def test_o8_o10_a_stop_of_another_process_lets_no_signature_through_after_it(book, _):
+    """
+    Many runs are being signed while another process stops everything: what is signed when the
+    stop is committed is all that is ever signed.
+    """
+    runs = [await book.prepared(await book.claimed(hour)) for hour in range(40)]
+    count = "select count(*) from operations"
+
+    def stop(tx):
+        write_pause(tx, Pause(PauseScope.STOP, "", "stolen?", NOW), author="anna")
+        return tx.connection.exec_driver_sql(count).scalar()
+
+    async def sign_all():
+        refused = 0
+        for number, run in enumerate(runs):
+            operation = replace(PAYING, hash=f"0x{number:04x}", nonce=2**200 + number)
+            try:
+                await book.ledger.sign(run, operation, now=NOW)
+            except Conflict:
+                refused += 1
+        return refused
+
+    verb = beside(book)
+    signing = asyncio.create_task(sign_all())
+    await asyncio.sleep(0.02)
+    at_the_stop = await verb.write(stop)
+    refused = await signing
+    await verb.close(now=NOW)
+
+    after = await book.store.read(lambda c: c.exec_driver_sql(count).scalar())
+    assert after == at_the_stop
+    assert refused == len(runs) - after

@@ -228,6 +228,7 @@ async def close(twin, index, ending, retry, now):
         outcome=outcome,
         reason=reason,
         retry_until=now + HOUR if retry else None,
+        retry_held=index % 2 == 1,
         now=now,
     )
     following = await twin.ledger.successor(run)

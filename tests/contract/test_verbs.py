@@ -151,6 +151,31 @@ async def test_o7_a_reverted_run_gets_its_next_attempt_once(book):
         await retry(book, failed)
 
 
+async def test_x12_an_attempt_that_follows_by_itself_may_have_to_wait_for_a_person(book):
+    """
+    Where the evidence comes from the wallet service alone, it is held(retry) until `runs retry`.
+    """
+    run = await signed(book)
+    run = await book.ledger.include(
+        run, Inclusion("0xaa", False, 77, 9, "0xb1", NOW, "0x7a"), now=NOW
+    )
+    run = await book.ledger.close(
+        run,
+        State.REVERTED,
+        winner="0xaa",
+        outcome=OperationStatus.REVERTED,
+        retry_until=SOON,
+        retry_held=True,
+        now=NOW,
+    )
+    following = await book.ledger.successor(run)
+
+    again = await retry(book, following)
+
+    assert (following.attempt, following.state, following.reason) == (2, State.HELD, Reason.RETRY)
+    assert (again.id, again.state) == (following.id, State.CLAIMED)
+
+
 async def test_s4_no_next_attempt_beside_an_open_run(book):
     """
     The schedule's other run is named.

@@ -152,3 +152,34 @@ def test_b9_a_schedule_of_seconds_asks_for_a_few_slots_not_for_a_day_of_them(tmp
         assert 20 <= len(asked(opened)) <= 26
     finally:
         opened.stop()
+
+
+def test_x9_a_trigger_that_was_moved_right_behind_a_payment_is_held(tmp_path):
+    """
+    The first slot of the new trigger follows the last payment within half a period: somebody has
+    to say yes before the same thing is paid again.
+    """
+    base = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=8)
+    text = "schedules:\n  a: {{session: pocket, every: 40s, anchor: {0}, pay: {{alice: 1 usdc}}}}\n"
+    house = House(tmp_path, policy=HEAD + text.format(f"{base:%Y-%m-%dT%H:%M:%SZ}"))
+    try:
+        daemon = house.start("up", "--for", "60s")
+        wait_for(lambda: told(house, "run.success"), what="a payment")
+        daemon.terminate()
+        assert daemon.wait(timeout=60) == 0, house.logs()
+        moved = base + timedelta(seconds=18)
+        (house.folder / "policies" / "demo.yaml").write_text(
+            HEAD + text.format(f"{moved:%Y-%m-%dT%H:%M:%SZ}")
+        )
+        daemon = house.start("up", "--for", "60s")
+        (waiting,) = wait_for(lambda: held(house, "a", "near_duplicate"), what="the hold")
+        house.run("runs", "approve", waiting["id"], *WHY, "--yes")
+        wait_for(lambda: rows(house, "a")[0]["state"] == "success", what="the payment")
+        daemon.terminate()
+        assert daemon.wait(timeout=60) == 0, house.logs()
+
+        url = sandbox_on(house, ".runner/sandbox.json")
+        assert balance(url, USDC, ALICE) == 2_000_000
+        reconcile(house, url)
+    finally:
+        house.stop()

@@ -172,7 +172,7 @@ def test_levels_of_policies_and_of_settings_have_names_of_their_own():
     assert all(key in {**LEVELS, **CONFIG_LEVELS}[level].keys for level, key in KEYS)
 
 
-def test_timing_depends_on_the_kind_of_profile(tmp_path: Path):
+def test_r24_timing_depends_on_the_kind_of_profile(tmp_path: Path):
     wallets = _load(tmp_path, WHOLE).wallets
 
     assert wallets["sandbox"].timing == WalletProfile(embedded=True).timing

@@ -341,6 +341,7 @@ class MemoryLedger(MemoryGrants):
         detail: str | None = None,
         observed: Sequence[TransferLine] = (),
         retry_until: datetime | None = None,
+        retry_held: bool = False,
         now: datetime,
     ) -> Run:
         """The end of a signed run, on evidence alone; and its next attempt, if one is due."""
@@ -354,7 +355,7 @@ class MemoryLedger(MemoryGrants):
         if observed:
             self.rows.transfers.setdefault(run.id, []).extend(observed)
         if retry_until is not None:
-            self._next_attempt(closed, deadline_at=retry_until, now=now)
+            self._next_attempt(closed, deadline_at=retry_until, held=retry_held, now=now)
         return closed
 
     async def closed_since(self, chain: int, block: int) -> list[tuple[Run, Operation]]:
@@ -520,15 +521,15 @@ class MemoryLedger(MemoryGrants):
             count = self.rows.schedules[run.schedule].failures_in_row + 1 if failed else 0
             self.rows.change_schedule(run.schedule, failures_in_row=count)
 
-    def _next_attempt(self, run: Run, *, deadline_at: datetime, now: datetime) -> None:
+    def _next_attempt(self, run: Run, *, deadline_at: datetime, held: bool, now: datetime) -> None:
         """Attempt + 1 of a run that is closed: a new id, and so a new fence."""
         made = run_id(run.schedule, run.slot, part=run.part, attempt=run.attempt + 1)
         following = replace(
             run,
             id="0x" + made.hex(),
             attempt=run.attempt + 1,
-            state=State.CLAIMED,
-            reason=None,
+            state=State.HELD if held else State.CLAIMED,
+            reason=Reason.RETRY if held else None,
             detail=None,
             claimed_at=now,
             deadline_at=deadline_at,

@@ -418,6 +418,7 @@ class SqlLedger(RunReads, GrantRows, GrantVerbRows, CommandRows, VerbRows, Breac
         detail: str | None = None,
         observed: Sequence[TransferLine] = (),
         retry_until: datetime | None = None,
+        retry_held: bool = False,
         now: datetime,
     ) -> Run:
         """
@@ -426,7 +427,7 @@ class SqlLedger(RunReads, GrantRows, GrantVerbRows, CommandRows, VerbRows, Breac
         All other operations of the run are dead with it: one fence, one inclusion. `observed`
         are transfers of its receipt that the intent did not name. With `retry_until`, the deadline
         of a next attempt, that attempt is made in the same transaction, and takes over the
-        reservations before anyone else can (S4).
+        reservations before anyone else can (S4); `retry_held` lets it wait for a person (X12).
         """
 
         def work(tx: Transaction) -> Run:
@@ -450,7 +451,7 @@ class SqlLedger(RunReads, GrantRows, GrantVerbRows, CommandRows, VerbRows, Breac
             again = retry_until is not None
             closed = move(tx, current, state, reason=reason, detail=detail, now=now, goes_on=again)
             if retry_until is not None:
-                next_attempt(tx, closed, deadline_at=retry_until, now=now)
+                next_attempt(tx, closed, deadline_at=retry_until, held=retry_held, now=now)
             return closed
 
         return await self._store.write(work)

@@ -106,6 +106,7 @@ def next_attempt(
     *,
     deadline_at: datetime,
     by_hand: bool = False,
+    held: bool = False,
     reservations: Sequence[Reservation] | None = None,
     now: datetime,
 ) -> str:
@@ -113,7 +114,7 @@ def next_attempt(
     Attempt + 1 of a run that is closed: a new id, and so a new fence.
 
     By itself it takes over its predecessor's reservations and window; by hand it has `reservations`
-    of its own, and no end of a window (X11).
+    of its own, and no end of a window (X11). `held` lets it wait for a person (X12).
     """
     c = tx.connection
     attempt = run.attempt + 1
@@ -128,7 +129,8 @@ def next_attempt(
             session=run.session,
             part=run.part,
             attempt=attempt,
-            state=State.CLAIMED.value,
+            state=(State.HELD if held else State.CLAIMED).value,
+            reason=Reason.RETRY.value if held else None,
             running=True,
             exclusive=exclusive,
             by_hand=by_hand,

@@ -17,6 +17,7 @@ import os
 import queue
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -45,6 +46,8 @@ from runner.version import __version__
 T = TypeVar("T")
 
 _MOST_IN_ONE_COMMIT = 512
+_FOR_A_COMMAND = ", for a command"
+_PATIENCE_SECONDS = 5.0
 
 
 class Transaction:
@@ -117,7 +120,7 @@ class SqlStore:
         if path is not None and not path.exists() and not create:
             raise StoreError(f"there is no ledger at {path}", hint="make one: runner db init")
         holds = role == "daemon" if alone is None else alone
-        lock = _take_lock(path) if path is not None and holds else None
+        lock = _take_lock(path, role) if path is not None and holds else None
         try:
             if path is not None:
                 _make_private(path)
@@ -381,20 +384,28 @@ def is_held(url: str) -> bool:
     return False
 
 
-def _take_lock(path: Path) -> int:
+def _take_lock(path: Path, role: str) -> int:
+    """Hold the ledger; a daemon waits a little for a command that holds it only to act (O10)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.read(handle, 200).decode(errors="replace").strip() or "another process"
-        os.close(handle)
-        raise LedgerHeld(
-            f"the ledger {path} is held by {holder}",
-            hint="one daemon per ledger: stop the other one, or give this one a `store` of its own",
-        ) from None
+    patience = time.monotonic() + (_PATIENCE_SECONDS if role == "daemon" else 0.0)
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            held = os.pread(handle, 200, 0).decode(errors="replace").strip() or "another process"
+            if held.endswith(_FOR_A_COMMAND) and time.monotonic() < patience:
+                time.sleep(0.05)
+                continue
+            os.close(handle)
+            raise LedgerHeld(
+                f"the ledger {path} is held by {held}",
+                hint="one daemon per ledger: stop it, or give this one a `store` of its own",
+            ) from None
+        break
     os.ftruncate(handle, 0)
-    os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+    what = "" if role == "daemon" else _FOR_A_COMMAND
+    os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}{what}\n".encode(), 0)
     return handle
 
 
@@ -452,7 +463,7 @@ def held(path: Path) -> Iterator[None]:
     Raises:
         LedgerHeld: a daemon has it; names the holder.
     """
-    lock = _take_lock(path)
+    lock = _take_lock(path, "verb")
     try:
         yield
     finally:

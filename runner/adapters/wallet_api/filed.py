@@ -29,7 +29,7 @@ from runner.ethereum.grants import (
     decode_deferred_action,
 )
 from runner.ethereum.installation import decode_install_validation
-from runner.ethereum.nonce import decode_nonce
+from runner.ethereum.nonce import OPTION_DEFERRED, decode_nonce
 from runner.ethereum.permissions import (
     AccountFunctions,
     ContractAccess,
@@ -42,6 +42,7 @@ from runner.ethereum.permissions import (
     Root,
 )
 from runner.guard.filed import FiledGrant, FiledIntent
+from runner.policy.faults import Refusal
 from runner.policy.scalars import default_max_fee, parse_chain
 
 T = TypeVar("T")
@@ -141,8 +142,23 @@ def read_intent(value: Any) -> FiledIntent:
         delegates=capabilities.get(_delegates, "eip7702Auth") or False,
         authorization_nonce=top.get(whole_number, "authorizationNonce"),
     )
+    _check_agreement(found, session, parallel if override is None else override)
     unread = (*top.unread, *(f"capabilities.{name}" for name in capabilities.unread))
     return replace(found, unread=unread)
+
+
+def _check_agreement(intent: FiledIntent, grant: FiledGrant | None, parallel: int | None) -> None:
+    """Nonce, key and entity are one thing told twice; a grant is of this account and chain."""
+    if grant is not None:
+        _agree("account", intent.account, grant.account)
+        _agree("chainId", intent.chain_id, grant.chain_id)
+    if intent.nonce is None:
+        return
+    nonce = decode_nonce(intent.nonce)
+    if intent.entity_id is not None:
+        _agree("entityId", nonce.entity_id, intent.entity_id)
+    if not nonce.options & OPTION_DEFERRED:  # on first use the key that was asked for is moot (F3)
+        _agree("nonceKey", nonce.parallel, parallel)
 
 
 def read_grant(value: Any) -> FiledGrant:
@@ -239,9 +255,12 @@ def _request_in(value: Any) -> Any:
 
 def _chain(value: Any) -> int:
     """A chain id, or a chain's name."""
-    if isinstance(value, str) and not value[:1].isdigit():
+    if not isinstance(value, str) or value[:1].isdigit():
+        return whole_number(value)
+    try:
         return parse_chain(value)
-    return whole_number(value)
+    except Refusal:
+        raise ValueError("neither a chain id nor the name of a chain") from None
 
 
 def _override(value: Any) -> int:

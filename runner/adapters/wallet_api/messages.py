@@ -50,7 +50,7 @@ from runner.ethereum.permissions import (
     Root,
 )
 from runner.ethereum.typed_data import TypedData
-from runner.ethereum.user_operation import UserOperation
+from runner.ethereum.user_operation import ENTRY_POINT_V07, UserOperation
 from runner.ethereum.words import uint_bytes
 from runner.guard.offer import (
     Claims,
@@ -68,6 +68,10 @@ T = TypeVar("T")
 
 _LATEST_EXPIRY = 9_999_999_999
 _PERMIT = "paymaster-permit"
+_STRANGERS = frozenset(
+    {"aggregator", "authorization", "eip7702Auth", "initCode", "paymasterAndData", "signature"}
+)
+"""Members of operations of other versions: whoever sends them may mean another operation."""
 
 
 # What we send.
@@ -318,7 +322,7 @@ def _offer(answer: PreparedAnswer, came: Mapping[str, Any], what: str) -> Operat
                 operation,
                 request,
                 _echo(answer, came),
-                claims=_claims(answer),
+                claims=_claims(answer, came),
             )
         case OperationAnswerV06():
             request = _request(answer.signature_request, what)
@@ -342,14 +346,25 @@ def _offer(answer: PreparedAnswer, came: Mapping[str, Any], what: str) -> Operat
             return OperationOffer(answer.type, None, None, permit, encode(wire))
 
 
-def _claims(answer: OperationAnswer) -> Claims:
+def _claims(answer: OperationAnswer, came: Mapping[str, Any]) -> Claims:
     fee = answer.fee_payment
-    claims = Claims(fee.sponsored, fee.token_address, fee.max_amount)
+    strangers = [
+        name
+        for name, value in (*came.items(), *came["data"].items())
+        if name in _STRANGERS or (name == "entryPoint" and not _is_entry_point(value))
+    ]
+    claims = Claims(
+        fee.sponsored, fee.token_address, fee.max_amount, strangers=tuple(dict.fromkeys(strangers))
+    )
     if answer.details is None:
         return claims
     said = answer.details.data
     calls = tuple(Call(call.to, call.value, call.data) for call in said.calls)
     return replace(claims, hash=said.hash, calls=calls)
+
+
+def _is_entry_point(value: Any) -> bool:
+    return isinstance(value, str) and value.lower() == ENTRY_POINT_V07.lower()
 
 
 def _operation(data: OperationData, what: str) -> UserOperation:

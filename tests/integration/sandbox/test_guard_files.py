@@ -1,18 +1,32 @@
 """`runner guard op` and `runner guard grant` on the sandbox's own answers, honest and changed."""
 
+import contextlib
 import copy
 import json
+import re
 
 import pytest
+from support.harmless import (
+    FITTING,
+    GRANT_MAY_DIFFER,
+    MAY_DIFFER,
+    SIBLINGS,
+    is_listed,
+    refitted,
+)
+from support.mutations import mutations
 
-from runner.adapters.wallet_api.messages import operation_offer
+from runner.adapters.wallet_api.filed import read_grant, read_intent
+from runner.adapters.wallet_api.messages import operation_offer, session_offer
 from runner.cli.main import run
+from runner.errors import AnswerLost, EncodingError
 from runner.ethereum.installation import uninstall_validation
 from runner.ethereum.modular_account import increment_nonce
 from runner.ethereum.nonce import decode_nonce
 from runner.ethereum.permissions import Erc20TokenTransfer
 from runner.ethereum.signature import personal_sign_digest
 from runner.ethereum.user_operation import ENTRY_POINT_V07, user_operation_hash
+from runner.guard.filed import can_be_granted, judge_grant, judge_operation
 
 LANE = 0x77
 MALLORY = "0x0000000000000000000000000000000000000b0b"
@@ -212,6 +226,8 @@ def test_what_the_grant_does_not_hold_is_refused(judge, pair, client):
     small = session_request(client, permissions=[client.erc20(1)])
 
     assert failing(judge("op", dict(asked, grant=small), answer)[1]) == {"B4.scope"}
+    endless = session_request(client, expirySec=0)
+    assert failing(judge("op", dict(asked, grant=endless), answer)[1]) == {"X3.expiry"}
     late = dict(asked, now=client.start + 90_000)
     assert failing(judge("op", late, answer)[1]) == {"B4.scope"}
     other = dict(asked, entityId=2, grant=session_request(client))
@@ -227,6 +243,11 @@ def test_what_the_grant_does_not_hold_is_refused(judge, pair, client):
         ({"maxFee": "0.1"}, "maxFee"),
         ({"max_fee": 1}, "two spellings"),
         ({"entityId": 2}, "different `entityId`"),
+        ({"nonce": hex(0x77 << 104 | 2 << 72)}, "different `entityId`"),
+        ({"nonce": hex(0x78 << 104 | 1 << 72)}, "different `nonceKey`"),
+        ({"chainId": "base"}, "different `chainId`"),
+        ({"chainId": "no chain"}, "name of a chain"),
+        ({"from": MALLORY}, "different `account`"),
         ({"capabilities": {"eip7702Auth": {"delegation": "0x" + "00" * 20}}}, "taken back"),
     ],
 )
@@ -365,6 +386,77 @@ def test_the_answer_to_another_request_is_refused(judge, client):
     ):
         code, told = judge("grant", session_request(client), changed)
         assert (code, "G7.message.call" in failing(told)) == (4, True)
+
+
+# ── whatever stands in the files ──────────────────────────────────────────────────────────────
+
+
+def verdict(asked, answer):
+    """Whether an answer would be signed; None if it is none."""
+    try:
+        return judge_operation(asked, operation_offer(answer, "test")).signs
+    except AnswerLost:
+        return None
+
+
+def test_no_changed_answer_would_be_signed(pair):
+    """
+    The tamper matrix once more, by the files' own way to the guard.
+    """
+    asked, answer = pair
+    asked["paymaster"] = answer["data"]["paymaster"]
+    asked = read_intent(asked)
+    tried = 0
+
+    assert verdict(asked, answer)
+    for mutation in mutations(answer, SIBLINGS):
+        if not is_listed(mutation, MAY_DIFFER):
+            assert not verdict(asked, mutation.value), str(mutation)
+            tried += 1
+        fits = mutation.path[:1] == ("data",) and not is_listed(mutation, FITTING)
+        if fits and (fitted := refitted(mutation.value)):
+            assert not verdict(asked, fitted), f"{mutation}, and the digests"
+    assert tried > 800
+
+
+def test_no_changed_answer_to_a_grant_would_be_signed(client):
+    """
+    Likewise.
+    """
+    answer = client.session()
+    asked = can_be_granted(read_grant(session_request(client)))
+
+    assert judge_grant(asked, session_offer(answer, "test")).signs
+    for mutation in mutations(answer, SIBLINGS):
+        if is_listed(mutation, GRANT_MAY_DIFFER):
+            continue
+        try:
+            signs = judge_grant(asked, session_offer(mutation.value, "test")).signs
+        except AnswerLost:
+            continue
+        assert not signs, str(mutation)
+
+
+def test_a_changed_request_is_understood_or_refused(pair, client):
+    """
+    Nothing that may stand in a file breaks the command; whatever is asked for otherwise is another
+    wish, and the honest answer to this one is then none to that.
+    """
+    asked, answer = pair
+    offer, granted = operation_offer(answer, "test"), session_offer(client.session(), "test")
+    understood = 0
+    for mutation in mutations(asked, {"fence": "0x1", "params": [], "unheardOf": 1}):
+        with contextlib.suppress(EncodingError):
+            judged = judge_operation(read_intent(mutation.value), offer)
+            understood += all(check.finding.rule for check in judged.checks)
+            if mutation.path[:1] in {("calls",), ("from",), ("chainId",)} and judged.signs:
+                assert re.search("added|as an integer|deleted|twice", str(mutation)), str(mutation)
+    for mutation in mutations(asked["grant"], {"livingEntities": [1], "cleanSequences": {"1": 2}}):
+        with contextlib.suppress(EncodingError):
+            judged = judge_grant(can_be_granted(read_grant(mutation.value)), granted)
+            understood += all(check.finding.rule for check in judged.checks)
+
+    assert understood > 200
 
 
 def test_people_read_each_check(client, tmp_path, capsys):

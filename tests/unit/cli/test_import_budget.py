@@ -79,3 +79,19 @@ def test_faults_are_shown_without_more(folder):
     assert code == 2
     assert outside <= READING
     assert not modules & HEAVY
+
+
+def test_the_daemon_starts_without_what_only_a_migration_needs():
+    """
+    Alembic is for ledgers of an older revision; who restarts after a crash does not pay for it.
+    """
+    probe = (
+        "import sys, runner.bootstrap, runner.cli.up, runner.adapters.sql.keeping\n"
+        "print({'alembic', 'mako'} & set(sys.modules))"
+    )
+
+    told = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, check=True
+    ).stdout
+
+    assert told.strip() == "set()"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
-from runner.ethereum.erc20 import encode_approve, encode_transfer
+from runner.ethereum.erc20 import TRANSFER_FROM, encode_approve, encode_transfer
 from runner.ethereum.modular_account import (
     FACTORY,
     deferred_action,
@@ -18,10 +18,16 @@ from runner.ethereum.modular_account import (
     install_validation,
 )
 from runner.ethereum.nonce import Nonce
-from runner.ethereum.permissions import Erc20TokenTransfer, GasLimit, NativeTokenTransfer
+from runner.ethereum.permissions import (
+    Erc20TokenTransfer,
+    GasLimit,
+    NativeTokenTransfer,
+    Root,
+)
 from runner.ethereum.signature import personal_sign_digest
 from runner.ethereum.typed_data import Field, typed_data_digest
 from runner.ethereum.user_operation import UserOperation, user_operation_hash
+from runner.ethereum.words import address_word
 from runner.guard.checks import ApprovedOperation
 from runner.guard.grants import ApprovedGrant, GrantTerms, check_grant
 from runner.guard.offer import (
@@ -221,6 +227,26 @@ def test_b4_receivers_and_b7_unlimited_approvals():
     assert "B7.approval" in refused_by(
         replace(TERMS, intent=(approve,), permissions=wide), offered(operation)
     )
+
+
+def test_b4_nothing_is_pulled_out_of_the_account_itself():
+    """
+    `transferFrom` of its own tokens: neither limits nor receivers would see it. Another's are
+    another matter.
+    """
+    root = replace(TERMS, permissions=(Root(),), nonce=Nonce(12345, 1, 1, 0).value, receivers=None)
+
+    def verdict(whose, tail=b""):
+        data = TRANSFER_FROM + address_word(whose) + address_word(MALLORY) + bytes(32) + tail
+        pull = Call(USDC, 0, data)
+        call_data = data_of(pull, hooks=False)
+        operation = replace(OPERATION, call_data=call_data, nonce=root.nonce)
+        return check_operation(replace(root, intent=(pull,)), offered(operation))
+
+    assert isinstance(verdict(MALLORY), ApprovedOperation)
+    for tail in (b"", b"\0"):
+        refused = verdict(ACCOUNT, tail)
+        assert [finding.rule for finding in refused.findings] == ["B4.transferFrom"]
 
 
 def test_x21_a_replacement_has_to_outbid():

@@ -60,6 +60,8 @@ TRIGGERS = [
     "{every: 5d, start_at: 2026-12-20T00:00Z, max_runs: 4}",
     '{cron: "0 9 * * *", jitter: 3h, end_at: 2027-03-01T00:00Z}',
 ]
+TO_BOB = "0b0b".rjust(64, "0")
+SEVEN = "7".rjust(64, "0")
 CALLS = [
     "pay: {alice: 3 usdc}",
     "pay: {bob: 0.5 native}",
@@ -68,6 +70,12 @@ CALLS = [
     'call: {contract: vault, function: "deposit(uint256)", args: [1]}',
     'call: {contract: vault, function: "take()", args: [], value: 2 gwei}',
     'call: {contract: usdc, function: "transfer(address,uint256)", args: [bob, 5 usdc]}',
+    f"raw: {{to: usdc, data: 0xa9059cbb{TO_BOB}{SEVEN}}}",
+    f"raw: {{to: dai, data: 0x095ea7b3{TO_BOB}{SEVEN}00}}",
+    f"raw: {{to: vault, data: 0xb6b55f25{SEVEN}}}",
+    "raw: {to: vault, value: 3 gwei, data: 0xd0e30db0}",
+    "raw: {to: bob, value: 5 gwei}",
+    "raw: {to: vault, data: 0x}",
 ]
 LATE = ["", "catch_up: none, ", "catch_up_window: 40h, ", "start_grace: 30h, "]
 

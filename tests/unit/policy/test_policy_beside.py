@@ -216,7 +216,7 @@ def test_the_same_payment_twice_is_warned_of_unless_refs_tell_them_apart(texts, 
     assert [(one.code, one.where.line) for one in policy.warnings] == [("P905", 4)]
 
 
-def test_a_table_may_hold_fifty_rows(texts, folder):
+def test_x7_a_table_may_hold_fifty_rows(texts, folder):
     folder.write("p.yaml", _each(texts))
     folder.write("pay.csv", "to,amount,ref\n" + "".join(f"alice,1,{n}\n" for n in range(50)))
 

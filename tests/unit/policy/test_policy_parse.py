@@ -67,7 +67,7 @@ def test_defaults_of_every_key(texts):
     assert policy.warnings == ()
 
 
-def test_the_first_max_fee_depends_on_the_chain(texts):
+def test_g2_the_first_max_fee_depends_on_the_chain(texts):
     mainnet = texts.read(texts.account("chain: mainnet")).accounts["treasury"]
     polygon = texts.read(texts.account("chain: 137")).accounts["treasury"]
 

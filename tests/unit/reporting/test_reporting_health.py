@@ -6,9 +6,11 @@ import pytest
 
 from runner.ethereum.address import Address
 from runner.guard.intent import TransferLine
+from runner.records import Pause, PauseScope
 from runner.reporting import health, overview
 from runner.reporting.text import Look
 from runner.reporting.views import (
+    AskedView,
     DaemonView,
     Entry,
     GrantView,
@@ -250,3 +252,41 @@ def test_scripts_get_the_same_data():
     assert told["open_runs"][0]["age_seconds"] == 300
     assert told["sessions"][0]["condition"] == "Ready"
     assert told["at"] == "2026-12-01T08:00:00Z"
+
+
+def told(pauses=(), asked=()):
+    view = LedgerView(RUNNING, (), [grant()], [], pauses=pauses, asked=asked)
+    made = health.status(view, policies=(), upcoming={}, now=NOW)
+    return [one for one in made.findings if one.severity != "info"]
+
+
+def test_o8_a_stop_is_the_first_thing_that_status_tells():
+    """
+    Critical, with the command that ends it; what is paused beside it is a warning.
+    """
+    since = NOW - timedelta(hours=2)
+    session = Pause(PauseScope.SESSION, "p/key", "audit", since, NOW + timedelta(days=1))
+    own = Pause(PauseScope.SCHEDULE, "p/s", "told with the schedule", since)
+
+    found = told([session, own, Pause(PauseScope.STOP, "", "stolen?", since)])
+
+    assert [(one.severity, one.todo) for one in found] == [
+        ("critical", "runner resume --reason …"),
+        ("warning", "runner schedules resume --session p/key --reason …"),
+    ]
+    assert "stolen?" in found[0].what
+    assert "since 2 h" in found[0].what
+
+
+def test_b9_what_was_asked_ahead_needs_a_person():
+    """
+    Before its time has come, while no run waits for it yet.
+    """
+    due = NOW + timedelta(hours=20)
+    question = AskedView("p/s", "2026-12-01T09:00:00#0", 1, "0x01", due, "9 usdc reaches 5", NOW)
+
+    (found,) = told(asked=[question])
+
+    assert found.subject == "p/s@2026-12-01T09:00:00#0"
+    assert "in 20 h" in found.what
+    assert found.todo == "runner runs approve p/s@2026-12-01T09:00:00#0 --reason …"

@@ -1,11 +1,15 @@
 """Calls in words: names where we have them, bytes where we do not."""
 
+from datetime import UTC, datetime, timedelta
+
 from runner.ethereum.abi import encode_call, parse_function
 from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
 from runner.ethereum.erc20 import encode_approve, encode_transfer
 from runner.guard.intent import TransferLine
-from runner.reporting.story import Names, describe
+from runner.reporting.story import Names, describe, session_story
+from runner.reporting.text import Look
+from runner.reporting.views import EventView
 
 USDC = Address("0x036CbD53842c5426634e7929541eC2318f3dCF7e")
 ALICE = Address("0x00000000000000000000000000000000000A11cE")
@@ -60,3 +64,31 @@ def test_bytes_that_no_longer_fit_the_policy():
     call = Call(USDC, 0, DEPOSIT.selector + b"\x01")
 
     assert describe(call, names) == f"{USDC} selector 0x{DEPOSIT.selector.hex()}, 5 bytes"
+
+
+def test_a_refusal_is_told_field_by_field():
+    """
+    The newest one, with what was asked above what was offered.
+    """
+    now = datetime(2026, 12, 1, tzinfo=UTC)
+    events = [
+        EventView(
+            now - timedelta(hours=age),
+            "guard.refused",
+            "p/s",
+            {
+                "detail": "refused to sign the grant for p/s",
+                "findings": [{"rule": rule, "asked": "5", "offered": "7"}],
+            },
+        )
+        for age, rule in ((2, "G7.older"), (1, "G7.message.deadline"))
+    ]
+
+    lines = session_story("p/s", [], events, Look(), now=now)
+    at = lines.index("  G7.message.deadline")
+
+    assert lines[at - 2] == "REFUSED BY THE GUARD"
+    assert lines[at - 1].endswith("refused to sign the grant for p/s")
+    assert lines[at + 1 : at + 3] == ["    asked    5", "    offered  7"]
+    assert "  G7.older" not in lines
+    assert not any("findings" in line for line in lines)
