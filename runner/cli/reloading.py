@@ -106,6 +106,8 @@ class Reloader:
                 self._ready.daemon.hand_over()
                 await running
                 self._ready = following
+                if self._stopped:  # told so while the one before let go
+                    following.daemon.stop()
                 running = asyncio.create_task(following.daemon.run(following.seeds))
             await running
         finally:

@@ -93,6 +93,7 @@ def test_a_bad_edit_changes_nothing_and_is_told(served):
     wait_for(lambda: len(told(house, "policies.refused")) == 2, what="the second refusal")
     edit(house, POLICY + CAROL)
     wait_for(lambda: told(house, "policies.reloaded"), what="the good edit")
+    wait_for(lambda: due(house, "demo/carol"), what="its first slot")
     daemon.send_signal(signal.SIGTERM)
     assert daemon.wait(timeout=70) == 0, house.logs()
 
