@@ -36,7 +36,7 @@ chaos: setup
 fuzz: .venv/.fuzz
 	$(BIN)/python tests/fuzz $(FUZZ_SECONDS)
 
-# Ten thousand random honest runs through the guard, about ten minutes: not one may be refused.
+# Ten thousand random honest runs through the guard, a few minutes: not one may be refused.
 guard-honest: setup
 	RUNNER_TEST_HONEST_RUNS=10000 $(BIN)/python -m pytest -q -n 2 tests/integration/test_honest_runs.py
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runner.cli.asking import ask, author, confirm, is_running, known_policies, write_beside
 from runner.cli.loading import settings_of
 from runner.cli.options import now
-from runner.cli.render import hint, note
+from runner.cli.render import hint, note, write_json
 from runner.cli.slots import LATER, total
 from runner.reporting.text import plural, rfc3339, stamp
 
@@ -31,6 +31,10 @@ class _Skipped:
     def cost(self) -> str:
         return "" if self.terms is None else f": {total(self.terms.most.lines, len(self.slots))}"
 
+    def as_json(self) -> dict[str, Any]:
+        """For scripts."""
+        return {"schedule": self.schedule, "slots": [one.slot for one in self.slots]}
+
     def tell(self) -> None:
         first, last = self.slots[0].due_at, self.slots[-1].due_at
         when = stamp(first) if first == last else f"{stamp(first)} to {stamp(last)}"
@@ -50,6 +54,7 @@ def lift(
     *,
     catch_up: str | None,
     yes: bool,
+    form: str,
 ) -> None:
     """
     Let what the scope names go on; replay nothing unless asked to.
@@ -58,6 +63,7 @@ def lift(
         UsageError: it is not paused.
     """
     from runner.adapters.sql.pauses import lift_pause
+    from runner.reporting import scripts
 
     skipped = _skipped(config, scope, target)
     chosen = [_chosen(one, catch_up) for one in skipped if catch_up is not None]
@@ -70,15 +76,23 @@ def lift(
         config,
         lambda tx: lift_pause(tx, scope, target, reason=reason, author=author(), now=now()),
     )
-    note(f"{ended.subject} goes on with its next slot")
+    say = note if form != "json" else _unsaid
+    say(f"{ended.subject} goes on with its next slot")
     for one in chosen:
         names = [slot.slot for slot in one.slots]
         command = ask(config, "schedule.backfill", one.schedule, reason, slots=names)
-        note(f"{one.schedule}: {command.answer}")
+        say(f"{one.schedule}: {command.answer}")
+    if form == "json":
+        write_json(scripts.pause(ended) | {"skipped": [one.as_json() for one in skipped]})
+        return
     if chosen and not is_running(settings_of(config)):
         hint(LATER)
     for one in skipped if catch_up is None else ():
         one.tell()
+
+
+def _unsaid(text: str) -> None:
+    """Scripts read the rows."""
 
 
 def _chosen(one: _Skipped, catch_up: str | None) -> _Skipped:

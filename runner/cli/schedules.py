@@ -68,6 +68,7 @@ def _scope_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--until", type=Instant(), help="It ends by itself then.  [default: no end]")
 @reason_option
 @config_option
+@format_options()
 def pause(
     schedule: str | None,
     session: str | None,
@@ -76,6 +77,7 @@ def pause(
     until: datetime | None,
     reason: str,
     config: str | None,
+    form: str,
 ) -> None:
     """
     Claim nothing more for SCHEDULE (policy/name), a session, an account or everything.
@@ -85,6 +87,7 @@ def pause(
     """
     from runner.adapters.sql.pauses import write_pause
     from runner.records import Pause
+    from runner.reporting import scripts
 
     moment = now()
     if until is not None and until <= moment:
@@ -92,6 +95,9 @@ def pause(
     scope, target = _scope(schedule, session, account, everything=everything)
     wanted = Pause(scope, target, reason, moment, until)
     write_beside(config, lambda tx: write_pause(tx, wanted, author=author()))
+    if form == "json":
+        write_json(scripts.pause(wanted))
+        return
     note(f"{wanted.subject} is paused" + ("" if until is None else f" until {stamp(until)}"))
 
 
@@ -105,6 +111,7 @@ def pause(
 @reason_option
 @yes_option
 @config_option
+@format_options()
 def resume(
     schedule: str | None,
     session: str | None,
@@ -114,6 +121,7 @@ def resume(
     reason: str,
     yes: bool,
     config: str | None,
+    form: str,
 ) -> None:
     """
     Let SCHEDULE (policy/name), a session, an account or everything go on, from the next slot.
@@ -122,7 +130,7 @@ def resume(
     what it would cost and the command that pays it.
     """
     scope, target = _scope(schedule, session, account, everything=everything)
-    lift(config, scope, target, reason, catch_up=catch_up, yes=yes)
+    lift(config, scope, target, reason, catch_up=catch_up, yes=yes, form=form)
 
 
 schedules.add_command(slots.run_slot, "run")

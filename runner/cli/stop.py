@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from runner.cli.asking import ask, author, reason_option, write_beside
-from runner.cli.options import Duration, config_option, now
-from runner.cli.render import hint, note
+from runner.cli.options import Duration, config_option, format_options, now
+from runner.cli.render import hint, note, write_json
 
 
 @click.command()
@@ -25,9 +25,15 @@ from runner.cli.render import hint, note
 )
 @reason_option
 @config_option
+@format_options()
 @click.pass_context
 def stop(
-    context: click.Context, revoke_all: bool, seconds: float, reason: str, config: str | None
+    context: click.Context,
+    revoke_all: bool,
+    seconds: float,
+    reason: str,
+    config: str | None,
+    form: str,
 ) -> None:
     """
     Sign and send nothing any more, in whatever process, until `runner resume`.
@@ -38,17 +44,21 @@ def stop(
     """
     from runner.adapters.sql.pauses import write_pause
     from runner.records import Pause, PauseScope
+    from runner.reporting import scripts
 
     wanted = Pause(PauseScope.STOP, "", reason, now())
     if not revoke_all or not _is_stopped(config):
         write_beside(config, lambda tx: write_pause(tx, wanted, author=author()))
+    if form == "json" and not revoke_all:
+        write_json(scripts.pause(wanted))
+        return
     note("everything is stopped: nothing is signed or sent")
     hint("what was sent before may still be included: runner status")
     if revoke_all:
         from runner.cli.revoking import finish
 
         command = ask(config, "grant.revoke_all", "everything", reason)
-        context.exit(finish(config, command, "text", seconds=seconds))
+        context.exit(finish(config, command, form, seconds=seconds))
 
 
 def _is_stopped(config: str | None) -> bool:
@@ -63,7 +73,8 @@ def _is_stopped(config: str | None) -> bool:
 @click.command()
 @reason_option
 @config_option
-def resume(reason: str, config: str | None) -> None:
+@format_options()
+def resume(reason: str, config: str | None, form: str) -> None:
     """
     End a stop: what is signed is sent, and every schedule goes on with its next slot.
 
@@ -72,4 +83,4 @@ def resume(reason: str, config: str | None) -> None:
     from runner.cli.resuming import lift
     from runner.records import PauseScope
 
-    lift(config, PauseScope.STOP, "", reason, catch_up=None, yes=False)
+    lift(config, PauseScope.STOP, "", reason, catch_up=None, yes=False, form=form)

@@ -14,6 +14,7 @@ from typing import Any
 
 from runner.ethereum.calls import Call
 from runner.guard.intent import TransferLine
+from runner.records import Pause
 from runner.reporting.text import rfc3339
 from runner.reporting.views import (
     Entry,
@@ -205,3 +206,14 @@ def upcoming(one: Upcoming) -> Json:
 
 def _when(moment: datetime | None) -> str | None:
     return None if moment is None else rfc3339(moment)
+
+
+def pause(one: Pause) -> dict[str, Any]:
+    """What is paused or stopped, as its verbs tell it."""
+    return {
+        "scope": one.scope.value,
+        "target": one.target,
+        "reason": one.reason,
+        "since": rfc3339(one.since),
+        "until": _when(one.until),
+    }

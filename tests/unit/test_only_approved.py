@@ -134,9 +134,9 @@ def test_signers_are_handed_the_approval_of_a_verdict():
             handed += [ast.unparse(argument) for argument in node.args]
             callers.add(path)
 
-    assert handed
-    assert all(argument.endswith("approved") for argument in handed), handed
-    assert all(path.startswith("runner/execution/") for path in callers), callers
+    assert set(handed) == {"verdict.approved", "request.approved()"}
+    outside = {path for path in callers if not path.startswith("runner/execution/")}
+    assert outside == {"runner/cli/byhand.py"}  # a person's own signature, rebuilt and judged there
 
 
 def test_every_signer_takes_an_approval():
