@@ -626,7 +626,7 @@ class Assembly:
         """G1: what the service calls the account; one that cannot be asked is asked no more."""
         try:
             answered = await venue.api.request_account(owner, salt=salt)
-            if answered != computed and salt:
+            if answered != computed:  # the oldest of this owner is another one, whatever the salt
                 answered = await venue.api.request_account(owner, salt=salt, additional=True)
         except (AnswerLost, WalletBusy) as error:
             # The address is computed here anyway; what was sent before has to be watched (H3).

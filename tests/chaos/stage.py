@@ -133,11 +133,11 @@ class Stage:
         if self.daemon is not None and self.alive:
             kill(self.daemon)
 
-    def ready(self, seconds: float = 30.0) -> bool:
-        """Wait until the daemon holds its ledger; False if it does not come to that."""
+    def ready(self, seconds: float = 30.0, *, event: str = "daemon.ready") -> bool:
+        """Wait until the daemon says so; False if it does not come to that."""
         end = time.monotonic() + seconds
         while self.alive and time.monotonic() < end:
-            if '"daemon.ready"' in self.logs()[-1].read_text():
+            if f'"{event}"' in self.logs()[-1].read_text():
                 return True
             time.sleep(0.1)
         return False
@@ -154,6 +154,7 @@ class Stage:
         wait_for(self._beats, seconds=seconds, what="the daemon to go on")
         daemon = self.daemon
         if daemon is not None:
+            self.ready(event="daemon.armed")  # before that, SIGTERM may mean what it always does
             daemon.terminate()
             if daemon.wait(timeout=120) != 0:
                 raise Broken(f"the daemon ended with {daemon.returncode}")

@@ -250,6 +250,20 @@ def paid_to_alice(house):
     return [r for r in rows if r["schedule"] == "demo/alice" and r["state"] == "success"]
 
 
+def test_g1_another_account_of_the_owner_may_be_older(served):
+    """
+    A service answers an owner's oldest account whatever the salt: ours is asked for besides.
+    """
+    house, url = served
+    owner = "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A"
+    rpc(url, "wallet_requestAccount", {"signerAddress": owner, "creationHint": {"salt": "0x7"}})
+
+    daemon = house.start("up", "--for", "8s")
+    assert daemon.wait(timeout=60) == 0, house.logs()
+
+    assert reconcile(house, url)["paid"] > 0
+
+
 def test_no_secret_reaches_logs_or_ledger(served):
     """
     The owner's key is in no output and no file that the daemon wrote.
