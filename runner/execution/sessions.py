@@ -197,12 +197,8 @@ class SessionKeeper:
             return self._next_attempt_at - now
         if not self._due(now):
             return self._until_due(now)
-        if generations.awaited is not None or await self._requests.is_blocked():
-            return self._venue.second_look  # R18, X16: who signs, wakes us
-        if await self._ledger.stopped() is not None:
-            return self._venue.second_look  # O8: nothing is signed; its end wakes us
-        if generations.stopping and generations.active is None:
-            return self._venue.second_look  # R13: the owner takes it off first; who did, wakes us
+        if await self._must_wait():
+            return self._venue.second_look
         wait = self._exposure_wait(now)
         if wait > timedelta(0):
             return min(await self._wait_for_room(now, wait), self._venue.second_look)
@@ -210,6 +206,16 @@ class SessionKeeper:
         self._failures, self._next_attempt_at, self._wanted_early = 0, None, False
         self._blocked = ""
         return timedelta(0)
+
+    async def _must_wait(self) -> bool:
+        """Whether no grant is asked for now, though one is due; the end of it wakes us."""
+        generations = self._generations
+        if generations.awaited is not None or await self._requests.is_blocked():
+            return True  # R18, X16: until it is signed
+        if generations.stopping and generations.active is None:
+            return True  # R13: the owner takes the old one off first
+        # R17: an expiry by a wrong clock means another time. O8: a stop forbids to sign.
+        return self._watcher.is_skewed or await self._ledger.stopped() is not None
 
     async def _obtain(self) -> None:
         """Request, check, sign, activate: alone on the account (X16)."""

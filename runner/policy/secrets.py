@@ -12,7 +12,11 @@ import re
 from functools import cache
 from pathlib import Path
 
-_PRIVATE_KEY = r"(?<![0-9a-fA-F])(?:0[xX])?[0-9a-fA-F]{64}(?![0-9a-fA-F])"
+_PRIVATE_KEY = (
+    r"(?<![0-9a-fA-F])(?![0-9]{64}(?![0-9a-fA-F]))(?:0[xX])?[0-9a-fA-F]{64}(?![0-9a-fA-F])"
+)
+"""Sixty-four decimal digits are an amount: one key in 10^13 has no letter."""
+
 _MIXED_WORD = r"(?<![\w-])[A-Za-z0-9_-]{32}(?![\w-])"
 _MIXED = ("[a-z]", "[A-Z]", "[0-9]")
 _PAYMENT_KEY = r"\b(?:sk|pk|rk)[_-](?:live|test|proj)[_-][A-Za-z0-9]{12,}"

@@ -43,6 +43,8 @@ HARMLESS = [
     "https://rpc.example:8545/base",
     "the night is light, and we might go on as far as the old mill by the river and back again",
     WORDS.rsplit(" ", 2)[0],
+    "1" * 64,  # an amount of base units
+    f"{10**63} usdc",
     KEY[1:],
     KEY + "0",
 ]
