@@ -64,7 +64,7 @@ def test_the_daemons_table_chooses_only_what_the_rules_allow(options, processes,
         ({"unconditional"}, 2),
         ({"restored", "forgets"}, 1),
     ],
-    ids=str,
+    ids=lambda one: "+".join(sorted(one)) if isinstance(one, set) else str(one),
 )
 def test_each_mistake_pays_twice(mistakes, processes):
     """
