@@ -57,13 +57,19 @@ def export(config: str | None, session: str, out: Path) -> str:
 
 
 def bring_back(
-    config: str | None, file: Path, *, signer: str | None, signature: str | None
+    config: str | None,
+    file: Path,
+    *,
+    signer: str | None,
+    signature: str | None,
+    clean_entity: int | None = None,
 ) -> tuple[Command | None, str]:
     """
     The signature of a request into the ledger; where there is no such ledger, into the file.
 
     Raises:
         UsageError: the file was changed, or the signature is not the owner's.
+        GuardError: it is not to be signed; nothing was.
     """
     request, found = read_request(file)
     if signer is not None and signature is not None:
@@ -71,7 +77,7 @@ def bring_back(
     if signature is not None:
         found = read_signature(signature)
     if signer is not None:
-        found = asyncio.run(_sign(settings_of(config), signer, request))
+        found = asyncio.run(_sign(settings_of(config), signer, request, clean_entity))
     if found is None:
         raise UsageError(
             f"{file} has no signature", hint="sign it here by --signer NAME, or say --signature 0x…"
@@ -87,7 +93,7 @@ def bring_back(
     return None, f"{file} is signed; bring it back to the machine of the daemon"
 
 
-async def _sign(settings: Settings, name: str, request: Request) -> bytes:
+async def _sign(settings: Settings, name: str, request: Request, clean_entity: int | None) -> bytes:
     from runner.bootstrap import open_signer
 
     spec = settings.signers.get(name)
@@ -95,7 +101,7 @@ async def _sign(settings: Settings, name: str, request: Request) -> bytes:
         known = ", ".join(sorted(settings.signers)) or "none"
         raise UsageError(f"runner.yaml has no signer {name[:60]}", hint=f"signers: {known}")
     signer = await open_signer(name, spec, os.environ)
-    return await signer.sign(request.approved())
+    return await signer.sign(request.approved(clean_entity=clean_entity))
 
 
 def _owner(settings: Settings, session: str) -> tuple[Address, bool]:

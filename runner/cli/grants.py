@@ -167,10 +167,21 @@ def request(session: str, out: Path, config: str | None) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--signer", metavar="NAME", help="Sign with this signer of runner.yaml.")
 @click.option("--signature", metavar="0x…", help="The signature that a wallet has made.")
+@click.option(
+    "--clean-entity",
+    type=int,
+    metavar="N",
+    help="You have seen in the ledger that entity N, used before, was uninstalled clean.",
+)
 @config_option
 @format_options()
 def sign(
-    file: Path, signer: str | None, signature: str | None, config: str | None, form: str
+    file: Path,
+    signer: str | None,
+    signature: str | None,
+    clean_entity: int | None,
+    config: str | None,
+    form: str,
 ) -> None:
     """
     Sign the request in FILE, or bring its signature back.
@@ -181,7 +192,9 @@ def sign(
     """
     from runner.cli.byhand import bring_back
 
-    command, told = bring_back(config, file, signer=signer, signature=signature)
+    command, told = bring_back(
+        config, file, signer=signer, signature=signature, clean_entity=clean_entity
+    )
     if command is not None:
         tell(command, form)
     else:

@@ -96,14 +96,31 @@ class Request:
         """The 32 bytes that the owner signs."""
         return typed_data_digest(self.typed_data)
 
-    def approved(self) -> Approved:
+    @property
+    def used_entity(self) -> int | None:
+        """The entity, if a grant of it was signed before: it may hold more than this one says."""
+        nonce = decode_nonce(self.nonce)
+        return nonce.entity_id if nonce.sequence else None
+
+    def approved(self, *, clean_entity: int | None = None) -> Approved:
         """
         The guard's leave to sign it here.
+
+        Args:
+            clean_entity: A used entity that somebody vouches for: it was uninstalled clean (X15).
+                The file itself is no proof of it.
 
         Raises:
             GuardError: it is no grant that the guard would let anybody sign.
         """
         nonce = decode_nonce(self.nonce)
+        if self.used_entity is not None and self.used_entity != clean_entity:
+            raise GuardError(
+                f"entity {nonce.entity_id} of {self.account} was used before: unless it was "
+                "uninstalled clean, the key would inherit what was allowed on it",
+                hint="look at `runner grants list` where the ledger is; if its last grant is "
+                f"revoked there, add --clean-entity {nonce.entity_id}",
+            )
         verdict = check_grant(
             GrantTerms(
                 chain_id=self.chain,
@@ -114,7 +131,7 @@ class Request:
                 expiry=self.expiry,
                 living_entities=frozenset(),
                 sandbox=self.sandbox,
-                clean_sequences={nonce.entity_id: nonce.sequence},
+                clean_sequences={nonce.entity_id: nonce.sequence} if nonce.sequence else None,
             ),
             SessionOffer(self.session_id, self.chain, SignTypedData(self.typed_data, None)),
         )
@@ -166,7 +183,7 @@ def write_request(request: Request) -> dict[str, Any]:
             }
             for loss in worst.losses
         ],
-        "dangers": [trap.what for trap in worst.traps],
+        "dangers": [*_inherited(request), *(trap.what for trap in worst.traps)],
         "request_hash": "0x" + request.digest.hex(),
         "typed_data": _json(data),
         "fields": {
@@ -178,6 +195,14 @@ def write_request(request: Request) -> dict[str, Any]:
             "sandbox": request.sandbox,
         },
     }
+
+
+def _inherited(request: Request) -> list[str]:
+    entity = request.used_entity
+    if entity is None:
+        return []
+    unless = "unless it was uninstalled clean, the key also gets what was allowed on it then"
+    return [f"entity {entity} was used before: {unless}"]
 
 
 def read_request(path: Path) -> tuple[Request, bytes | None]:

@@ -15,6 +15,8 @@ from runner.policy.codes import Code
 
 KEYS: frozenset[tuple[str, str]] = frozenset(
     {
+        ("session", "previous_names"),
+        ("schedule", "previous_names"),
         ("schedule", "ping"),
         ("config", "alerts"),
         ("config", "organisation"),
