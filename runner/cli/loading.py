@@ -32,7 +32,11 @@ def settings_of(config: str | None) -> Settings:
 
 
 def policies_of(
-    settings: Settings | None, paths: Sequence[Path] = (), *, now: datetime | None = None
+    settings: Settings | None,
+    paths: Sequence[Path] = (),
+    *,
+    now: datetime | None = None,
+    one_process: bool = False,
 ) -> tuple[Policy, ...]:
     """
     The policies that the settings name, or those at `paths`.
@@ -41,12 +45,13 @@ def policies_of(
         settings: The wallets and signers to check against; None leaves that out.
         now: Warn also of what is hardly meant, as seen from this moment. Whether grants would
             carry the schedules is looked at in any case, as of now.
+        one_process: Start no others: where threads run, a fork may never end.
 
     Raises:
         PolicyErrors: every fault of every file.
     """
     from runner.cli.spread import spread
-    from runner.policy.parse import load_policies
+    from runner.policy.parse import all_here, load_policies
     from runner.scheduling.cron import check_cron
 
     wanted = list(paths)
@@ -61,7 +66,7 @@ def policies_of(
         check_cron=check_cron,
         cover=review.cover,
         lint=None if now is None else review.lint,
-        spread=spread,
+        spread=all_here if one_process else spread,
     )
 
 

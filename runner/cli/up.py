@@ -56,7 +56,7 @@ def up(config: str | None, sandbox: bool, seconds: float | None) -> None:
         )
 
     def read() -> tuple[Policy, ...]:
-        found = policies_of(checked)
+        found = policies_of(checked, one_process=True)
         refuse_unsupported(one for policy in found for one in policy.warnings)
         return found
 

@@ -62,7 +62,8 @@ Spread = Callable[[ReadPart, Sequence[Path]], Sequence[Part]]
 """Applies a reader to parts of a list of files; the parts in their order are the whole list."""
 
 
-def _all_here(read_part: ReadPart, files: Sequence[Path]) -> Sequence[Part]:
+def all_here(read_part: ReadPart, files: Sequence[Path]) -> Sequence[Part]:
+    """All files in one part, read by this process."""
     return [read_part(files)]
 
 
@@ -74,7 +75,7 @@ def load_policies(
     check_cron: CheckCron,
     cover: Lint | None = None,
     lint: Lint | None = None,
-    spread: Spread = _all_here,
+    spread: Spread = all_here,
 ) -> tuple[Policy, ...]:
     """
     Load policies from files and folders.

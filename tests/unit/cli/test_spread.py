@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from runner.cli import spread as spreading
+from runner.cli.loading import policies_of
 from runner.cli.spread import spread
 from runner.errors import GuardError, Mark, PolicyError, PolicyErrors, WalletRefused
 from runner.policy.parse import load_policies
@@ -186,3 +187,14 @@ def test_errors_travel_whole(error):
     assert {key: repr(value) for key, value in vars(copy).items()} == {
         key: repr(value) for key, value in vars(error).items()
     }
+
+
+def test_a_process_with_threads_starts_no_other(tmp_path, in_parts, monkeypatch):
+    """
+    The daemon reads edited policies beside its own work: a fork would copy locks that are held.
+    """
+    monkeypatch.setattr(os, "fork", lambda: pytest.fail("a process was started"))
+
+    found = policies_of(None, [write(tmp_path)], one_process=True)
+
+    assert len(found) == 40
