@@ -326,7 +326,7 @@ class Daemon:
                     now=run.claimed_at,
                 )
             else:
-                self._pursue_orphan(run)
+                await self._pursue_orphan(run)
         for uid in {r.schedule for r in runs if r.id in waits}:
             await self._promote(uid)
         for uid in self._schedules:
@@ -398,18 +398,19 @@ class Daemon:
             hint="nothing is claimed or sent until the ledger can be written again",
         )
 
-    def _pursue_orphan(self, run: Run) -> None:
-        """A signed run whose schedule is gone is finished as it was pinned (X6)."""
-        session = self._sessions.get(run.session)
-        grant = None if session is None else self._keepers[run.session].pinned(run)
+    async def _pursue_orphan(self, run: Run) -> None:
+        """A signed run whose schedule or session is gone is finished as it was pinned (X6)."""
+        grants = await self._ledger.grants(run.session)
+        grant = next((one for one in grants if one.id == run.grant_id), None)
+        session = None if grant is None else self._grantwork.neighbour(grant)
         if session is None or grant is None:
             self._telemetry.emit(
                 "run.orphaned",
                 level="critical",
                 run=run.id,
                 schedule=run.schedule,
-                detail=f"signed under session {run.session}, which has gone or moved",
-                hint="put the session back until this run is closed",
+                detail=f"signed under {run.session}, whose account no policy names any more",
+                hint="put the account back until this run is closed, with a session on it",
             )
             return
         watcher = self._watchers[session.venue.name]
@@ -418,7 +419,7 @@ class Daemon:
     async def _finish_orphan(
         self, run: Run, session: SessionContext, grant: Grant, watcher: Watcher
     ) -> None:
-        keeper = self._keepers[session.uid]
+        keeper = self._keepers.get(grant.session)
         async with session.account.lane.payment():
             pursuit = Pursuit(
                 venue=session.venue,
@@ -429,9 +430,9 @@ class Daemon:
                 grant=grant,
                 lines=tuple(await self._ledger.transfers(run.id)),
                 deadline_at=run.deadline_at or session.venue.clock.now(),
-                may_burn=can_burn(session),
-                standing=lambda: keeper.standing(grant),
-                on_evidence=keeper.wake,
+                may_burn=can_burn(grant.permissions),
+                standing=lambda: grant.state if keeper is None else keeper.standing(grant),
+                on_evidence=self._grantwork.wake,
             )
             await pursuit.run(run)
         if run.schedule in self._schedules:

@@ -496,7 +496,7 @@ class Executor:
             grant=grant,
             lines=tuple(await self._ledger.transfers(run.id)),
             deadline_at=deadline,
-            may_burn=can_burn(self._schedule.session),
+            may_burn=can_burn(self._schedule.session.permissions),
             standing=lambda: self._keeper.standing(grant),
             on_evidence=self._keeper.wake,
             on_included=included.set,

@@ -19,8 +19,11 @@ from runner.execution.sessions import SessionKeeper
 from runner.execution.steps import Operator
 from runner.execution.watch import Watcher
 from runner.ports import Clock, KeyRing, Ledger, Telemetry
+from runner.records import LIVING_GRANTS, Grant, GrantState
 
 _LOOK_SECONDS = 0.2
+
+_CAN_SIGN = LIVING_GRANTS - {GrantState.REQUESTED, GrantState.RETIRED}
 
 
 class GrantWork:
@@ -40,6 +43,8 @@ class GrantWork:
     ) -> None:
         self._sessions = sessions
         self._clock = clock
+        self._ledger = ledger
+        self._telemetry = telemetry
         self.operators = {
             uid: Operator(one.account, ledger=ledger, keys=keys, telemetry=telemetry)
             for uid, one in sessions.items()
@@ -78,6 +83,24 @@ class GrantWork:
         """Read what the ledger has of every session."""
         for keeper in self.keepers.values():
             await keeper.load()
+        await self._tell_orphans()
+
+    async def _tell_orphans(self) -> None:
+        """T10: a session that left the policies has keys that can sign until their end."""
+        now = self._clock.now()
+        for grant in await self._ledger.grants():
+            can_sign = grant.state in _CAN_SIGN and grant.expires_at > now
+            if grant.session in self._sessions or not can_sign:
+                continue
+            self._telemetry.emit(
+                "grant.orphaned",
+                level="warning",
+                session=grant.session,
+                generation=grant.generation,
+                expires_at=grant.expires_at,
+                detail="no policy names its session any more, and its key can sign until its end",
+                hint=f"take it off the account: runner grants revoke {grant.session} --reason …",
+            )
 
     def work(self) -> list[Coroutine[Any, Any, None]]:
         """What runs as long as the daemon does."""
@@ -113,6 +136,15 @@ class GrantWork:
     def renew(self, session: str) -> None:
         """R8: a person wants the next generation now, whatever failed before."""
         self.keepers[session].renew()
+
+    def neighbour(self, grant: Grant) -> SessionContext | None:
+        """The grant's session, if it is where it was; else another one on the same account."""
+        there = [
+            one
+            for one in self._sessions.values()
+            if one.account.address == grant.account and one.venue.chain_id == grant.chain
+        ]
+        return next((one for one in there if one.uid == grant.session), there[0] if there else None)
 
     def wake(self) -> None:
         """Something about grants has changed in the ledger: everybody looks again."""

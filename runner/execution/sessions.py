@@ -9,12 +9,12 @@ failing renewals never end it (R10). How a generation is asked for, installed an
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from runner.errors import Conflict, GuardError, RunnerError, WalletRefused
-from runner.ethereum.permissions import AccountFunctions
+from runner.ethereum.permissions import AccountFunctions, Permission
 from runner.execution.activation import Activation
 from runner.execution.contexts import SessionContext, allowances
 from runner.execution.generations import Generations
@@ -399,6 +399,6 @@ def _earliest_renewal(active: Grant) -> datetime:
     return active.requested_at + (active.expires_at - active.requested_at) / 10
 
 
-def can_burn(session: SessionContext) -> bool:
-    """X2: a session of account functions alone cannot make the empty batch that burns a fence."""
-    return not all(isinstance(p, AccountFunctions) for p in session.permissions)
+def can_burn(permissions: Sequence[Permission]) -> bool:
+    """X2: account functions alone do not allow the empty batch that burns a fence."""
+    return not all(isinstance(one, AccountFunctions) for one in permissions)

@@ -118,3 +118,31 @@ def test_a_file_that_is_written_again_as_it_was_changes_nothing(served):
 
     assert len(told(house, "daemon.ready")) == 1
     assert not told(house, "policies.reloaded")
+
+
+def test_t10_a_session_that_left_the_policies_is_told_of_and_can_be_revoked(served):
+    """
+    Its key can sign until its end: a person is told, with the command that takes it off.
+    """
+    house, url = served
+    daemon = house.start("up")
+    wait_for(lambda: len(rpc(url, "sandbox_getOps")) > 3, what="payments")
+    edit(house, POLICY.replace("pocket", "purse"))
+    (orphan, *_) = wait_for(lambda: told(house, "grant.orphaned"), what="the word")
+    answer = house.run("grants", "revoke", "demo/pocket", "--reason", "renamed")
+    wait_for(
+        lambda: (
+            {g["state"] for g in house.json("grants", "list") if g["session"] == "demo/pocket"}
+            == {"revoked"}
+        ),
+        what="the proof",
+    )
+    paid = len(rpc(url, "sandbox_getOps"))
+    wait_for(lambda: len(rpc(url, "sandbox_getOps")) > paid + 2, what="payments by the new one")
+    daemon.send_signal(signal.SIGTERM)
+    assert daemon.wait(timeout=70) == 0, house.logs()
+
+    assert (orphan["session"], orphan["level"]) == ("demo/pocket", "warning")
+    assert answer.returncode == 0, answer.stderr
+    assert not told(house, "run.orphaned")
+    assert reconcile(house, url)["open"] == 0
