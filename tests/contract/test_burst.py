@@ -2,8 +2,12 @@
 Claims of one tick mean the same together as one by one (S1, M7, O1, O2, T9).
 """
 
+import asyncio
 import os
 import random
+import sqlite3
+import threading
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -150,3 +154,22 @@ async def test_h7_the_ledger_is_kept_in_wal_with_full_syncs(tmp_path):
 
     assert await store.write(look) == ["wal", 2, 1, 5000]
     await store.close(now=NOW)
+
+
+async def test_h7_a_daemon_that_starts_waits_for_whoever_writes(tmp_path):
+    vault = Vault(bytes(range(32)), entropy=os.urandom)
+    path = tmp_path / "ledger.db"
+    url = f"sqlite:///{path}"
+    await SqlStore.open(url, vault, now=NOW, create=True).close(now=NOW)
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    end = threading.Timer(6.5, other.rollback)
+    end.start()
+
+    begun = time.monotonic()
+    store = await asyncio.to_thread(SqlStore.open, url, vault, now=NOW, create=False)
+
+    assert time.monotonic() - begun > 5.5
+    await store.close(now=NOW)
+    end.join()
+    other.close()

@@ -36,7 +36,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from runner.adapters.sql.tables import REVISION, events, incarnations, meta, metadata
 from runner.adapters.vault import Vault
@@ -46,6 +46,10 @@ from runner.version import __version__
 T = TypeVar("T")
 
 _MOST_IN_ONE_COMMIT = 512
+
+_BUSY_SECONDS = 60.0
+"""So long a daemon that starts waits for whoever writes into its ledger: a backup, a copy."""
+
 _FOR_A_COMMAND = ", for a command"
 _PATIENCE_SECONDS = 5.0
 
@@ -127,7 +131,8 @@ class SqlStore:
             engine = make_engine(url)
             incarnation = vault.random(8).hex()
             store = cls(engine, vault, incarnation, lock, role)
-            with _translated("open the ledger"), engine.begin() as connection:
+            patience = _BUSY_SECONDS if role == "daemon" else 0.0
+            with _translated("open the ledger"), _begun(engine, patience) as connection:
                 _prepare_schema(connection, vault, create=create)
                 row = {"pid": os.getpid(), "host": socket.gethostname(), "version": __version__}
                 connection.execute(
@@ -293,6 +298,27 @@ class SqlStore:
             )
         if rows:
             connection.execute(insert(events), rows)
+
+
+@contextmanager
+def _begun(engine: Engine, patience: float) -> Iterator[Connection]:
+    """A transaction; while somebody else writes, it is tried again for so many seconds."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            connection = engine.connect()
+            try:
+                connection.begin()
+            except BaseException:
+                connection.close()
+                raise
+            break
+        except OperationalError as error:
+            if "locked" not in str(error.orig) or time.monotonic() >= end:
+                raise
+    with connection:
+        yield connection
+        connection.commit()
 
 
 def _settle(future: asyncio.Future[Any], value: Any, error: BaseException | None) -> None:
