@@ -123,11 +123,13 @@ class SqlLedger(RunReads, GrantRows, GrantVerbRows, CommandRows, VerbRows, Breac
         Returns the runs, and the slots that were decided against, as decided.
         """
 
-        def work(tx: Transaction) -> tuple[list[Run], list[Claim]]:
-            made, refused = claims.claim(tx, decided, decided_until=decided_until, now=now)
-            return read_runs(tx.connection, made), refused
-
-        return await self._store.write(work)
+        made, refused = await self._store.write(
+            lambda tx: claims.claim(tx, decided, decided_until=decided_until, now=now)
+        )
+        if not made:
+            return [], refused
+        # Read once they are durable: ten thousand take a while, and nothing waits for it.
+        return await self._store.read(lambda c: read_runs(c, made)), refused
 
     async def promote(
         self, schedule: str, *, deadline_at: datetime, pace: Pace | None = None, now: datetime
