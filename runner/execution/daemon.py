@@ -112,6 +112,7 @@ class Daemon:
         self._handing_over = False
         self._runs: dict[str, _Task] = {}
         self._sweep_at = 0.0
+        self._looking: asyncio.Task[None] | None = None
         self._asked: dict[str, list[datetime]] = {}
         """By schedule: the coming due times that people were asked about (B9)."""
 
@@ -224,6 +225,8 @@ class Daemon:
             await self._tick_until_stopped(background)
             await (self.tick() if self._handing_over else self._drain())
         finally:
+            if self._looking is not None:
+                background.append(self._looking)
             for entry in self._runs.values():
                 entry.task.cancel()
             for task in background:
@@ -365,8 +368,12 @@ class Daemon:
     async def _sweep(self) -> None:
         if self._clock.monotonic() < self._sweep_at:
             return
+        if self._looking is None or self._looking.done():
+            if self._looking is not None:
+                self._looking.result()  # a fault of ours: let it be seen
+            # Beside the ticks: no slot waits for a chain that is slow to answer.
+            self._looking = asyncio.create_task(self._look_again())
         try:
-            await self._look_again()
             await self._recover()
         except StoreError as error:
             self._sweep_at = self._clock.monotonic() + 1.0
@@ -376,7 +383,7 @@ class Daemon:
         """X13: what was closed on blocks that are gone by now is open again."""
         for name, venue in self._venues.items():
             try:
-                await reopen_contradicted(
+                reopened = await reopen_contradicted(
                     venue,
                     self._watchers[name],
                     ledger=self._ledger,
@@ -384,6 +391,11 @@ class Daemon:
                 )
             except WalletApiError:  # a chain that cannot be read says so by its watcher
                 continue
+            except StoreError as error:
+                self._unwritable(error)
+                return
+            if reopened:
+                self._sweep_at = self._clock.monotonic()
 
     def _unwritable(self, error: StoreError) -> None:
         """Said once in a while, however many runs meet it."""

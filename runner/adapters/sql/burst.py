@@ -18,11 +18,11 @@ from sqlalchemy import Connection, Row, bindparam, func, insert, select, tuple_,
 
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.pauses import pause_of, wide_pauses
-from runner.adapters.sql.queries import runs
-from runner.adapters.sql.rows import run_from
+from runner.adapters.sql.queries import note_decision, runs
+from runner.adapters.sql.rows import occurrence_row, run_from, run_row
 from runner.adapters.sql.store import Transaction
-from runner.records import Claim, Run, RunKind
-from runner.scheduling.occurrence import Reason, State, run_id
+from runner.records import Claim, Run
+from runner.scheduling.occurrence import Reason, State
 
 _AT_ONCE = 500
 """Rows of one look: their parameters stay below what SQLite admits in a statement."""
@@ -60,15 +60,19 @@ def claim_plain(transaction: Transaction, claims: Sequence[Claim], now: datetime
         if schedules[one.schedule].state == "active" and (one.schedule, one.slot) not in taken
     ]
     pauses = wide_pauses(c)
-    decided = []
-    for one in free:
-        # A pause that ends covers what fell due in it, however late it is decided (O2).
-        why = pause_of(schedules[one.schedule], pauses, at=min(now, one.due_at))
-        if why is not None:
-            one = replace(one, decision=State.SKIPPED, reason=Reason.PAUSED)  # noqa: PLW2901
-            written.refused.append(one)
-        decided.append(one)
-    _write(transaction, decided, written, now)
+    # A pause that ends covers what fell due in it, however late it is decided (O2).
+    paused = {
+        one.schedule
+        for one in free
+        if pause_of(schedules[one.schedule], pauses, at=min(now, one.due_at)) is not None
+    }
+    written.refused = [
+        replace(one, decision=State.SKIPPED, reason=Reason.PAUSED)
+        for one in free
+        if one.schedule in paused
+    ]
+    claimed = [one for one in free if one.schedule not in paused]
+    written.made = _write(transaction, claimed, written.refused, now)
     return written
 
 
@@ -77,67 +81,30 @@ def _is_plain(one: Claim) -> bool:
 
 
 def _write(
-    transaction: Transaction, decided: Sequence[Claim], written: Written, now: datetime
-) -> None:
-    if not decided:
-        return
+    transaction: Transaction, claimed: Sequence[Claim], refused: Sequence[Claim], now: datetime
+) -> list[str]:
     c = transaction.connection
     first = (c.scalar(select(func.max(t.occurrences.c.id))) or 0) + 1
-    occurrences, made, claimed = [], [], []
-    for number, one in enumerate(decided, start=first):
-        occurrences.append(
-            {
-                "id": number,
-                "schedule": one.schedule,
-                "slot": one.slot,
-                "due_at": one.due_at,
-                "decision": one.decision.value,
-                "reason": one.reason.value if one.reason else None,
-                "decided_at": now,
-            }
+    decided = [*claimed, *refused]
+    for one in decided:
+        note_decision(transaction, one, now)
+    if decided:
+        c.execute(
+            insert(t.occurrences),
+            [{"id": first + n, **occurrence_row(one, now)} for n, one in enumerate(decided)],
         )
-        transaction.event(
-            now,
-            f"occurrence.{one.decision}",
-            one.schedule,
-            slot=one.slot,
-            reason=one.reason,
-            count=one.count,
-        )
-        if one.decision is State.CLAIMED:
-            identity = "0x" + run_id(one.schedule, one.slot, part=0, attempt=1).hex()
-            written.made.append(identity)
-            claimed.append({"its_uid": one.schedule})
-            made.append(_run(one, identity, number, transaction.incarnation, now))
-    c.execute(insert(t.occurrences), occurrences)
+    made = [
+        run_row(one, occurrence=first + n, incarnation=transaction.incarnation, now=now)
+        for n, one in enumerate(claimed)
+    ]
     if made:
         c.execute(insert(t.runs), made)
         s = t.schedules.c
         c.execute(
             update(t.schedules).where(s.uid == bindparam("its_uid")).values(runs=s.runs + 1),
-            claimed,
+            [{"its_uid": one.schedule} for one in claimed],
         )
-
-
-def _run(
-    one: Claim, identity: str, occurrence: int, incarnation: str, now: datetime
-) -> dict[str, Any]:
-    return {
-        "id": identity,
-        "kind": RunKind.PAYMENT.value,
-        "occurrence": occurrence,
-        "schedule": one.schedule,
-        "session": one.session,
-        "attempt": 1,
-        "state": State.CLAIMED.value,
-        "running": True,
-        "exclusive": one.exclusive,
-        "due_at": one.due_at,
-        "claimed_at": now,
-        "deadline_at": one.deadline_at,
-        "expires_at": one.expires_at,
-        "incarnation": incarnation,
-    }
+    return [row["id"] for row in made]
 
 
 def read_runs(c: Connection, identities: Sequence[str]) -> list[Run]:

@@ -18,9 +18,11 @@ from runner.adapters.sql import budgets
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.burst import claim_plain
 from runner.adapters.sql.pauses import paused
+from runner.adapters.sql.queries import note_decision
+from runner.adapters.sql.rows import occurrence_row, run_row
 from runner.adapters.sql.store import Transaction
-from runner.records import Claim, Pace, Run, RunKind, ScheduleSeed
-from runner.scheduling.occurrence import Reason, State, is_running, run_id
+from runner.records import Claim, Pace, Run, ScheduleSeed
+from runner.scheduling.occurrence import Reason, State
 
 
 def install_schedules(
@@ -143,26 +145,9 @@ def _claim_one(
         return None, None
     if decision not in {State.CLAIMED, State.HELD}:
         return None, decided
-    identity = "0x" + run_id(one.schedule, one.slot, part=0, attempt=1).hex()
-    c.execute(
-        insert(t.runs).values(
-            id=identity,
-            kind=RunKind.PAYMENT.value,
-            occurrence=occurrence,
-            schedule=one.schedule,
-            session=one.session,
-            attempt=1,
-            state=decision.value,
-            reason=reason.value if reason else None,
-            running=is_running(decision, reason),
-            exclusive=one.exclusive,
-            due_at=one.due_at,
-            claimed_at=now,
-            deadline_at=one.deadline_at,
-            expires_at=one.expires_at,
-            incarnation=transaction.incarnation,
-        )
-    )
+    row = run_row(decided, occurrence=occurrence, incarnation=transaction.incarnation, now=now)
+    identity: str = row["id"]
+    c.execute(insert(t.runs).values(row))
     c.execute(
         update(t.schedules)
         .where(t.schedules.c.uid == one.schedule)
@@ -175,31 +160,12 @@ def _claim_one(
 
 def write_decision(transaction: Transaction, one: Claim, now: datetime) -> int | None:
     """The row of a decided slot, or of a range of them; None where the slot has one (S1)."""
-    reason = one.reason.value if one.reason else None
-    values = {
-        "schedule": one.schedule,
-        "slot": one.slot,
-        "due_at": one.due_at,
-        "decision": one.decision.value,
-        "reason": reason,
-        "by_slot": one.by_slot,
-        "decided_at": now,
-        "count": one.count,
-        "last_slot": one.last_slot,
-        "last_due_at": one.last_due_at,
-    }
+    values = occurrence_row(one, now)
     insertion = upsert(t.occurrences).values(values).on_conflict_do_nothing()
     row = transaction.connection.execute(insertion.returning(t.occurrences.c.id)).first()
     if row is None:
         return None
-    transaction.event(
-        now,
-        f"occurrence.{one.decision}",
-        one.schedule,
-        slot=one.slot,
-        reason=one.reason,
-        count=one.count,
-    )
+    note_decision(transaction, one, now)
     return int(row.id)
 
 

@@ -1,14 +1,16 @@
-"""Queries that both halves of the ledger use."""
+"""Queries and events that several parts of the ledger use."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Select, select
 
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.rows import run_from
-from runner.records import Run
+from runner.adapters.sql.store import Transaction
+from runner.records import Claim, Run
 
 
 def runs() -> Select[Any]:
@@ -21,3 +23,15 @@ def runs() -> Select[Any]:
 def run_by_id(c: Connection, identity: str) -> Run:
     """One run as it stands."""
     return run_from(c.execute(runs().where(t.runs.c.id == identity)).one())
+
+
+def note_decision(transaction: Transaction, one: Claim, now: datetime) -> None:
+    """The event of a decided slot, or of a range of them."""
+    transaction.event(
+        now,
+        f"occurrence.{one.decision}",
+        one.schedule,
+        slot=one.slot,
+        reason=one.reason,
+        count=one.count,
+    )

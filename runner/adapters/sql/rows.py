@@ -26,6 +26,7 @@ from runner.ethereum.permissions import (
 )
 from runner.guard.intent import TransferLine
 from runner.records import (
+    Claim,
     Grant,
     GrantState,
     NewOperation,
@@ -35,7 +36,7 @@ from runner.records import (
     Run,
     RunKind,
 )
-from runner.scheduling.occurrence import Reason, State
+from runner.scheduling.occurrence import Reason, State, is_running, run_id
 
 _PERMISSIONS: dict[str, type[Any]] = {
     kind.kind: kind
@@ -50,6 +51,46 @@ _PERMISSIONS: dict[str, type[Any]] = {
         Root,
     )
 }
+
+
+def occurrence_row(one: Claim, now: datetime) -> dict[str, Any]:
+    """The row of a decided slot, or of a range of them."""
+    return {
+        "schedule": one.schedule,
+        "slot": one.slot,
+        "due_at": one.due_at,
+        "decision": one.decision.value,
+        "reason": None if one.reason is None else one.reason.value,
+        "by_slot": one.by_slot,
+        "decided_at": now,
+        "count": one.count,
+        "last_slot": one.last_slot,
+        "last_due_at": one.last_due_at,
+    }
+
+
+def run_row(
+    one: Claim, *, occurrence: int, attempt: int = 1, incarnation: str, now: datetime
+) -> dict[str, Any]:
+    """The row of the run that a claimed or held slot gets; its id is that of S1."""
+    return {
+        "id": "0x" + run_id(one.schedule, one.slot, part=0, attempt=attempt).hex(),
+        "kind": RunKind.PAYMENT.value,
+        "occurrence": occurrence,
+        "schedule": one.schedule,
+        "session": one.session,
+        "attempt": attempt,
+        "state": one.decision.value,
+        "reason": None if one.reason is None else one.reason.value,
+        "running": is_running(one.decision, one.reason),
+        "exclusive": one.exclusive,
+        "due_at": one.due_at,
+        "claimed_at": now,
+        "deadline_at": one.deadline_at,
+        "expires_at": one.expires_at,
+        "charged_at": one.charged_at,
+        "incarnation": incarnation,
+    }
 
 
 def format_calls(calls: Sequence[Call]) -> str:

@@ -19,11 +19,11 @@ from runner.adapters.sql import tables as t
 from runner.adapters.sql.commands import answer
 from runner.adapters.sql.moves import move, next_attempt, touch
 from runner.adapters.sql.queries import run_by_id, runs
-from runner.adapters.sql.rows import run_from
+from runner.adapters.sql.rows import run_from, run_row
 from runner.adapters.sql.store import SqlStore, Transaction
 from runner.errors import UsageError
 from runner.guard.budget import Reservation
-from runner.records import Claim, Command, CommandState, Run, RunKind, Take
+from runner.records import Claim, Command, CommandState, Run, Take
 from runner.scheduling.lookup import Stretch
 from runner.scheduling.occurrence import (
     CLOSED,
@@ -31,8 +31,6 @@ from runner.scheduling.occurrence import (
     UNSIGNED,
     Reason,
     State,
-    is_running,
-    run_id,
 )
 
 _NOT_BY_RETRY = {
@@ -230,7 +228,10 @@ def _take(tx: Transaction, one: Take, command: Command, now: datetime) -> str:
     _check_budgets(tx, claim.reservations)
     if row is None:
         _cut_range(tx, one, now)
-        occurrence = claims.write_decision(tx, replace(claim, decision=state, reason=reason), now)
+        written = claims.write_decision(tx, replace(claim, decision=state, reason=reason), now)
+        if written is None:
+            raise AssertionError("a slot without a row takes one")
+        occurrence = written
     else:
         occurrence = row.id
         values = {"decision": state.value, "reason": reason.value if reason else None}
@@ -242,27 +243,15 @@ def _take(tx: Transaction, one: Take, command: Command, now: datetime) -> str:
         was = _words(row.decision, row.reason)
         told = {"slot": claim.slot, "was": was, "author": command.wish.author}
         tx.event(now, "occurrence.reopened", claim.schedule, **told, reason=command.wish.reason)
-    identity = "0x" + run_id(claim.schedule, claim.slot, part=0, attempt=attempt).hex()
-    c.execute(
-        insert(t.runs).values(
-            id=identity,
-            kind=RunKind.PAYMENT.value,
-            occurrence=occurrence,
-            schedule=claim.schedule,
-            session=claim.session,
-            attempt=attempt,
-            state=state.value,
-            reason=reason.value if reason else None,
-            running=is_running(state, reason),
-            exclusive=claim.exclusive,
-            by_hand=True,
-            due_at=claim.due_at,
-            claimed_at=now,
-            deadline_at=claim.deadline_at,
-            charged_at=claim.charged_at,
-            incarnation=tx.incarnation,
-        )
+    made = run_row(
+        replace(claim, decision=state, reason=reason, expires_at=None),
+        occurrence=occurrence,
+        attempt=attempt,
+        incarnation=tx.incarnation,
+        now=now,
     )
+    identity: str = made["id"]
+    c.execute(insert(t.runs).values(**made, by_hand=True))
     if one.counted and attempt == 1:
         c.execute(
             update(t.schedules)
