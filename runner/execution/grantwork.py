@@ -87,10 +87,12 @@ class GrantWork:
 
     async def _tell_orphans(self) -> None:
         """T10: a session that left the policies has keys that can sign until their end."""
-        now = self._clock.now()
         for grant in await self._ledger.grants():
-            can_sign = grant.state in _CAN_SIGN and grant.expires_at > now
-            if grant.session in self._sessions or not can_sign:
+            if grant.session in self._sessions or grant.state not in _CAN_SIGN:
+                continue
+            beside = self.neighbour(grant)
+            now = (self._clock if beside is None else beside.venue.clock).now()
+            if grant.expires_at <= now:
                 continue
             self._telemetry.emit(
                 "grant.orphaned",

@@ -5,7 +5,14 @@ import signal
 import time
 
 import pytest
-from support.house import POLICY, House, free_port, listening, reconcile, rpc, wait_for
+from support.house import (
+    POLICY,
+    House,
+    reconcile,
+    rpc,
+    served_house,
+    wait_for,
+)
 
 from runner.adapters.signers.local import LocalSigner
 
@@ -19,25 +26,14 @@ AWAY = "signers: {device: {private_key_for_sandbox_only: '0x" + KEY.hex() + "'}}
 @pytest.fixture
 def served(tmp_path):
     """The daemon's machine, which has no owner's key, and the sandbox beside it."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/v2/dev"
-    home = tmp_path / "home"
+    home, away = tmp_path / "home", tmp_path / "away"
     home.mkdir()
-    opened = House(
-        home,
-        policy=POLICY.replace("lifetime: 45s", "lifetime: 5m, owner_lead: 140s"),
-        config=(
-            "policies: policies/\n"
-            f"wallets: {{sandbox: {{url: '{url}'}}}}\n"
-            f"signers: {{treasury-owner: {{manual: '{OWNER}', sandbox_only: true}}}}\n"
-        ),
-    )
-    opened.start("sandbox", "--port", str(port), "--state", "chain.json")
-    wait_for(lambda: listening(url), what="the sandbox")
-    away = tmp_path / "away"
     away.mkdir()
-    yield opened, url, House(away, config="policies: policies/\n" + AWAY)
-    opened.stop()
+    policy = POLICY.replace("lifetime: 45s", "lifetime: 5m, owner_lead: 140s")
+    with served_house(
+        home, policy=policy, owner=f"manual: '{OWNER}', sandbox_only: true"
+    ) as opened:
+        yield *opened, House(away, config="policies: policies/\n" + AWAY)
 
 
 def requested(house, number):

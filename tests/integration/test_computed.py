@@ -6,13 +6,11 @@ import sqlite3
 import pytest
 from support.house import (
     POLICY,
-    House,
     balance,
-    free_port,
     kill,
-    listening,
     reconcile,
     rpc,
+    served_house,
     wait_for,
 )
 
@@ -56,21 +54,9 @@ schedules:
 @pytest.fixture
 def house(tmp_path):
     """A house whose sandbox stays when the daemon ends."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/v2/dev"
-    opened = House(
-        tmp_path,
-        config=(
-            "policies: policies/\n"
-            f"wallets: {{sandbox: {{url: '{url}'}}}}\n"
-            "signers: {treasury-owner: {private_key_for_sandbox_only: '0x" + "11" * 32 + "'}}\n"
-        ),
-    )
-    opened.url = url
-    opened.start("sandbox", "--port", str(port), "--state", "chain.json")
-    wait_for(lambda: listening(url), what="the sandbox")
-    yield opened
-    opened.stop()
+    with served_house(tmp_path) as (opened, url):
+        opened.url = url
+        yield opened
 
 
 def write(house, policy):

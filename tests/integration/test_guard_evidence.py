@@ -4,7 +4,12 @@ import json
 import sqlite3
 
 import pytest
-from support.house import POLICY, House, free_port, listening, rpc, wait_for
+from support.house import (
+    POLICY,
+    rpc,
+    served_house,
+    wait_for,
+)
 from support.tampered import run_tampered
 
 from runner.records import RunKind
@@ -40,20 +45,8 @@ schedules:
 @pytest.fixture
 def served(tmp_path):
     """A daemon's folder, and a sandbox of its own to lie to it."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/v2/dev"
-    opened = House(
-        tmp_path,
-        config=(
-            "policies: policies/\n"
-            f"wallets: {{sandbox: {{url: '{url}'}}}}\n"
-            "signers: {treasury-owner: {private_key_for_sandbox_only: '0x" + "11" * 32 + "'}}\n"
-        ),
-    )
-    opened.start("sandbox", "--port", str(port), "--state", "chain.json")
-    wait_for(lambda: listening(url), what="the sandbox")
-    yield opened, url
-    opened.stop()
+    with served_house(tmp_path) as opened:
+        yield opened
 
 
 def critical(house):

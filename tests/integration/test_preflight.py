@@ -1,7 +1,14 @@
 """Pre-flight with the real daemon: each thing in the way has its code, and time to go away (B6)."""
 
 import pytest
-from support.house import POLICY, House, balance, free_port, listening, reconcile, rpc, wait_for
+from support.house import (
+    POLICY,
+    balance,
+    reconcile,
+    rpc,
+    served_house,
+    wait_for,
+)
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -46,22 +53,8 @@ schedules:
 
 @pytest.fixture
 def served(tmp_path):
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/v2/dev"
-    policy = HEAD + SCHEDULES
-    house = House(
-        tmp_path,
-        policy=policy,
-        config=(
-            "policies: policies/\n"
-            f"wallets: {{sandbox: {{url: '{url}'}}}}\n"
-            "signers: {treasury-owner: {private_key_for_sandbox_only: '0x" + "11" * 32 + "'}}\n"
-        ),
-    )
-    house.start("sandbox", "--port", str(port), "--state", "chain.json")
-    wait_for(lambda: listening(url), what="the sandbox")
-    yield house, url
-    house.stop()
+    with served_house(tmp_path, policy=HEAD + SCHEDULES) as opened:
+        yield opened
 
 
 def rows(house):

@@ -6,7 +6,13 @@ from datetime import datetime
 from itertools import pairwise
 
 import pytest
-from support.house import POLICY, House, free_port, listening, reconcile, rpc, wait_for
+from support.house import (
+    POLICY,
+    reconcile,
+    rpc,
+    served_house,
+    wait_for,
+)
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -17,20 +23,8 @@ NO_BOB = POLICY.partition("  bob: {session")[0]
 @pytest.fixture
 def served(tmp_path):
     """A house whose wallet is a sandbox process of its own."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/v2/dev"
-    opened = House(
-        tmp_path,
-        config=(
-            "policies: policies/\n"
-            f"wallets: {{sandbox: {{url: '{url}'}}}}\n"
-            "signers: {treasury-owner: {private_key_for_sandbox_only: '0x" + "11" * 32 + "'}}\n"
-        ),
-    )
-    opened.start("sandbox", "--port", str(port), "--state", "chain.json")
-    wait_for(lambda: listening(url), what="the sandbox")
-    yield opened, url
-    opened.stop()
+    with served_house(tmp_path) as opened:
+        yield opened
 
 
 def edit(house, text):

@@ -4,7 +4,13 @@ import json
 import time
 
 import pytest
-from support.house import House, free_port, kill, listening, reconcile, rpc, wait_for
+from support.house import (
+    kill,
+    reconcile,
+    rpc,
+    served_house,
+    wait_for,
+)
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -30,21 +36,8 @@ schedules:
 
 @pytest.fixture
 def served(tmp_path):
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/v2/dev"
-    opened = House(
-        tmp_path,
-        policy=POLICY,
-        config=(
-            "policies: policies/\n"
-            f"wallets: {{sandbox: {{url: '{url}'}}}}\n"
-            "signers: {treasury-owner: {private_key_for_sandbox_only: '0x" + "11" * 32 + "'}}\n"
-        ),
-    )
-    opened.start("sandbox", "--port", str(port), "--state", "chain.json")
-    wait_for(lambda: listening(url), what="the sandbox")
-    yield opened, url
-    opened.stop()
+    with served_house(tmp_path, policy=POLICY) as opened:
+        yield opened
 
 
 def payments(url):

@@ -6,7 +6,14 @@ import time
 from datetime import datetime
 
 import pytest
-from support.house import POLICY, House, free_port, kill, listening, reconcile, rpc, wait_for
+from support.house import (
+    POLICY,
+    kill,
+    reconcile,
+    rpc,
+    served_house,
+    wait_for,
+)
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -17,20 +24,8 @@ USDC = "0x036CbD53842c5426634e7929541eC2318f3dCF7e"
 @pytest.fixture
 def served(tmp_path):
     """A house whose wallet is a sandbox process of its own, so that chain and daemon part."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/v2/dev"
-    opened = House(
-        tmp_path,
-        config=(
-            "policies: policies/\n"
-            f"wallets: {{sandbox: {{url: '{url}'}}}}\n"
-            f"signers: {{treasury-owner: {{private_key_for_sandbox_only: '{ACCOUNT_OF}'}}}}\n"
-        ),
-    )
-    opened.start("sandbox", "--port", str(port), "--state", "chain.json")
-    wait_for(lambda: listening(url), what="the sandbox")
-    yield opened, url
-    opened.stop()
+    with served_house(tmp_path, owner=f"private_key_for_sandbox_only: '{ACCOUNT_OF}'") as opened:
+        yield opened
 
 
 def generation(house, number):

@@ -9,12 +9,11 @@ import pytest
 from support.house import (
     House,
     balance,
-    free_port,
     kill,
-    listening,
     reconcile,
     rpc,
     sandbox_on,
+    served_house,
     wait_for,
 )
 
@@ -34,20 +33,8 @@ def house(tmp_path):
 @pytest.fixture
 def served(tmp_path):
     """A house whose wallet is a sandbox process of its own, so that only the daemon is killed."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/v2/dev"
-    opened = House(
-        tmp_path,
-        config=(
-            "policies: policies/\n"
-            f"wallets: {{sandbox: {{url: '{url}'}}}}\n"
-            "signers: {treasury-owner: {private_key_for_sandbox_only: '0x" + "11" * 32 + "'}}\n"
-        ),
-    )
-    opened.start("sandbox", "--port", str(port), "--state", "chain.json")
-    wait_for(lambda: listening(url), what="the sandbox")
-    yield opened, url
-    opened.stop()
+    with served_house(tmp_path) as opened:
+        yield opened
 
 
 def test_from_yaml_to_confirmed_payments_and_a_renewal(house):
@@ -262,6 +249,25 @@ def test_g1_another_account_of_the_owner_may_be_older(served):
     assert daemon.wait(timeout=60) == 0, house.logs()
 
     assert reconcile(house, url)["paid"] > 0
+
+
+def test_m1_no_claim_waits_for_a_chain_that_is_slow_to_answer(served):
+    """
+    Evidence may take its time: what falls due is decided in its second all the same.
+    """
+    house, url = served
+    daemon = house.start("up", "--for", "44s")
+    wait_for(lambda: len(rpc(url, "sandbox_getOps")) > 3, what="payments")
+    rpc(url, "sandbox_setFault", {"kind": "latency", "method": "eth_getLogs", "seconds": 5})
+    assert daemon.wait(timeout=120) == 0, house.logs()
+
+    with sqlite3.connect(house.folder / ".runner" / "ledger.db") as connection:
+        late = [
+            (decided - due) / 1e6
+            for due, decided in connection.execute("SELECT due_at, decided_at FROM occurrences")
+        ]
+    assert len(late) > 25
+    assert max(late) < 3
 
 
 def test_no_secret_reaches_logs_or_ledger(served):

@@ -11,6 +11,8 @@ import sys
 import time
 import urllib.request
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,8 @@ schedules:
   alice: {session: pocket, every: 2s, pay: {alice: 1.5 usdc}}
   bob: {session: pocket, every: 3s, pay: {bob: 0.001 native}}
 """
+
+HOT_OWNER = f"private_key_for_sandbox_only: '0x{'11' * 32}'"
 
 
 @dataclass
@@ -99,6 +103,35 @@ class House:
             if process.poll() is None:
                 process.kill()
                 process.wait()
+
+
+@contextmanager
+def served_house(
+    folder: Path, *, policy: str = POLICY, owner: str = HOT_OWNER
+) -> Iterator[tuple[House, str]]:
+    """
+    A house whose wallet is a sandbox process of its own, and that one's URL.
+
+    Args:
+        owner: What runner.yaml says of the signer `treasury-owner`.
+    """
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/v2/dev"
+    house = House(
+        folder,
+        policy=policy,
+        config=(
+            "policies: policies/\n"
+            f"wallets: {{sandbox: {{url: '{url}'}}}}\n"
+            f"signers: {{treasury-owner: {{{owner}}}}}\n"
+        ),
+    )
+    try:
+        house.start("sandbox", "--port", str(port), "--state", "chain.json")
+        wait_for(lambda: listening(url), what="the sandbox")
+        yield house, url
+    finally:
+        house.stop()
 
 
 def _environment() -> dict[str, str]:

@@ -142,7 +142,7 @@ class SqlStore:
                 transaction = Transaction(connection, incarnation)
                 transaction.event(now, f"{role}.started", incarnation, heads=heads, **row)
                 store._append_events(connection, transaction.events)
-        except BaseException:
+        except BaseException:  # whatever stops us, the next process finds the ledger free
             if lock is not None:
                 os.close(lock)
             raise
@@ -309,7 +309,7 @@ def _begun(engine: Engine, patience: float) -> Iterator[Connection]:
             connection = engine.connect()
             try:
                 connection.begin()
-            except BaseException:
+            except BaseException:  # it goes back to the pool, whatever came
                 connection.close()
                 raise
             break

@@ -38,7 +38,7 @@ from runner.ethereum.permissions import (
 )
 from runner.ethereum.typed_data import typed_data_digest
 from runner.guard.offer import SignTypedData
-from runner.ports import FeeOverride
+from runner.ports import Block, FeeOverride
 
 HEX = st.binary(max_size=40).map(lambda raw: "0x" + raw.hex())
 SCALARS = st.one_of(
@@ -127,9 +127,10 @@ def test_any_json_is_read_or_refused(answer):
 def test_any_bytes_are_read_or_refused(body, status):
     for made in (body, b'{"jsonrpc":"2.0","id":1,"result":' + body + b"}"):
         try:
-            read_answer(HttpAnswer(status, made), 1, "m")
+            found = read_answer(HttpAnswer(status, made), 1, "m")
         except WalletApiError:
             continue
+        assert found == json.loads(made)["result"]
 
 
 class Parrot:
@@ -170,21 +171,22 @@ def test_evidence_is_read_or_refused(drawn, draw):
     answer, other = drawn
     way = draw.draw(st.sampled_from(list(places(answer))))
     chain = RpcChainReader(Parrot(with_another(answer, way, other)), chain_id=1)
-    for ask in (
-        chain.head,
-        lambda: chain.operation_events([SENDER], from_block=1, to_block=1),
-        lambda: chain.transfers("0x" + 64 * "0", "0x" + 64 * "0"),
-        lambda: chain.transfers("0x" + 64 * "0", "0x" + 64 * "1"),
-        lambda: chain.nonce(SENDER, 0, block=1),
-        lambda: chain.balance(SENDER, None),
-        lambda: chain.code(SENDER),
-        lambda: chain.decimals(SENDER),
-        lambda: chain.transaction_count(SENDER),
+    for ask, kind in (
+        (chain.head, Block),
+        (lambda: chain.operation_events([SENDER], from_block=1, to_block=1), list),
+        (lambda: chain.transfers("0x" + 64 * "0", "0x" + 64 * "0"), list),
+        (lambda: chain.transfers("0x" + 64 * "0", "0x" + 64 * "1"), list),
+        (lambda: chain.nonce(SENDER, 0, block=1), int),
+        (lambda: chain.balance(SENDER, None), int),
+        (lambda: chain.code(SENDER), bytes),
+        (lambda: chain.decimals(SENDER), int),
+        (lambda: chain.transaction_count(SENDER), int),
     ):
         try:
-            asyncio.run(ask())
+            found = asyncio.run(ask())
         except WalletApiError:
             continue
+        assert type(found) is kind
 
 
 # ── and what we send ──────────────────────────────────────────────────────────────────────────

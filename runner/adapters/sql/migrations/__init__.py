@@ -29,7 +29,7 @@ FIRST: Final = 1
 def upgrade(connection: Connection, found: int) -> None:
     """Bring a ledger of revision `found` to today's, in the transaction that is open."""
     from alembic.migration import MigrationContext  # noqa: PLC0415  (slow, and seldom needed)
-    from alembic.operations import Operations  # noqa: PLC0415
+    from alembic.operations import Operations  # noqa: PLC0415  (as above)
 
     with Operations.context(MigrationContext.configure(connection)):
         for revision in range(found + 1, REVISION + 1):
