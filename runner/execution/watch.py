@@ -185,6 +185,9 @@ class Watcher:
     async def look(self) -> None:
         """Read the head and the events of all watched fences; ring every follower's bell."""
         head = await self._venue.chain.head()
+        # At once: events may take their time, and the head would tell an hour that has passed.
+        read_at = self._venue.clock.monotonic()
+        self._venue.clock.observe(head.timestamp)
         followers = list(self._followers.values())
         events: list[OperationEvent] = []
         lowest = 0
@@ -196,8 +199,7 @@ class Watcher:
                 to_block=head.number,
             )
         self.head = head
-        self._read_at = self._venue.clock.monotonic()
-        self._venue.clock.observe(head.timestamp)
+        self._read_at = read_at
         self._tell_skew()
         self.seen.set()
         by_fence = {(event.sender, event.nonce): event for event in events}
