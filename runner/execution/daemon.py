@@ -12,10 +12,10 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
 from types import MappingProxyType
 
 from runner.errors import Conflict, StoreError, WalletApiError
+from runner.execution.asking import Asking
 from runner.execution.commands import Desk, Handler
 from runner.execution.contexts import ScheduleContext, SessionContext, Venue
 from runner.execution.contradiction import reopen_contradicted
@@ -29,7 +29,6 @@ from runner.execution.reconcile import Reconciler
 from runner.execution.sessions import can_burn
 from runner.execution.verbs import RunVerbs
 from runner.execution.watch import Watcher
-from runner.planning.consent import above
 from runner.ports import (
     Alarm,
     Breaches,
@@ -50,9 +49,6 @@ from runner.scheduling.occurrence import CLOSED, Reason, Slot, State
 _LAST_WAIT_SECONDS = 60.0
 _SWEEP_SECONDS = 30.0
 """H3: this often the ledger is searched for open runs that nobody drives."""
-
-_ASKED_AHEAD = 20
-"""So many of a schedule's slots may be asked for before they are due: nobody reads thousands."""
 
 
 _UNWRITABLE_AGAIN_SECONDS = 5.0
@@ -113,9 +109,7 @@ class Daemon:
         self._runs: dict[str, _Task] = {}
         self._sweep_at = 0.0
         self._looking: asyncio.Task[None] | None = None
-        self._asked: dict[str, list[datetime]] = {}
-        """By schedule: the coming due times that people were asked about (B9)."""
-
+        self._asking = Asking(ledger=ledger, telemetry=telemetry)
         self._quiet_until = 0.0
         venues = {s.venue.name: s.venue for s in sessions.values()}
         self._venues = venues
@@ -332,35 +326,9 @@ class Daemon:
                 await self._pursue_orphan(run)
         for uid in {r.schedule for r in runs if r.id in waits}:
             await self._promote(uid)
-        for uid in self._schedules:
-            await self._ask_ahead(uid)
+        for uid, due in self._due.items():
+            await self._asking.ask(self._executors[uid], due, now=self._now_of(uid))
         self._sweep_at = self._clock.monotonic() + _SWEEP_SECONDS
-
-    async def _ask_ahead(self, uid: str) -> None:
-        """B9: known amounts that a person has to approve are asked before they are due."""
-        schedule, now = self._schedules[uid], self._now_of(uid)
-        until = now + schedule.spec.approval_lead
-        if schedule.is_computed or schedule.spec.suspend or uid not in self._due:
-            return
-        if not any(above(schedule.spec, schedule.most.lines)):
-            return
-        if await self._ledger.paused(uid, now=now) is not None:
-            return
-        asked = self._asked[uid] = [at for at in self._asked.get(uid, ()) if at > now]
-        after = max(asked, default=now)
-        slots = list(islice(self._due[uid].coming(after, until), _ASKED_AHEAD - len(asked)))
-        wanted = await self._executors[uid].questions(slots)
-        for one in await self._ledger.ask_ahead(wanted, now=now):
-            self._telemetry.emit(
-                "approval.asked",
-                level="warning",
-                schedule=uid,
-                slot=one.slot,
-                due_at=one.due_at,
-                detail=one.detail,
-                hint=f"approve it: runner runs approve {uid}@{one.slot} --reason …",
-            )
-        asked += [slot.due_at for slot in slots]
 
     def _driven(self) -> set[str]:
         return {entry.run for entry in self._runs.values()}

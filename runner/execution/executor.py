@@ -81,7 +81,7 @@ class Executor:
         operator: Operator,
         chance: Callable[[], float],
     ) -> None:
-        self._schedule = schedule
+        self.schedule = schedule
         self._venue = schedule.session.venue
         self._ledger = ledger
         self._telemetry = telemetry
@@ -125,7 +125,7 @@ class Executor:
         """
         event: OperationEvent | None = None
         # M9: who takes a run over, takes its deadline anew, inside the catch-up window.
-        deadline = self._now() + self._schedule.run_deadline
+        deadline = self._now() + self.schedule.run_deadline
         if run.expires_at is not None and self._now() >= run.expires_at:
             deadline = run.deadline_at or run.expires_at
         while run.state not in CLOSED:
@@ -196,7 +196,7 @@ class Executor:
                 await self._sleep(run, self._growing_pause(run), until=run.expires_at or deadline)
                 return await self._ledger.run(run.id), deadline, True
             return reserved, reserved.deadline_at or deadline, True
-        dark_until = self._schedule.blackouts.until(self._now())
+        dark_until = self.schedule.blackouts.until(self._now())
         if dark_until is not None:
             run = await self._hold(run, Reason.BLACKOUT, _blackout(dark_until))
             wait = min((dark_until - self._now()).total_seconds(), _LONGEST_WAIT)
@@ -211,7 +211,7 @@ class Executor:
     ) -> tuple[Run, OperationEvent | None]:
         """One pass: a grant, a place on the lane, an operation, and its pursuit to the end."""
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self._schedule.session.account.lane.payment())
+            await stack.enter_async_context(self.schedule.session.account.lane.payment())
             try:
                 async with self._amounts.turn():
                     run, grant, intent = await self._prepare(run, deadline)
@@ -219,7 +219,7 @@ class Executor:
                     return run, None
                 signed = await self._signed(run, grant, intent, deadline, signing)
             finally:
-                self._schedule.session.account.lane.fees.discard(run.id)
+                self.schedule.session.account.lane.fees.discard(run.id)
             return await self._pursue(signed, grant, deadline, stack)
 
     async def _signed(
@@ -252,7 +252,7 @@ class Executor:
             return run, None, intent
         grant = self._able(run, intent.sums)
         if grant is None:
-            lasting = self._keeper.usable(self._schedule.room)
+            lasting = self._keeper.usable(self.schedule.room)
             why = f"{Code.GRANT}: no grant lasts long enough for this run"
             if lasting is not None:
                 rest = "what is left of the grant's allowance does not hold this run"
@@ -268,10 +268,10 @@ class Executor:
             transfers=intent.lines,
             grant=grant,
             revision=revision,
-            reservations=self._schedule.reservations(
+            reservations=self.schedule.reservations(
                 due_at=run.charged_at or run.due_at, slot=run.slot, intent=intent
             ),
-            on_budget=self._schedule.spec.on_budget,
+            on_budget=self.schedule.spec.on_budget,
             now=self._now(),
         )
         try:
@@ -291,9 +291,9 @@ class Executor:
         """What a person is asked about slots that are still to come (B9)."""
         found = []
         for slot in slots:
-            why = await self._doubts(self._schedule.most, slot.due_at, by_hand=False)
-            calls = self._schedule.most.calls
-            found.append(self._schedule.consent(slot.text, 1, slot.due_at, calls, why))
+            why = await self._doubts(self.schedule.most, slot.due_at, by_hand=False)
+            calls = self.schedule.most.calls
+            found.append(self.schedule.consent(slot.text, 1, slot.due_at, calls, why))
         return found
 
     async def _doubts(
@@ -302,7 +302,7 @@ class Executor:
         history = self._history
         if history is None or not history.covers(intent.lines):
             history = await self._ledger.history(
-                self._schedule.uid,
+                self.schedule.uid,
                 names=[line.receiver_name for line in intent.lines],
                 addresses=[line.receiver for line in intent.lines],
             )
@@ -310,10 +310,10 @@ class Executor:
             self._history = history if history.covers(intent.lines) else None
         following = None
         if history.is_reseeded:
-            table = timetable(self._schedule.spec, anchor=history.anchored_at)
+            table = timetable(self.schedule.spec, anchor=history.anchored_at)
             following = table.next_firing_after(due_at)
         return doubts(
-            self._schedule.spec,
+            self.schedule.spec,
             intent.lines,
             history,
             due_at=due_at,
@@ -326,7 +326,7 @@ class Executor:
         found = await self._doubts(intent, run.due_at, by_hand=run.by_hand)
         if not found:
             return run
-        wanted = self._schedule.consent(run.slot, run.attempt, run.due_at, intent.calls, found)
+        wanted = self.schedule.consent(run.slot, run.attempt, run.due_at, intent.calls, found)
         run, first = await self._ledger.consent(
             run, wanted, reason=found[0].reason, now=self._now()
         )
@@ -350,7 +350,7 @@ class Executor:
         deadline: datetime,
         signing: Callable[[], None],
     ) -> Run:
-        account = self._schedule.session.account
+        account = self.schedule.session.account
         if grant.entity_id is None:
             raise AssertionError("an active grant has its entity")
         parallel = nonce_key(self._venue.chain_id, account.address, bytes.fromhex(run.id[2:]))
@@ -363,9 +363,9 @@ class Executor:
             intent=intent.calls,
             nonce=fence.value,
             grant=grant,
-            receivers=self._schedule.session.spec.receivers,
+            receivers=self.schedule.session.spec.receivers,
             moved_to=intent.receivers,
-            sign_before=min(deadline, grant.expires_at - self._schedule.room),
+            sign_before=min(deadline, grant.expires_at - self.schedule.room),
         )
         run, operation = await self._operator.make(
             order, head_block=head.number if head else 0, committing=signing
@@ -391,7 +391,7 @@ class Executor:
         self, run: Run, missing: _GrantMissing, deadline: datetime
     ) -> tuple[Run, datetime]:
         """R20: wait inside the catch-up window (default), skip, or fail."""
-        choice, now, why = self._schedule.session.spec.on_no_grant, self._now(), missing.what
+        choice, now, why = self.schedule.session.spec.on_no_grant, self._now(), missing.what
         run = await self._ledger.run(run.id)
         if choice != "hold":
             state = State.SKIPPED if choice == "skip" else State.MISSED
@@ -406,22 +406,22 @@ class Executor:
         return await self._release(run)
 
     def _able(self, run: Run, sums: dict[str, int]) -> Grant | None:
-        return self._keeper.able(self._schedule.room, run.id, sums)
+        return self._keeper.able(self.schedule.room, run.id, sums)
 
     async def _reserve(self, run: Run) -> Run | None:
         """`on_budget: hold`: nothing is prepared before its amounts are reserved."""
         charged_at = run.charged_at or run.due_at
-        wanted = self._schedule.reservations(due_at=charged_at, slot=run.slot)
+        wanted = self.schedule.reservations(due_at=charged_at, slot=run.slot)
         now = self._now()
         return await self._ledger.reserve(
-            run, wanted, deadline_at=now + self._schedule.run_deadline, now=now
+            run, wanted, deadline_at=now + self.schedule.run_deadline, now=now
         )
 
     async def _guarded(self, run: Run, error: GuardError) -> Run:
         """A mismatch: nothing is signed, the schedule pauses, a person is told (DESIGN §8)."""
         run = await self._hold(run, Reason.GUARD, error.what, findings=error.findings)
         await self._ledger.pause_schedule(
-            self._schedule.uid, reason=f"guard: {error.what}", now=self._now()
+            self.schedule.uid, reason=f"guard: {error.what}", now=self._now()
         )
         return await self._wait_for_a_person(run)
 
@@ -466,7 +466,7 @@ class Executor:
         return run
 
     async def _release(self, run: Run) -> tuple[Run, datetime]:
-        deadline = self._now() + self._schedule.run_deadline
+        deadline = self._now() + self.schedule.run_deadline
         run = await self._ledger.move(run, State.CLAIMED, now=self._now(), deadline_at=deadline)
         return run, deadline
 
@@ -480,7 +480,7 @@ class Executor:
         lines = await self._ledger.transfers(run.id)
         self._keeper.charge(grant, run.id, spent_by_token(lines))
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self._schedule.session.account.lane.payment())
+            await stack.enter_async_context(self.schedule.session.account.lane.payment())
             return await self._pursue(run, grant, deadline, stack)
 
     async def _pursue(
@@ -496,7 +496,7 @@ class Executor:
             grant=grant,
             lines=tuple(await self._ledger.transfers(run.id)),
             deadline_at=deadline,
-            may_burn=can_burn(self._schedule.session.permissions),
+            may_burn=can_burn(self.schedule.session.permissions),
             standing=lambda: self._keeper.standing(grant),
             on_evidence=self._keeper.wake,
             on_included=included.set,
@@ -508,7 +508,7 @@ class Executor:
         try:
             # The lane counts operations that a bundler still holds: in a block, it is free again.
             # What neither it nor its burn brings into one must not close the lane for good.
-            patience = self._schedule.run_deadline + self._venue.margins.inclusion
+            patience = self.schedule.run_deadline + self._venue.margins.inclusion
             with suppress(TimeoutError):
                 async with self._venue.clock.timeout(patience.total_seconds()):
                     await asyncio.wait({task, waiter}, return_when=asyncio.FIRST_COMPLETED)
@@ -539,7 +539,7 @@ class Executor:
             level=level,
             reason=run.reason.value if run.reason else None,
             detail=run.detail,
-            transfers=lines or (() if self._schedule.is_computed else self._schedule.most.lines),
+            transfers=lines or (() if self.schedule.is_computed else self.schedule.most.lines),
             block=event.block_number if event else None,
             transaction=event.transaction_hash if event else None,
             took_seconds=(self._now() - run.claimed_at).total_seconds(),
@@ -553,18 +553,18 @@ class Executor:
         """S4: after proof, inside the catch-up window, and never after a burn."""
         now = self._now()
         dead = state is State.NOT_INCLUDED
-        most = min(self._schedule.spec.retry_on_revert, _MOST_ATTEMPTS)
+        most = min(self.schedule.spec.retry_on_revert, _MOST_ATTEMPTS)
         retried = state is State.REVERTED and run.attempt <= most
         inside = run.expires_at is None or now < run.expires_at
-        return now + self._schedule.run_deadline if inside and (dead or retried) else None
+        return now + self.schedule.run_deadline if inside and (dead or retried) else None
 
     async def _break_if_wrong(self, run: Run) -> None:
         """
         M10: failures in a row, a payment that was not what we asked (X22), one that moved more
         (B8), or amounts at their maximum again and again (G10) pause the schedule.
         """
-        most = self._schedule.spec.pause_after_failures
-        failures = await self._ledger.failures_in_row(self._schedule.uid)
+        most = self.schedule.spec.pause_after_failures
+        failures = await self._ledger.failures_in_row(self.schedule.uid)
         reason = None
         if run.reason is Reason.PAID_DIFFERENTLY:
             reason = f"run {run.id} paid differently from what was asked"
@@ -574,7 +574,7 @@ class Executor:
             reason = "the newest runs all sent the most that a computed call may"
         if reason is None:
             return
-        await self._ledger.pause_schedule(self._schedule.uid, reason=reason, now=self._now())
+        await self._ledger.pause_schedule(self.schedule.uid, reason=reason, now=self._now())
         self._say("schedule.paused", run, level="critical", detail=reason)
 
     def _now(self) -> datetime:
