@@ -155,9 +155,15 @@ async def runtime(
         async def build(
             policies: Sequence[Policy], signers: Mapping[str, Signer] | None = None
         ) -> Runtime:
+            wanted = _profiles(settings, policies, sandbox=sandbox)
+            if playing and not all(profile.is_sandbox for profile in wanted.values()):
+                raise UsageError(
+                    "the edited policies pay real money, and this daemon began with play money",
+                    hint="start it anew: runner init, runner db init, runner up",
+                )
             if signers is None:
                 signers = await signers_of(settings, policies, environment, throw_away=sandbox)
-            for name, profile in _profiles(settings, policies, sandbox=sandbox).items():
+            for name, profile in wanted.items():
                 await wallets.open(name, profile, policies)
             assembly = Assembly(wallets, signers, telemetry, sandbox=sandbox)
             schedules, sessions = await assembly.contexts(policies)

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 from support.house import (
+    HOT_OWNER,
     POLICY,
     reconcile,
     rpc,
@@ -139,4 +140,33 @@ def test_t10_a_session_that_left_the_policies_is_told_of_and_can_be_revoked(serv
     assert (orphan["session"], orphan["level"]) == ("demo/pocket", "warning")
     assert answer.returncode == 0, answer.stderr
     assert not told(house, "run.orphaned")
+    assert reconcile(house, url)["open"] == 0
+
+
+def test_x19_play_money_does_not_become_real_money_by_an_edit(served):
+    """
+    Its ledger and its secret were made unasked: for real money a person makes them first.
+    """
+    house, url = served
+    (house.folder / "owner.key").write_text("0x" + "11" * 32)
+    (house.folder / "owner.key").chmod(0o600)
+    (house.folder / "runner.yaml").write_text(
+        "policies: policies/\n"
+        "wallets:\n"
+        f"  sandbox: {{url: '{url}'}}\n"
+        "  real:\n"
+        "    url: https://wallet.example/v2\n"
+        "    api_key: {env: NO_SUCH_KEY}\n"
+        "    gas_policies: {default: 00000000-0000-4000-8000-000000000002}\n"
+        f"signers: {{treasury-owner: {{{HOT_OWNER}}}, real-owner: {{file: owner.key}}}}\n"
+    )
+    daemon = house.start("up")
+    wait_for(lambda: len(rpc(url, "sandbox_getOps")) > 3, what="payments")
+    real = POLICY.replace("wallet: sandbox", "wallet: real")
+    edit(house, real.replace("owner: treasury-owner", "owner: real-owner"))
+    (refused, *_) = wait_for(lambda: told(house, "policies.refused"), what="the refusal")
+    daemon.send_signal(signal.SIGTERM)
+    assert daemon.wait(timeout=70) == 0, house.logs()
+
+    assert "play money" in refused["detail"]
     assert reconcile(house, url)["open"] == 0
