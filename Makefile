@@ -9,7 +9,7 @@ FUZZ_SECONDS ?= 60
 ROUNDS ?= 2000
 SEED ?= 1
 
-.PHONY: setup run test check chaos fuzz guard-honest bench bench-sandbox docs fmt clean lock
+.PHONY: setup run test check chaos fuzz laws guard-honest bench bench-sandbox docs fmt clean lock
 
 # With bytecode, as an installed package has it: a command starts in half the time.
 setup: .venv/.test
@@ -35,6 +35,10 @@ chaos: setup
 # Decoders against atheris, for FUZZ_SECONDS in all; what breaks one is kept under .fuzz/.
 fuzz: .venv/.fuzz
 	$(BIN)/python tests/fuzz $(FUZZ_SECONDS)
+
+# The properties on examples that nobody has tried yet; what fails prints how to try it again.
+laws: setup
+	TESTS_EXAMPLES=new $(BIN)/python -m pytest -n 2 tests/unit tests/contract tests/model
 
 # Ten thousand random honest runs through the guard, a few minutes: not one may be refused.
 guard-honest: setup

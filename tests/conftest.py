@@ -1,9 +1,21 @@
-"""Skipped tests are named with their reasons at the end of every run."""
+"""
+Skipped tests are named with their reasons at the end of every run.
+
+Properties are tried on the same examples in every run, so that a check passes or fails by what was
+changed; `make laws` tries them on new ones.
+"""
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from typing import Any
+
+from hypothesis import settings
+
+settings.register_profile("same", derandomize=True)
+settings.register_profile("new", derandomize=False, print_blob=True)
+settings.load_profile(os.environ.get("TESTS_EXAMPLES", "same"))
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

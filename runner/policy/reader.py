@@ -286,7 +286,10 @@ class Reader:
             return False
         if self._beside(hollow, key):
             return True
-        if isinstance(value, MapNode) and any(text in level.keys for text in value.entries):
+        # An empty map may be a name that `defaults` complete.
+        if isinstance(value, MapNode) and (
+            not value.entries or any(text in level.keys for text in value.entries)
+        ):
             return False
         what = f"{shown(key.text)} is a key of {level.article}, and stands where its name belongs"
         self.fault(Code.UNKNOWN_KEY, what, key, "indent it below the name")
