@@ -231,13 +231,21 @@ def is_taken(root: Any, schema: Draft202012Validator = SCHEMA) -> set[bool]:
 
 
 def beyond_it(tree: Any) -> set[str]:
-    """Faults that no schema can see: of a value by its ABI type, of what a variable holds."""
-    typed = [value for value in arguments(tree) if value not in arguments(WHOLE)]
-    return ({"P032", "P033"} if typed else set()) | ({"P090"} if "${V}" in written(tree) else set())
+    """Faults that no schema can see: of ABI types, of variables, of who is paid."""
+    typed = [value for value in below(tree, "args", "argument") if value not in ARGUMENTS]
+    found = {"P032", "P033"} if typed else set()
+    if any(value not in PAID for value in below(tree, "pay")):
+        found |= {"P030"}
+    return found | ({"P090"} if "${V}" in written(tree) else set())
 
 
-def arguments(tree: Any) -> list[Any]:
-    return [parent[key] for parent, key in places(tree) if key in ("args", "argument")]
+def below(tree: Any, *names: str) -> list[Any]:
+    """The values of some keys, wherever they stand."""
+    return [parent[key] for parent, key in places(tree) if key in names]
+
+
+ARGUMENTS = below(WHOLE, "args", "argument")
+PAID = below(WHOLE, "pay")
 
 
 def has_empty_text(tree: Any) -> bool:
