@@ -122,9 +122,9 @@ def _owner(settings: Settings, session: str) -> tuple[Address, bool]:
 
 
 def _grants(settings: Settings) -> list[Grant]:
+    from runner.adapters.sql import reading
     from runner.adapters.sql import tables as t
     from runner.adapters.sql.rows import grant_from
-    from runner.cli import reading
 
     query = t.grants.select().order_by(t.grants.c.id)
     with reading.ledger(settings.store) as ledger:

@@ -97,8 +97,8 @@ def _decided(
     settings: Settings, terms: dict[str, Terms], begin: datetime, end: datetime
 ) -> tuple[Sequence[Mark], dict[str, datetime]]:
     """What the ledger has of this time, if there is one; and what schedules count from."""
+    from runner.adapters.sql import reading
     from runner.adapters.sql.store import sqlite_path
-    from runner.cli import reading
     from runner.reporting.calendar import Mark
 
     path = sqlite_path(settings.store)

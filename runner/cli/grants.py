@@ -26,7 +26,7 @@ def list_grants(config: str | None, every: bool, form: str) -> None:
     """
     List the generations of every session.
     """
-    from runner.cli import reading
+    from runner.adapters.sql import reading
     from runner.reporting import scripts
     from runner.reporting.lists import grants_table
 
@@ -53,7 +53,7 @@ def show_grants(session: str, config: str | None, form: str) -> None:
     """
     Show SESSION (policy/name): its condition, its grant's scope, and all its generations.
     """
-    from runner.cli import reading
+    from runner.adapters.sql import reading
     from runner.reporting import scripts
     from runner.reporting.health import over_sessions, session_status
     from runner.reporting.story import session_story

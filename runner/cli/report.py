@@ -24,7 +24,7 @@ def report(config: str | None, start: datetime | None, end: datetime | None, for
     A payment belongs to the time at which it was due, as budgets count it; `paid_at` is the time
     of its block. Without --from and --to the whole ledger is reported.
     """
-    from runner.cli import reading
+    from runner.adapters.sql import reading
     from runner.reporting import totals
 
     if start is not None and end is not None and end <= start:

@@ -101,9 +101,8 @@ def _chosen(one: _Skipped, catch_up: str | None) -> _Skipped:
 
 
 def _skipped(config: str | None, scope: PauseScope, target: str) -> list[_Skipped]:
-    from runner.adapters.sql import pauses
+    from runner.adapters.sql import pauses, reading
     from runner.bootstrap import terms_of
-    from runner.cli import reading
 
     terms = terms_of(known_policies(config))
     with reading.ledger(settings_of(config).store) as ledger:

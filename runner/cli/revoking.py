@@ -75,7 +75,7 @@ async def _take_off(settings: Settings, seconds: float) -> None:
 
 
 def _grants(settings: Settings, names: Collection[str]) -> list[GrantView]:
-    from runner.cli import reading
+    from runner.adapters.sql import reading
 
     with reading.ledger(settings.store) as ledger:
         found = reading.grants(ledger)

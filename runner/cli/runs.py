@@ -41,7 +41,7 @@ def list_runs(config: str | None, limit: int | None, everything: bool, form: str
     """
     List what became of each due time, the newest first.
     """
-    from runner.cli import reading
+    from runner.adapters.sql import reading
     from runner.reporting import scripts
     from runner.reporting.lists import runs_table
 
@@ -74,7 +74,7 @@ def show_run(run_id: str, config: str | None, form: str) -> None:
     ID is a run's id or its beginning, or POLICY/SCHEDULE@SLOT, where SLOT may be the time at
     which it was due.
     """
-    from runner.cli import reading
+    from runner.adapters.sql import reading
     from runner.reporting import scripts
     from runner.reporting.story import run_story
 
@@ -118,7 +118,7 @@ def approve(run_id: str, reason: str, yes: bool, config: str | None, form: str) 
     ID is a run's id or its beginning, or POLICY/SCHEDULE@SLOT, also for a slot that is still to
     come and was asked for ahead. A run whose amount or receiver changes asks again.
     """
-    from runner.cli import reading
+    from runner.adapters.sql import reading
 
     with reading.ledger(settings_of(config).store) as ledger:
         found = reading.find(ledger, run_id)
@@ -174,7 +174,7 @@ def retry(run_id: str, reason: str, yes: bool, config: str | None, form: str) ->
 
 
 def _look_up(config: str | None, run_id: str) -> Entry:
-    from runner.cli import reading
+    from runner.adapters.sql import reading
 
     with reading.ledger(settings_of(config).store) as ledger:
         return _the_one(reading.find(ledger, run_id), run_id)

@@ -33,7 +33,7 @@ def list_schedules(config: str | None, form: str) -> None:
     """
     List schedules with their state, how often they ran, and what became of the last slot.
     """
-    from runner.cli import reading
+    from runner.adapters.sql import reading
     from runner.reporting import scripts
     from runner.reporting.lists import schedules_table
 

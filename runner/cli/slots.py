@@ -171,7 +171,7 @@ def _unpaid(
     config: str | None, terms: Terms, start: datetime, end: datetime
 ) -> tuple[Sequence[Slot], int]:
     """The slots of [start, end) that were not paid and are not open, and how many others are."""
-    from runner.cli import reading
+    from runner.adapters.sql import reading
     from runner.scheduling.lookup import slots_between
     from runner.scheduling.triggers import timetable
 

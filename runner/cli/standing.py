@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, func, select
 
+from runner.adapters.sql import reading
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.rows import parse_permissions
 from runner.adapters.sql.store import sqlite_path
-from runner.cli import reading
 from runner.cli.loading import margins_of, wallets_of
 from runner.errors import LedgerEmpty
 from runner.ethereum.address import Address

@@ -26,9 +26,9 @@ def status(config: str | None, form: str) -> None:
     """
     Show at one glance whether all is well, what needs you, and what comes next.
     """
+    from runner.adapters.sql import reading
     from runner.adapters.sql.pauses import in_force
     from runner.adapters.sql.store import sqlite_path
-    from runner.cli import reading
     from runner.reporting import overview
     from runner.reporting.health import status as judge
     from runner.reporting.views import LedgerView

@@ -62,8 +62,8 @@ def stop(
 
 
 def _is_stopped(config: str | None) -> bool:
+    from runner.adapters.sql import reading
     from runner.adapters.sql.pauses import stopped
-    from runner.cli import reading
     from runner.cli.loading import settings_of
 
     with reading.ledger(settings_of(config).store) as ledger:

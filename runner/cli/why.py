@@ -36,8 +36,8 @@ def why(schedule: str, at: str, config: str | None, form: str) -> None:
 
     Policy and ledger are asked, nothing else: what only the chain can tell is not foreseen.
     """
+    from runner.adapters.sql import reading
     from runner.bootstrap import terms_of
-    from runner.cli import reading
     from runner.reporting import why as reasons
 
     moment = now()
@@ -64,8 +64,7 @@ def _question(
     row: ScheduleView | None,
     moment: datetime,
 ) -> Question:
-    from runner.adapters.sql import pauses
-    from runner.cli import reading
+    from runner.adapters.sql import pauses, reading
     from runner.reporting.why import Question
     from runner.scheduling.triggers import timetable
 
