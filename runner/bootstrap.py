@@ -509,7 +509,7 @@ async def signers_of(
 
 async def open_signer(name: str, spec: SignerSpec, environment: Mapping[str, str]) -> Signer:
     """
-    The signer that runner.yaml describes, its key read.
+    The signer that runner.yaml describes, its key read. No program is run.
 
     Raises:
         UsageError, SignerError: the key is not where it should be, or is none.
@@ -532,6 +532,17 @@ async def open_signer(name: str, spec: SignerSpec, environment: Mapping[str, str
                 f"the keystore of signer {name} cannot be read: {error.strerror}"
             ) from None
         secret = await read_keystore(document, password, name=name)
+    elif spec.command is not None and spec.address is not None:
+        from runner.adapters.signers.command import CommandSigner  # noqa: PLC0415 (seldom needed)
+
+        return CommandSigner(
+            spec.command,
+            spec.address,
+            name=name,
+            sandbox_only=spec.sandbox_only,
+            timeout_seconds=spec.timeout.total_seconds(),
+            environment=environment,
+        )
     elif spec.manual is not None:
         return ManualSigner(spec.manual, name=name, sandbox_only=spec.sandbox_only)
     elif spec.source is not None:

@@ -213,8 +213,21 @@ async def _signers(
             yield Check("signer", name, Outcome.FAILED, error.what, error.hint)
             continue
         found[name] = signer
+        yield _signer_check(name, signer)
+
+
+def _signer_check(name: str, signer: Signer) -> Check:
+    from runner.adapters.signers.command import CommandSigner  # noqa: PLC0415 (seldom needed)
+
+    if not isinstance(signer, CommandSigner):
         detail = f"holds the key of {signer.address}; nothing was signed"
-        yield Check("signer", name, Outcome.OK, detail)
+        return Check("signer", name, Outcome.OK, detail)
+    if signer.program is None:
+        what = "its program is not there, or is not executable"
+        hint = f"check the first word of `signers.{name}.command` in runner.yaml"
+        return Check("signer", name, Outcome.FAILED, what, hint)
+    detail = f"{signer.program} is to sign as {signer.address}; it was not run"
+    return Check("signer", name, Outcome.OK, detail)
 
 
 async def _signer(settings: Settings, name: str, environment: Mapping[str, str]) -> Signer:

@@ -14,8 +14,9 @@ Every error this program raises on purpose, drawn as one tree.
     ├── StoreError             the ledger
     │   ├── LedgerHeld         another process holds this ledger
     │   └── Conflict           a conditional write found another version: the loser drops it
-    └── SignerError            a key is missing, locked, wrong or slow
-        └── SignatureNeeded    a person signs, elsewhere, when they come to it
+    └── SignerError            a key is missing, locked or wrong
+        ├── SignatureNeeded    a person signs, elsewhere, when they come to it
+        └── SignerUnavailable  no signature this time: too slow, or failing; ask again
 
 Only `cli/render.py` prints them. Nothing in here may hold a secret.
 """
@@ -171,8 +172,12 @@ class Conflict(StoreError):
 
 
 class SignerError(RunnerError):
-    """A key is missing, locked, wrong or slow."""
+    """A key is missing, locked or wrong, or its holder said no: asking again will not help."""
 
 
 class SignatureNeeded(SignerError):
     """A person signs elsewhere: what is to be signed is exported, the signature brought back."""
+
+
+class SignerUnavailable(SignerError):
+    """No signature this time: who holds the key is slow or failing. It may be asked again."""

@@ -27,6 +27,7 @@ from runner.guard.offer import SessionOffer, SignTypedData
 from runner.guard.verdict import Approved, Refused
 from runner.planning.risk import exposure
 from runner.reporting.granting import typed_data_report
+from runner.reporting.signing import wallet_typed_data
 from runner.reporting.text import rfc3339
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ def write_request(request: Request) -> dict[str, Any]:
         ],
         "dangers": [*_inherited(request), *(trap.what for trap in worst.traps)],
         "request_hash": "0x" + request.digest.hex(),
-        "typed_data": _json(data),
+        "typed_data": wallet_typed_data(data),
         "fields": {
             "session_id": "0x" + request.session_id.hex(),
             "nonce": hex(request.nonce),
@@ -258,25 +259,3 @@ def _signature(text: Any) -> bytes:
 def read_signature(text: str) -> bytes:
     """65 bytes, as hex."""
     return _signature(text.strip())
-
-
-def _json(data: TypedData) -> dict[str, Any]:
-    """As wallets take it for `eth_signTypedData_v4`."""
-    types = {
-        name: [{"name": field.name, "type": field.type} for field in fields]
-        for name, fields in data.types.items()
-    }
-    domain = [{"name": "chainId", "type": "uint256"}]
-    domain.append({"name": "verifyingContract", "type": "address"})
-    return {
-        "types": {"EIP712Domain": domain} | types,
-        "primaryType": data.primary_type,
-        "domain": {name: _shown(value) for name, value in data.domain.items()},
-        "message": {name: _shown(value) for name, value in data.message.items()},
-    }
-
-
-def _shown(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return "0x" + value.hex()
-    return hex(value) if isinstance(value, int) and value >= 2**53 else value

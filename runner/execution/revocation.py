@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
-from runner.errors import GuardError, RunnerError, WalletRefused
+from runner.errors import RunnerError
 from runner.ethereum.hashing import keccak256
 from runner.ethereum.nonce import decode_nonce
 from runner.execution.contexts import AccountContext, allowances
@@ -22,7 +22,7 @@ from runner.execution.pursuit import Pursuit
 from runner.execution.steps import Order
 from runner.execution.watch import Watcher
 from runner.guard.owner import owner_nonce
-from runner.planning.renewal import Ladder, retry_after
+from runner.planning.renewal import ladder_of, retry_after
 from runner.ports import Ledger, Telemetry
 from runner.records import Grant, GrantState, OperationKind, OperationStatus, Run, RunKind
 from runner.scheduling.occurrence import CLOSED, PENDING, Reason, State, nonce_key
@@ -236,9 +236,8 @@ class Revoker:
 
     def _failed(self, error: RunnerError) -> timedelta:
         self._failures += 1
-        refused = isinstance(error, WalletRefused | GuardError)
         wait = retry_after(
-            Ladder.REFUSED if refused else Ladder.TRANSPORT,
+            ladder_of(error),
             failures=self._failures,
             life_left=None,
             min_lead=self._venue.margins.min_lead,

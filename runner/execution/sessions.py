@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from runner.errors import Conflict, GuardError, RunnerError, WalletRefused
+from runner.errors import Conflict, GuardError, RunnerError
 from runner.ethereum.permissions import AccountFunctions, Permission
 from runner.execution.activation import Activation
 from runner.execution.contexts import SessionContext, allowances
@@ -24,7 +24,7 @@ from runner.execution.steps import Operator
 from runner.execution.watch import Watcher
 from runner.planning.exposure import Holding, fits_at
 from runner.planning.grant_alerts import Alert, GrantSituation, Raised, grant_alerts, owner_action
-from runner.planning.renewal import Ladder, may_serve, retry_after
+from runner.planning.renewal import ladder_of, may_serve, retry_after
 from runner.planning.widening import widens
 from runner.ports import KeyRing, Ledger, Telemetry
 from runner.records import LIVING_GRANTS, Grant, GrantState, Run
@@ -322,9 +322,8 @@ class SessionKeeper:
         now = self._generations.now
         active = self._generations.active
         left = None if active is None else max(active.expires_at - now, timedelta(0))
-        refused = isinstance(error, WalletRefused | GuardError)
         wait = retry_after(
-            Ladder.REFUSED if refused else Ladder.TRANSPORT,
+            ladder_of(error),
             failures=self._failures,
             life_left=left,
             min_lead=self._venue.margins.min_lead,

@@ -15,7 +15,7 @@ from runner.ethereum.contracts import DELEGATE_7702
 from runner.guard.checks import ApprovedOperation, chain, kind_of, same
 from runner.guard.offer import OperationOffer, SignAuthorization
 from runner.guard.owner import CarryDelegation, OwnerTerms, check_owner_operation
-from runner.guard.verdict import Approved, Check, Refused, _approve
+from runner.guard.verdict import Approved, Check, Refused, Subject, _approve
 
 _AUTHORIZATION = "authorization"
 _ARRAY = "array"
@@ -70,6 +70,7 @@ def check_delegation(terms: DelegationTerms, offer: OperationOffer) -> ApprovedD
         signer=terms.account,
         sandbox=terms.sandbox,
         meaning=f"delegation of {terms.account} to {DELEGATE_7702} on chain {terms.chain_id}",
+        subject=Subject("delegation", terms.chain_id, terms.account, ours),
     )
     return ApprovedDelegation(approved, ours, carrier)
 

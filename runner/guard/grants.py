@@ -19,7 +19,7 @@ from runner.ethereum.permissions import Permission
 from runner.ethereum.typed_data import TypedData, typed_data_digest
 from runner.guard.checks import chain, kind_of, same
 from runner.guard.offer import SessionOffer, SignTypedData
-from runner.guard.verdict import Approved, Check, Refused, _approve
+from runner.guard.verdict import Approved, Check, Refused, Subject, _approve
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,7 @@ def examine_grant(
         signer=terms.owner,
         sandbox=terms.sandbox,
         meaning=f"grant to session key {terms.key} on {terms.account}, entity {entity_id}",
+        subject=Subject("grant", terms.chain_id, terms.account, ours),
     )
     return tuple(checks), ApprovedGrant(approved, entity_id, nonce)
 

@@ -21,7 +21,7 @@ from runner.guard.checks import ApprovedOperation, Terms, offered_operation, ope
 from runner.guard.intent import unlimited_approval
 from runner.guard.offer import OperationOffer
 from runner.guard.scope import Outcome, initial_allowances, installed, judge
-from runner.guard.verdict import Check, Refused, _approve
+from runner.guard.verdict import Check, Refused, Subject, _approve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +80,7 @@ def examine_operation(
         signer=terms.session_key,
         sandbox=terms.sandbox,
         meaning=f"operation 0x{digest.hex()}: {what}",
+        subject=Subject("operation", terms.chain_id, terms.account, operation),
     )
     return checks, ApprovedOperation(approved, operation, digest)
 

@@ -35,7 +35,7 @@ from runner.guard.checks import (
     same,
 )
 from runner.guard.offer import OperationOffer
-from runner.guard.verdict import Check, Refused, _approve
+from runner.guard.verdict import Check, Refused, Subject, _approve
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,11 @@ class Uninstall:
         yield same("G7.module", SINGLE_SIGNER_MODULE, self.installation.module)
 
     @property
+    def kind(self) -> str:
+        """What it is, in a word."""
+        return "uninstall"
+
+    @property
     def meaning(self) -> str:
         """What it does, in words."""
         return f"uninstall of entity {self.entity_id}"
@@ -104,6 +109,11 @@ class Void:
         yield Check("G7.options", "those of a grant", options, options in known)
 
     @property
+    def kind(self) -> str:
+        """What it is, in a word."""
+        return "void"
+
+    @property
     def meaning(self) -> str:
         """What it does, in words."""
         return f"void of the grant with nonce {self.nonce:#x}"
@@ -121,6 +131,11 @@ class CarryDelegation:
     def checks(self) -> Iterator[Check]:
         """Nothing moves, so there is nothing to compare."""
         return iter(())
+
+    @property
+    def kind(self) -> str:
+        """What it is, in a word."""
+        return "carrier"
 
     @property
     def meaning(self) -> str:
@@ -187,6 +202,7 @@ def examine_owner_operation(
         signer=terms.owner,
         sandbox=terms.sandbox,
         meaning=f"operation 0x{digest.hex()}: {terms.action.meaning} on {terms.account}",
+        subject=Subject(terms.action.kind, terms.chain_id, terms.account, operation),
     )
     return checks, ApprovedOperation(approved, operation, digest)
 

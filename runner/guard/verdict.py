@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runner.ethereum.address import Address
+from runner.ethereum.authorization import Authorization
 from runner.ethereum.calls import Call
+from runner.ethereum.typed_data import TypedData
+from runner.ethereum.user_operation import UserOperation
 
 
 class _Seal:
@@ -83,9 +86,27 @@ def shown(value: object) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Subject:
+    """
+    What a digest was made from, for whoever wants to see it before signing.
+
+    Args:
+        kind: `grant`, `operation`, `uninstall`, `void`, `carrier` or `delegation`.
+        content: The digest is its EIP-712 hash, the `personal_sign` of its hash, or the hash of
+            the authorization.
+    """
+
+    kind: str
+    chain_id: int
+    account: Address
+    content: TypedData | UserOperation | Authorization
+
+
+@dataclass(frozen=True, slots=True)
 class Approved:
     """
-    To be signed by `signer`: the 32-byte `digest`, and in `meaning` what it stands for in words.
+    To be signed by `signer`: the 32-byte `digest`, in `meaning` what it stands for in words, and
+    in `subject` what it was made from.
 
     `sandbox` says whether the signature goes to a sandbox; signers compare it with what they are
     for (G3).
@@ -95,6 +116,7 @@ class Approved:
     signer: Address
     sandbox: bool
     meaning: str
+    subject: Subject
     _seal: Any = field(repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -104,9 +126,12 @@ class Approved:
     @property
     def is_genuine(self) -> bool:
         """Whether the guard made it, and it still says what the guard said."""
-        content = (self.digest, self.signer, self.sandbox, self.meaning)
+        content = (self.digest, self.signer, self.sandbox, self.meaning, self.subject)
         return type(self._seal) is _Seal and self._seal.content == content
 
 
-def _approve(*, digest: bytes, signer: Address, sandbox: bool, meaning: str) -> Approved:
-    return Approved(digest, signer, sandbox, meaning, _Seal((digest, signer, sandbox, meaning)))
+def _approve(
+    *, digest: bytes, signer: Address, sandbox: bool, meaning: str, subject: Subject
+) -> Approved:
+    seal = _Seal((digest, signer, sandbox, meaning, subject))
+    return Approved(digest, signer, sandbox, meaning, subject, seal)

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 
+from runner.errors import GuardError, RunnerError, SignerError, SignerUnavailable, WalletRefused
 from runner.ethereum.hashing import keccak256
 from runner.frozen import frozen
 
@@ -46,6 +47,14 @@ class Ladder(Enum):
 
     TRANSPORT = (timedelta(seconds=10), timedelta(minutes=5), 0.5)
     REFUSED = (timedelta(hours=1), timedelta(hours=32), 0.0)
+
+
+def ladder_of(error: RunnerError) -> Ladder:
+    """Which ladder a failure climbs: what was refused does no better in ten seconds."""
+    if isinstance(error, SignerUnavailable):
+        return Ladder.TRANSPORT
+    refused = isinstance(error, WalletRefused | GuardError | SignerError)
+    return Ladder.REFUSED if refused else Ladder.TRANSPORT
 
 
 def room(run_deadline: timedelta, margins: Margins) -> timedelta:

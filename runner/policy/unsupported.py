@@ -20,7 +20,6 @@ KEYS: frozenset[tuple[str, str]] = frozenset(
         ("schedule", "ping"),
         ("config", "alerts"),
         ("config", "organisation"),
-        ("signer", "command"),
         ("reference", "command"),
     }
 )

@@ -154,18 +154,24 @@ class WalletProfile:
         return self.embedded or (self.url is not None and is_loopback(urlsplit(self.url).hostname))
 
 
+SIGNING_TIME = timedelta(seconds=60)
+"""How long a program may take to sign where nothing is written."""
+
+
 @frozen
 class SignerSpec:
     """
-    Who signs: the key in `source`, that in `keystore` locked by `password`, the program `command`,
-    the person of the address `manual`, or, for play money alone, the `private_key` itself. Exactly
-    one of the five is set.
+    Who signs: the key in `source`, that in `keystore` locked by `password`, the program `command`
+    with the key of `address` within `timeout`, the person of the address `manual`, or, for play
+    money alone, the `private_key` itself. Exactly one of the five is set.
     """
 
     source: EnvRef | FileRef | None = None
     keystore: Path | None = None
     password: Reference | None = None
     command: tuple[str, ...] | None = None
+    address: Address | None = None
+    timeout: timedelta = SIGNING_TIME
     manual: Address | None = None
     private_key: Secret | None = None
     sandbox_only: bool = False

@@ -65,6 +65,13 @@ class SettingsReader(Reader):
         """Tell whether a key was unknown: it is reported, and may be the one that is missed."""
         return len(record.fields) < len(record.mapping.entries)
 
+    def program(self, node: Node) -> tuple[str, ...]:
+        """Read a program and its arguments; one that is named by its path, from here."""
+        words = self.words(node)
+        if not words or "/" not in words[0]:
+            return words
+        return (str(self.placed(words[0])), *words[1:])
+
     def words(self, node: Node) -> tuple[str, ...]:
         """Read a program and its arguments."""
         if not isinstance(node, Sequence) or not node.items:

@@ -16,9 +16,11 @@ import pytest
 from runner.adapters.signers.local import LocalSigner
 from runner.errors import SignerError
 from runner.ethereum.address import Address
-from runner.guard.verdict import Approved, _approve, _Seal
+from runner.ethereum.authorization import Authorization
+from runner.guard.verdict import Approved, Subject, _approve, _Seal
 
 SOURCES = sorted(Path("runner").rglob("*.py"))
+OTHER = Address("0x00000000000000000000000000000000000A11cE")
 SECRET = bytes.fromhex("46" * 32)
 CURVES = {"coincurve", "eth_account", "eth_keys", "ecdsa", "cryptography", "secp256k1", "nacl"}
 SIGNING = {
@@ -165,7 +167,13 @@ def signer():
 
 @pytest.fixture
 def approved(signer):
-    return _approve(digest=b"\x01" * 32, signer=signer.address, sandbox=True, meaning="a test")
+    return _approve(
+        digest=b"\x01" * 32,
+        signer=signer.address,
+        sandbox=True,
+        meaning="a test",
+        subject=Subject("delegation", 1, signer.address, Authorization(1, signer.address, 0)),
+    )
 
 
 @pytest.mark.parametrize("seal", [None, object(), True, (), _Seal(())])
@@ -174,16 +182,24 @@ def test_an_approval_cannot_be_made_by_hand(approved, seal):
     Without the seal over these very words there is none.
     """
     with pytest.raises(TypeError, match="only the guard approves"):
-        Approved(approved.digest, approved.signer, approved.sandbox, approved.meaning, seal)
+        Approved(
+            approved.digest,
+            approved.signer,
+            approved.sandbox,
+            approved.meaning,
+            approved.subject,
+            seal,
+        )
 
 
 @pytest.mark.parametrize(
     "change",
     [
         {"digest": b"\x02" * 32},
-        {"signer": Address("0x00000000000000000000000000000000000A11cE")},
+        {"signer": OTHER},
         {"sandbox": False},
         {"meaning": "another"},
+        {"subject": Subject("delegation", 1, OTHER, Authorization(1, OTHER, 0))},
     ],
 )
 async def test_an_approval_cannot_be_changed(signer, approved, change):
@@ -223,6 +239,7 @@ async def test_an_honest_copy_is_as_good(signer, approved):
         "signer",
         "sandbox",
         "meaning",
+        "subject",
         "_seal",
     }
     copies = [copy.copy(approved), copy.deepcopy(approved), pickle.loads(pickle.dumps(approved))]

@@ -101,11 +101,16 @@ def test_a_key_for_play_money_is_marked_and_not_shown(tmp_path: Path):
     assert KEY not in f"{toy.private_key}"
 
 
+HER = "address: 0x00000000000000000000000000000000000a11ce"
+
 LATER = """\
 secret_key: {command: [pass, show, runner]}
 organisation: rules/organisation.yaml
 signers:
-  device: {command: [signer, --slot, "1"], sandbox_only: true}
+  device:
+    command: [signer, --slot, "1"]
+    address: 0x00000000000000000000000000000000000a11ce
+    sandbox_only: true
   chair: {manual: 0x00000000000000000000000000000000000a11ce}
 alerts:
   routes:
@@ -131,10 +136,19 @@ def test_what_is_not_carried_out_yet_is_read_and_warned_of(tmp_path: Path):
     assert settings.alerts.digest_at == (time(17), "Europe/Berlin")
     assert settings.alerts.funding_lead == timedelta(days=5)
     found = [f"{one.code} {one.where.line}:{one.where.column}" for one in settings.warnings]
-    assert sorted(found) == ["P034 1:14", "P034 2:1", "P034 4:12", "P034 6:1"]
+    assert sorted(found) == ["P034 1:14", "P034 2:1", "P034 9:1"]
     with pytest.raises(PolicyErrors) as caught:
         refuse_unsupported(settings.warnings)
-    assert len(caught.value.faults) == 4
+    assert len(caught.value.faults) == 3
+
+
+def test_a_program_with_a_path_lies_where_runner_yaml_is(tmp_path: Path):
+    text = f"signers: {{a: {{command: [bin/sign, x/y], {HER}, timeout: 5m}}}}\n"
+    signer = _load(tmp_path, text).signers["a"]
+
+    assert signer.command == (str(tmp_path / "bin/sign"), "x/y")
+    assert signer.timeout == timedelta(minutes=5)
+    assert _load(tmp_path, LATER).signers["device"].timeout == timedelta(seconds=60)
 
 
 def test_alerts_have_defaults(tmp_path: Path):
@@ -267,6 +281,9 @@ def test_variables_take_the_place_of_keys(tmp_path: Path):
     assert settings.warnings == ()
 
 
+BESIDE = f"signers: {{chair: {{{HER}}}}}\n"
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
@@ -275,7 +292,7 @@ def test_variables_take_the_place_of_keys(tmp_path: Path):
     ],
 )
 def test_a_variable_may_hold_a_list(tmp_path: Path, variable, value):
-    settings = _load(tmp_path, "policies: x\n", {variable: value})
+    settings = _load(tmp_path, BESIDE, {variable: value})
 
     assert settings.signers["chair"].command == ("sign", "it")
 
@@ -290,7 +307,7 @@ def test_a_variable_may_hold_all_routes(tmp_path: Path):
 @pytest.mark.parametrize("value", ["sign it", "[sign, it", "", "[]", "{a: b}", "x: y", "[a]\nb: c"])
 def test_a_variable_that_holds_no_list_is_refused(tmp_path: Path, value):
     with pytest.raises(PolicyErrors) as caught:
-        _load(tmp_path, "policies: x\n", {"RUNNER_SIGNERS__CHAIR__COMMAND": value})
+        _load(tmp_path, BESIDE, {"RUNNER_SIGNERS__CHAIR__COMMAND": value})
 
     (fault,) = [each for each in caught.value.faults if each.severity == "error"]
     assert (fault.code, fault.where.file) == ("P032", "RUNNER_SIGNERS__CHAIR__COMMAND")
@@ -371,9 +388,9 @@ def test_a_wrong_value_of_a_variable_is_blamed_on_it(tmp_path: Path):
         ("P031", "alerts: {routes: [§{min_severity: info}]}\n"),
         ("P032", "policies: §[x]\n"),
         ("P032", "alerts: {routes: §x}\n"),
-        ("P032", "signers: {a: {command: §sign it}}\n"),
-        ("P032", "signers: {a: {command: §[]}}\n"),
-        ("P032", "signers: {a: {command: [x, §{y: z}]}}\n"),
+        ("P032", f"signers: {{a: {{{HER}, command: §sign it}}}}\n"),
+        ("P032", f"signers: {{a: {{{HER}, command: §[]}}}}\n"),
+        ("P032", f"signers: {{a: {{{HER}, command: [x, §{{y: z}}]}}}}\n"),
         ("P032", "secret_key: {command: §{x: y}}\n"),
         ("P033", "§wallets:\n"),
         ("P033", "§store:\n"),
@@ -401,6 +418,10 @@ def test_a_wrong_value_of_a_variable_is_blamed_on_it(tmp_path: Path):
         ("P120", "wallets: {§a: {embedded: true, url: https://x.y}}\n"),
         ("P121", "wallets: {a: {url: §ftp://x}}\n"),
         ("P122", "signers: {§a: {}}\n"),
+        ("P122", "signers: {§a: {command: [x]}}\n"),
+        ("P122", f"signers: {{a: {{env: X, address: §{HER[9:]}}}}}\n"),
+        ("P122", "signers: {a: {file: x, timeout: §5m}}\n"),
+        ("P060", "signers: {a: {command: [x], address: §alice}}\n"),
         ("P122", "signers: {§a: {env: X, file: y}}\n"),
         (
             "P122",

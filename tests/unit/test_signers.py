@@ -14,8 +14,9 @@ from runner.adapters.signers.local import (
 )
 from runner.errors import SignerError
 from runner.ethereum.address import Address
+from runner.ethereum.authorization import Authorization
 from runner.ethereum.signature import recover_address
-from runner.guard.verdict import _approve
+from runner.guard.verdict import Subject, _approve
 
 SECRET = bytes.fromhex("46" * 32)
 DIGEST = bytes(range(32))
@@ -23,7 +24,10 @@ OTHER = Address("0x00000000000000000000000000000000000A11cE")
 
 
 def approval(signer, *, sandbox=True):
-    return _approve(digest=DIGEST, signer=signer, sandbox=sandbox, meaning="a test")
+    subject = Subject("delegation", 1, OTHER, Authorization(1, OTHER, 0))
+    return _approve(
+        digest=DIGEST, signer=signer, sandbox=sandbox, meaning="a test", subject=subject
+    )
 
 
 async def test_a_signature_recovers_to_the_signer_and_agrees_with_another_library():

@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 from coincurve import PrivateKey
 
+from runner.adapters.signers.admission import admit
 from runner.errors import SignerError
 from runner.ethereum.address import Address, address_from_bytes
 from runner.ethereum.hashing import keccak256
@@ -46,18 +47,7 @@ class LocalSigner:
 
     async def sign(self, approved: Approved) -> bytes:
         """65 bytes r ‖ s ‖ v, v 27 or 28."""
-        if not isinstance(approved, Approved) or not approved.is_genuine:
-            raise SignerError(f"signer {self._name} takes only what the guard approved")
-        if approved.signer != self._address:
-            raise SignerError(
-                f"signer {self._name} is {self._address}, the approval is for {approved.signer}"
-            )
-        if self._sandbox_only is not None and approved.sandbox is not self._sandbox_only:
-            kinds = {True: "sandboxes only", False: "real chains only"}
-            raise SignerError(
-                f"signer {self._name} signs for {kinds[self._sandbox_only]}",
-                hint="use another signer, or mark this one `sandbox_only: true`",
-            )
+        admit(approved, name=self._name, address=self._address, sandbox_only=self._sandbox_only)
         signature = self._key.sign_recoverable(approved.digest, hasher=None)
         return signature[:64] + bytes([27 + signature[64]])
 

@@ -7,7 +7,8 @@ comes back by a verb of its own (R18).
 
 from __future__ import annotations
 
-from runner.errors import SignatureNeeded, SignerError
+from runner.adapters.signers.admission import admit
+from runner.errors import SignatureNeeded
 from runner.ethereum.address import Address
 from runner.guard.verdict import Approved
 
@@ -33,11 +34,9 @@ class ManualSigner:
         Say that a person is needed.
 
         Raises:
-            SignatureNeeded: always, unless it is not for this kind of chain (G3).
+            SignatureNeeded: always, unless it is not for this key or kind of chain (G3).
         """
-        if approved.sandbox is not self._sandbox_only:
-            kinds = {True: "sandboxes only", False: "real chains only"}
-            raise SignerError(f"signer {self._name} signs for {kinds[self._sandbox_only]}")
+        admit(approved, name=self._name, address=self._address, sandbox_only=self._sandbox_only)
         raise SignatureNeeded(
             f"{self._name} ({self._address}) signs by hand: {approved.meaning}",
             hint="export what is to be signed: runner grants request SESSION --out FILE",

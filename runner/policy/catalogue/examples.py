@@ -298,6 +298,10 @@ EXAMPLES: dict[str, dict[str, str]] = {
 
 _SERVICE = "wallets:\n  alchemy:\n    url: https://api.g.alchemy.com/v2\n    "
 _OWNER = "signers:\n  treasury-owner: "
+_DEVICE = (
+    _OWNER + "\n    command: [signing-device, --account, treasury]"
+    "\n    address: 0x00000000000000000000000000000000000a11ce"
+)
 
 CONFIG_EXAMPLES: dict[str, dict[str, str]] = {
     "config": {
@@ -342,7 +346,9 @@ CONFIG_EXAMPLES: dict[str, dict[str, str]] = {
         "file": _OWNER + "{file: /run/secrets/treasury}",
         "keystore": (_OWNER + "{keystore: keys/treasury.json, password: {env: PASSWORD}}"),
         "password": (_OWNER + "{keystore: keys/treasury.json, password: {env: PASSWORD}}"),
-        "command": _OWNER + "{command: [signing-device, --account, treasury]}",
+        "command": _DEVICE,
+        "address": _DEVICE,
+        "timeout": _DEVICE + "\n    timeout: 5m",
         "manual": (_OWNER + "{manual: 0x00000000000000000000000000000000000a11ce}"),
         "private_key_for_sandbox_only": (
             "signers:\n  toy:\n    private_key_for_sandbox_only:\n      "

@@ -380,6 +380,12 @@ BACKGROUND: dict[str, str] = {
         any other never for a sandbox. `runner up --sandbox` replaces all signers by throw-away
         keys.
         """,
+    "signer.command": """
+        For keys that other software holds. The program is told on its standard input, as one JSON
+        document, what is to be signed: in words, in fields, and the 32-byte `digest`. It prints
+        0x and 130 hex digits, which count only as a signature by `address`. Exit status 77 says
+        no; any other failure is tried again within minutes.
+        """,
     "signer.manual": """
         The owner key never touches this machine: the runner exports a readable request, and a
         person brings the signature back. `session.owner_lead` says how early the person is asked.

@@ -106,6 +106,13 @@ SIGNER = level(
     Key("keystore", "path", "An encrypted keystore (version 3)."),
     Key("password", "reference", "What opens the keystore.", "an empty password"),
     Key("command", "list of words", "A program that signs; no shell is between."),
+    Key("address", "address", "Whose signatures `command` makes; every one is checked."),
+    Key(
+        "timeout",
+        "duration",
+        "How long `command` may take, until somebody has pressed a button.",
+        "60s",
+    ),
     Key("manual", "address", "A person who signs requests elsewhere, by this address."),
     Key(
         "private_key_for_sandbox_only",

@@ -131,7 +131,9 @@ _COMPLETE: list[Schema] = [
     _unless_default(("accept_risk",), "sessions", only_if(_RISKS, has("accept_risk"))),
 ]
 
-_SIGNERS = tuple(key for key in SIGNER.keys if key not in ("password", "sandbox_only"))
+_SIGNERS = tuple(
+    key for key in SIGNER.keys if key not in ("password", "address", "timeout", "sandbox_only")
+)
 
 
 def _embedded(*words: str) -> Schema:
@@ -166,6 +168,8 @@ RULES: dict[str, list[Schema]] = {
         wants(_SIGNERS, "where the key lies"),
         *at_most_one(_SIGNERS, "place"),
         only_if({"not": has("keystore")}, {"properties": {"password": False}}),
+        only_if({"not": has("command")}, {"properties": {"address": False, "timeout": False}}),
+        only_if(has("command"), has("address") | {"errorMessage": "`command` needs its `address`"}),
     ],
     "wallet": [
         only_if(has("url"), {"properties": {"embedded": _embedded("false", "no", "off")}}),

@@ -146,7 +146,11 @@ SETTINGS: dict[str, Any] = {
     "signers": {
         "boss": {"env": "KEY"},
         "cold": {"keystore": "k.json", "password": {"file": "p"}, "sandbox_only": "yes"},
-        "device": {"command": ["sign", "1"]},
+        "device": {
+            "command": ["sign", "1"],
+            "address": "0x00000000000000000000000000000000000a11ce",
+            "timeout": "5m",
+        },
         "chair": {"manual": "0x00000000000000000000000000000000000a11ce"},
     },
     "http": {"bind": "127.0.0.1:8080", "token": {"env": "TOKEN"}},
