@@ -90,9 +90,14 @@ class Runtime:
     """
     A daemon ready to run, the ledger it holds, and the seeds of its schedules.
 
-    `revision` tells the policies apart; `build` makes the like over others.
+    `revision` tells the policies apart; `build` makes the like over others. `beat_at` is the
+    monotonic moment at which the daemon last had nothing to do, `settings` what it really uses
+    (`--sandbox` has a ledger of its own).
     """
 
+    policies: Sequence[Policy]
+    settings: Settings
+    beat_at: Callable[[], float]
     daemon: Daemon
     ledger: SqlLedger
     seeds: Sequence[ScheduleSeed]
@@ -200,7 +205,17 @@ async def runtime(
                 seed_of(each, written.get(each.spec.policy, "")) for each in schedules.values()
             ]
             revision = _revision(policies)
-            return Runtime(daemon, ledger, seeds, store.incarnation, revision, build)
+            return Runtime(
+                policies=policies,
+                settings=settings,
+                beat_at=lambda: alarm.beat_at,
+                daemon=daemon,
+                ledger=ledger,
+                seeds=seeds,
+                incarnation=store.incarnation,
+                revision=revision,
+                build=build,
+            )
 
         yield await build(policies, signers)
 
@@ -375,6 +390,7 @@ class Wallets:
             rate_limit=profile.rate_limit,
             chain_url=_sandbox_chain_url(place.url) if profile.is_sandbox else None,
             post=place.post,
+            observe=partial(self._observed, name),
         )
         await self._stack.enter_async_context(client)
         self._opened[name] = (profile, client, place)
@@ -415,6 +431,10 @@ class Wallets:
         finally:
             await rpc.aclose()
 
+    def _observed(self, name: str, method: str, outcome: str) -> None:
+        fields = {"wallet": name, "method": method, "outcome": outcome}
+        self._telemetry.emit("wallet.request", level="debug", **fields)
+
     async def venue(self, name: str, chain_id: int) -> Venue:
         """One chain through one profile."""
         profile, client, place = self._opened[name]
@@ -423,7 +443,8 @@ class Wallets:
         reference = profile.rpc_url.get(chain_id)
         if reference is not None:
             address = read_reference(reference, self._environment, what=f"wallets.{name}.rpc_url")
-            rpc = JsonRpcTransport(Endpoint(address, None), clock=place.clock)
+            observe = partial(self._observed, name)
+            rpc = JsonRpcTransport(Endpoint(address, None), clock=place.clock, observe=observe)
             self._stack.push_async_callback(rpc.aclose)
             reader = RpcChainReader(rpc, chain_id=chain_id)
         inclusion = timing.inclusion

@@ -16,13 +16,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
 
 from runner.adapters.chain import RpcChainReader
 from runner.adapters.signers.local import LocalSigner, throw_away_signer
-from runner.adapters.sql.store import make_engine, open_for_reading, sqlite_path
+from runner.adapters.sql.measures import take_and_leave
+from runner.adapters.sql.store import is_held, open_for_reading, sqlite_path
 from runner.adapters.sql.tables import meta
 from runner.bootstrap import Wallets, open_signer, open_vault
+from runner.dashboard.server import listen, token_of
 from runner.errors import RunnerError, StoreError, UsageError
 from runner.execution.checkup import (
     Check,
@@ -69,6 +70,7 @@ async def examine(
     playing = all(_profile(settings, name).is_sandbox for name in _wallet_names(policies))
     for check in _ledger(settings, environment, playing=playing):
         yield check
+    yield _web(settings, environment)
     async with AsyncExitStack() as stack:
         wallets = Wallets(stack, environment, _Silence())
         signers: dict[str, Signer] = {}
@@ -150,7 +152,7 @@ def _ledger(
         hint = "choose another `store`, or the right user"
         return [Check("ledger", subject, Outcome.FAILED, f"{folder} cannot be written", hint)]
     try:
-        _take_and_leave(settings.store)
+        take_and_leave(settings.store)
     except StoreError as error:
         return [Check("ledger", subject, Outcome.FAILED, error.what, error.hint)]
     space = os.statvfs(path.parent)
@@ -158,22 +160,6 @@ def _ledger(
     outcome = Outcome.OK if free >= _LITTLE_SPACE else Outcome.WARNING
     found = [Check("ledger", subject, outcome, f"takes writes; {free // 10**6} MB left")]
     return [*found, _secret(settings, environment)]
-
-
-def _take_and_leave(url: str) -> None:
-    """Begin to write and take it back: as a daemon writes, and no trace of it."""
-    open_for_reading(url).dispose()  # the right revision
-    engine = make_engine(url)
-    try:
-        with engine.connect() as connection:
-            transaction = connection.begin()
-            connection.execute(meta.update().values(value=meta.c.value))
-            transaction.rollback()
-    except SQLAlchemyError as error:
-        why = getattr(error, "orig", None) or type(error).__name__
-        raise StoreError(f"takes no write: {why}", hint="check disk and permissions") from None
-    finally:
-        engine.dispose()
 
 
 def _secret(settings: Settings, environment: Mapping[str, str]) -> Check:
@@ -193,6 +179,20 @@ def _secret(settings: Settings, environment: Mapping[str, str]) -> Check:
         detail = f"is {vault.key_id.hex()}, the ledger was made with {held}"
         return Check(name, "ledger", Outcome.FAILED, detail, "point `secret_key` at the right one")
     return Check(name, "ledger", Outcome.OK, f"{held}, the one that the ledger was made with")
+
+
+def _web(settings: Settings, environment: Mapping[str, str]) -> Check:
+    """Whether the daemon could show itself, and whether anything can be changed there."""
+    bind = settings.http.bind
+    try:
+        token = token_of(settings, environment)
+        if not is_held(settings.store):
+            listen(settings.http.host, settings.http.port).close()
+    except RunnerError as error:
+        hint = error.hint or "choose another place: `http: {bind: 127.0.0.1:PORT}`"
+        return Check("dashboard", bind, Outcome.WARNING, error.what, hint)
+    detail = "can be listened on" if token is None else "can be listened on; changes need the token"
+    return Check("dashboard", bind, Outcome.OK, detail)
 
 
 # ── signers ───────────────────────────────────────────────────────────────────────────────────

@@ -9,6 +9,7 @@ the calendar; a ring too many or too few changes nothing.
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -24,6 +25,8 @@ class Wakeups:
     def __init__(self) -> None:
         self._scheduler = AsyncIOScheduler(timezone=UTC)
         self._bell = asyncio.Event()
+        self.beat_at = time.monotonic()
+        """When somebody last began to wait: who waits has done what was to be done."""
 
     def start(self) -> None:
         """Begin the heartbeat."""
@@ -59,6 +62,7 @@ class Wakeups:
 
     async def wait(self) -> None:
         """Until one of the two rings."""
+        self.beat_at = time.monotonic()
         await self._bell.wait()
         self._bell.clear()
 

@@ -161,6 +161,13 @@ def _summary(event: Event) -> tuple[str, str]:
     )
 
 
+def _web(event: Event) -> tuple[str, str]:
+    if event["event"] == "http.ready":
+        may = "" if event["changes"] else "; it only shows: without `http.token` nothing is changed"
+        return "web", f"{event['url']}{may}"
+    return "web", str(event["detail"])
+
+
 def _plural(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
@@ -193,4 +200,6 @@ _WORDS: dict[str, Callable[[Event], tuple[str, str]]] = {
     "daemon.summary": _summary,
     "wallet.ready": _wallet,
     "account.ready": _account,
+    "http.ready": _web,
+    "http.unavailable": _web,
 }

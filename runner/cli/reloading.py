@@ -84,6 +84,11 @@ class Reloader:
         self._read = read
         self._stopped = False
 
+    @property
+    def policies(self) -> Sequence[Policy]:
+        """Those in force."""
+        return self._ready.policies
+
     def stop(self) -> None:
         """As `Daemon.stop`, whichever runs."""
         self._stopped = True
@@ -127,7 +132,9 @@ class Reloader:
         except RunnerError as error:
             await self._refuse(error.what, [str(error)])
             return None
-        if following is not None:
+        if following is None:
+            self._telemetry.emit("policies.unchanged", level="debug")
+        else:
             self._telemetry.emit("policies.reloaded", schedules=len(following.seeds))
         return following
 

@@ -31,11 +31,14 @@ def up(config: str | None, sandbox: bool, seconds: float | None) -> None:
     SIGTERM and Ctrl-C end it cleanly: nothing more is claimed, signed payments are awaited for
     up to a minute. Whatever ends it, the next start continues where it stopped.
     """
+    from runner.adapters.metering import Metered, Tally
     from runner.adapters.telemetry import StructlogTelemetry
     from runner.cli.loading import policies_of, settings_of
+    from runner.dashboard.server import token_of
     from runner.policy.unsupported import refuse_unsupported
 
     settings = settings_of(config)
+    token = token_of(settings, os.environ)
     # `--sandbox` replaces every signer: what is written about them does not matter then.
     checked = replace(settings, throw_away_signers=True) if sandbox else settings
     policies = policies_of(checked)
@@ -44,7 +47,8 @@ def up(config: str | None, sandbox: bool, seconds: float | None) -> None:
     )
     warnings = (*settings.warnings, *(one for policy in policies for one in policy.warnings))
     refuse_unsupported(warnings)
-    telemetry = StructlogTelemetry(people=people, level=settings.log.level)
+    tally = Tally()
+    telemetry = Metered(StructlogTelemetry(people=people, level=settings.log.level), tally)
     for warning in warnings:
         telemetry.emit(
             "policy.warning",
@@ -60,13 +64,26 @@ def up(config: str | None, sandbox: bool, seconds: float | None) -> None:
         refuse_unsupported(one for policy in found for one in policy.warnings)
         return found
 
-    asyncio.run(_run(settings, policies, telemetry, sandbox=sandbox, seconds=seconds, read=read))
+    asyncio.run(
+        _run(
+            settings,
+            policies,
+            telemetry,
+            tally,
+            token,
+            sandbox=sandbox,
+            seconds=seconds,
+            read=read,
+        )
+    )
 
 
 async def _run(
     settings: Any,
     policies: Any,
     telemetry: Any,
+    tally: Any,
+    token: str | None,
     *,
     sandbox: bool,
     seconds: float | None,
@@ -74,6 +91,8 @@ async def _run(
 ) -> None:
     from runner.bootstrap import runtime
     from runner.cli.reloading import Changes, Reloader
+    from runner.dashboard.server import serve
+    from runner.dashboard.source import Source
 
     started = time.monotonic()
     loop = asyncio.get_running_loop()
@@ -84,10 +103,19 @@ async def _run(
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, reloader.stop)
         timer = loop.call_later(seconds, reloader.stop) if seconds is not None else None
+        source = Source(
+            ready.settings,
+            policies=lambda: reloader.policies,
+            tally=tally,
+            beat_at=ready.beat_at,
+        )
+        pages = asyncio.create_task(serve(source, token, telemetry))
         try:
             await reloader.run()
         finally:
             if timer is not None:
                 timer.cancel()
+            pages.cancel()
+            await asyncio.gather(pages, return_exceptions=True)
         counts = await ready.counts()
         telemetry.emit("daemon.summary", seconds=time.monotonic() - started, **counts)

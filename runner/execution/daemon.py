@@ -493,6 +493,15 @@ class Daemon:
                 count=claim.count,
             )
         for run in made:
+            late = (run.claimed_at - run.due_at).total_seconds()
+            self._telemetry.emit(
+                "run.claimed",
+                level="debug",
+                run=run.id,
+                schedule=run.schedule,
+                slot=run.slot,
+                late_seconds=late,
+            )
             if not (run.state is State.HELD and run.reason is Reason.OVERLAP):
                 self._start(run)
 

@@ -105,7 +105,7 @@ def status(
         upcoming: By schedule uid, the next slot that fires.
     """
     over = over_sessions(ledger.schedules)
-    sessions = tuple(_sessions(ledger.grants, policies, now, over=over))
+    sessions = tuple(session_statuses(ledger.grants, policies, now, over=over))
     schedules = tuple(_schedules(ledger.schedules, policies, upcoming))
     found = [
         *_about_daemon(ledger.daemon, now),
@@ -140,13 +140,14 @@ def over_sessions(schedules: Iterable[ScheduleView]) -> frozenset[str]:
     return frozenset(uid for uid, found in states.items() if found == {"completed"})
 
 
-def _sessions(
+def session_statuses(
     grants: Iterable[GrantView],
     policies: Sequence[Policy] | None,
     now: datetime,
     *,
     over: Collection[str],
 ) -> Iterator[SessionStatus]:
+    """Every session that a policy names, or whose grants are not all closed."""
     by_session = {uid: list(rows) for uid, rows in groupby(grants, key=lambda grant: grant.session)}
     wanted = {one.uid for policy in policies or () for one in policy.sessions.values()}
     for uid in sorted(wanted | set(by_session)):

@@ -4,10 +4,11 @@
 
 import json
 import os
+import socket
 import sqlite3
 
 import pytest
-from support.house import POLICY, rpc
+from support.house import POLICY, free_port, rpc
 
 from runner.cli.main import run
 from runner.sandbox.server import EmbeddedSandbox
@@ -42,6 +43,7 @@ def house(tmp_path, monkeypatch, capsys, sandbox):
 class House:
     def __init__(self, folder, origin, capsys):
         self.folder, self.origin, self._capsys = folder, origin, capsys
+        self.port = free_port()
         self.write(POLICY)
         self.config()
 
@@ -57,7 +59,8 @@ class House:
         signer = signer or f"{{private_key_for_sandbox_only: '{KEY}'}}"
         (self.folder / "runner.yaml").write_text(
             f"policies: policies/\nwallets: {{sandbox: {wallet}}}\n"
-            f"signers: {{treasury-owner: {signer}}}\n{more}"
+            f"signers: {{treasury-owner: {signer}}}\n"
+            f"http: {{bind: '127.0.0.1:{self.port}'}}\n{more}"
         )
 
     @property
@@ -86,6 +89,22 @@ class House:
         return code, {(row["check"], row["subject"]): row for row in rows}
 
 
+def test_a_dashboard_that_could_not_be_shown_is_a_warning(house):
+    """
+    Its port is taken: payments do not need it.
+    """
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", house.port))
+        other.listen()
+
+        code, findings = house.found()
+
+    told = one(findings, "dashboard")
+    assert (code, told["status"]) == (0, "warning")
+    assert f"127.0.0.1:{house.port}" in told["detail"]
+    assert "http" in told["hint"]
+
+
 def one(findings, check):
     [row] = [row for (name, _), row in findings.items() if name == check]
     return row
@@ -99,6 +118,7 @@ def test_all_is_well(house):
     assert [name for name, _ in findings] == [
         "configuration",
         "ledger",
+        "dashboard",
         "signer",
         "endpoint",
         "API key",

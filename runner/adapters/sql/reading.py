@@ -38,6 +38,10 @@ from runner.reporting.views import (
 )
 
 _CHUNK = 500  # ids in one IN list
+
+SCHEDULE_COLUMNS = tuple(f.name for f in fields(ScheduleView) if f.name not in {"last", "total"})
+"""What a schedule's own row says."""
+
 _DECIDED_AGAINST = frozenset({"skipped", "missed", "superseded"})
 
 
@@ -346,10 +350,9 @@ def schedules_under(c: Connection, scope: str, target: str) -> list[str]:
 def schedules(c: Connection) -> list[ScheduleView]:
     """Every schedule ever applied, each with what became of its newest claimed slot."""
     rows = c.execute(select(t.schedules).order_by(t.schedules.c.uid)).all()
-    names = [f.name for f in fields(ScheduleView) if f.name not in {"last", "total"}]
     return [
         ScheduleView(
-            **{name: getattr(row, name) for name in names},
+            **{name: getattr(row, name) for name in SCHEDULE_COLUMNS},
             last=_last(c, row.uid),
             total=_total(c, row.uid),
         )

@@ -28,7 +28,13 @@ from runner.adapters.wallet_api.messages import (
     session_request,
 )
 from runner.adapters.wallet_api.methods import METHODS
-from runner.adapters.wallet_api.transport import Endpoint, JsonRpcTransport, Post
+from runner.adapters.wallet_api.transport import (
+    Endpoint,
+    JsonRpcTransport,
+    Observer,
+    Post,
+    unobserved,
+)
 from runner.errors import AnswerLost, EncodingError, WalletRefused
 from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
@@ -52,6 +58,7 @@ class WalletApiClient:
         chain_url: The service's own URL for `eth_*` of a chain; without it, `url`.
         random: Uniform in [0, 1), for the jitter of pauses.
         post: Who takes requests to the service; None for HTTP.
+        observe: Who counts requests, evidence through this service included.
 
     Raises:
         UsageError: URL or key cannot be used.
@@ -70,6 +77,7 @@ class WalletApiClient:
         chain_url: Callable[[int], str] | None = None,
         random: Callable[[], float] = random_module.random,
         post: Post | None = None,
+        observe: Observer = unobserved,
     ) -> None:
         endpoint = Endpoint(url, api_key)
         del url, api_key  # a traceback with locals must not show them
@@ -83,6 +91,7 @@ class WalletApiClient:
             retries=retries,
             random=random,
             post=post,
+            observe=observe,
         )
         self._chain_url = chain_url
 

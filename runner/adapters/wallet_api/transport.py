@@ -22,7 +22,7 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from runner.adapters.wallet_api.envelope import HttpAnswer, read_answer
-from runner.errors import AnswerLost, UsageError, WalletApiError, WalletBusy
+from runner.errors import AnswerLost, UsageError, WalletApiError, WalletBusy, WalletRefused
 from runner.ports import Clock
 from runner.version import __version__
 
@@ -142,6 +142,15 @@ class _Addressing(httpx.AsyncBaseTransport):
         await self._inner.aclose()
 
 
+Observer = Callable[[str, str], None]
+"""Told of each request when it is over: its method, and `ok`, `lost`, `busy` or `refused`."""
+
+
+def unobserved(method: str, outcome: str) -> None:
+    """Nobody counts."""
+    del method, outcome
+
+
 class _TooLong(Exception):
     """The answer is longer than the bound: a signal inside this module."""
 
@@ -234,6 +243,7 @@ class JsonRpcTransport:
         retries: How often a call that may be repeated is repeated.
         random: Uniform in [0, 1), for the jitter of pauses.
         post: Who takes requests to endpoints; None for HTTP.
+        observe: Who counts requests.
 
     Raises:
         UsageError: URL or key cannot be used.
@@ -251,9 +261,11 @@ class JsonRpcTransport:
         random: Callable[[], float] = random_module.random,
         max_answer_bytes: int = MAX_ANSWER_BYTES,
         post: Post | None = None,
+        observe: Observer = unobserved,
     ) -> None:
         endpoint.check()
         self._endpoint = endpoint
+        self._observe = observe
         self._clock = clock
         self._bucket = None if rate_limit is None else TokenBucket(rate_limit, clock)
         self._timeout_seconds = timeout_seconds
@@ -312,11 +324,17 @@ class JsonRpcTransport:
         tries = 0
         while True:
             try:
-                return await self._once(method, params)
+                result = await self._once(method, params)
+                self._observe(method, "ok")
+                return result
             except (AnswerLost, WalletBusy) as error:
+                self._observe(method, "busy" if isinstance(error, WalletBusy) else "lost")
                 pause = self._pause_seconds(tries, error)
                 if not repeat or tries >= self._retries or pause is None:
                     raise
+            except WalletRefused:
+                self._observe(method, "refused")
+                raise
             tries += 1
             await self._clock.sleep(pause)
 
