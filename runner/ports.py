@@ -404,6 +404,14 @@ class Ledger(Protocol):
         """Every run that is not closed, oldest first."""
         ...
 
+    async def pinned_runs(self, grants: Sequence[int]) -> list[Run]:
+        """Those among them that are pinned to one of these generations, oldest first."""
+        ...
+
+    async def has_open_runs(self, session: str) -> bool:
+        """Whether a run of this session is not closed."""
+        ...
+
     async def run(self, identity: str) -> Run:
         """One run as it stands."""
         ...

@@ -527,8 +527,7 @@ class Executor:
             known.pop(run.id, None)
         self._doubted.discard(run.id)
         if run.grant_id is not None:
-            self._keeper.discharge(run.grant_id, run.id, spent=run.state is State.SUCCESS)
-        self._keeper.wake()
+            self._keeper.let_go(run.grant_id, run.id, spent=run.state is State.SUCCESS)
         lines = await self._ledger.transfers(run.id)
         level = "info" if run.state in {State.SUCCESS, State.SKIPPED} else "error"
         if run.reason is Reason.PAID_DIFFERENTLY:

@@ -243,7 +243,7 @@ class Pursuit:
         return self._stopped
 
     async def _include(self, run: Run, event: OperationEvent, now: datetime) -> Run:
-        block = await self._venue.chain.block(event.block_number)
+        block = await self._watcher.block_of(event)
         included = await self._ledger.include(
             run,
             Inclusion(

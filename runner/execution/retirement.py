@@ -58,7 +58,8 @@ class Retirement:
     async def tidy(self) -> None:
         """End what has expired, what was never signed, and what has drained; stop what must not
         sign any more."""
-        pinned = [run for run in await self._ledger.open_runs() if run.grant_id is not None]
+        living = [one.id for one in self._generations if one.state in LIVING_GRANTS]
+        pinned = await self._ledger.pinned_runs(living) if living else []
         held = {run.grant_id for run in pinned if _holds(run)}
         for grant in self._generations:
             if grant.state not in LIVING_GRANTS or grant.id in held:
@@ -142,7 +143,7 @@ class Retirement:
         ]
         if not states or any(state != "completed" for state in states):
             return False
-        return all(run.session != self._session.uid for run in await self._ledger.open_runs())
+        return not await self._ledger.has_open_runs(self._session.uid)
 
     async def drain(self) -> None:
         """A generation that nothing needs any more: its key is destroyed when it has drained."""

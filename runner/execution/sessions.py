@@ -114,9 +114,22 @@ class SessionKeeper:
         """Count a run against the allowances of the generation that it is pinned to."""
         self._generations.book.charge(grant.id, run, sums)
 
-    def discharge(self, grant_id: int, run: str, *, spent: bool = False) -> None:
-        """A run ended: its amounts are spent for good, or free again."""
+    def discharge(self, grant_id: int, run: str) -> None:
+        """Nothing of a run was signed: its amounts are free again."""
+        self._generations.book.discharge(grant_id, run, spent=False)
+
+    def let_go(self, grant_id: int, run: str, *, spent: bool) -> None:
+        """
+        A run that was pinned to a generation is closed: its amounts are spent, or free again.
+
+        The keeper looks again where somebody may have waited for that. A payment in order, under
+        the generation in service, is none of its business: there are thousands of them.
+        """
         self._generations.book.discharge(grant_id, run, spent=spent)
+        active = self._generations.active
+        serves = active is not None and active.id == grant_id
+        if not (spent and serves and self.usable(timedelta(0)) is not None):
+            self._bell.set()
 
     def wake(self) -> None:
         """Look again now: a run let go of a generation, or the policy changed."""

@@ -26,6 +26,9 @@ _WHOLE_EVERY = 50
 
 _IDLE_SECONDS = 1.0
 
+_MOST_BLOCKS = 64
+"""Newest blocks that are kept at hand; whoever asks for one that is older reads it again."""
+
 
 SKEW_WARNS = timedelta(seconds=30)
 """R17: clocks this far apart are worth a word."""
@@ -69,6 +72,8 @@ class Watcher:
         self._skew_level: str | None = None
         self._read_at: float | None = None
         self._wanted = asyncio.Event()
+        self._blocks: dict[str, Block] = {}
+        self._asking = asyncio.Lock()
         self.head: Block | None = None
         self.seen = asyncio.Event()
         """Set once a first head was read: nothing can be decided before (X10)."""
@@ -108,6 +113,25 @@ class Watcher:
     def is_final(self, block_number: int, block_at: datetime) -> bool:
         """Whether a block is deep and old enough."""
         return block_number <= self.final_block and block_at <= self.final_at
+
+    async def block_of(self, event: OperationEvent) -> Block:
+        """
+        The block that an operation is in. It was mostly a head, and is read once for all in it.
+
+        Raises:
+            WalletApiError: the chain cannot be read.
+        """
+        async with self._asking:
+            block = self._blocks.get(event.block_hash)
+            if block is None:
+                block = await self._venue.chain.block(event.block_number)
+                self._keep(block)
+        return block
+
+    def _keep(self, block: Block) -> None:
+        self._blocks[block.hash] = block
+        if len(self._blocks) > _MOST_BLOCKS:
+            del self._blocks[next(iter(self._blocks))]
 
     @contextmanager
     def follow(self, sender: Address, nonce: int, from_block: int) -> Iterator[Follower]:
@@ -188,6 +212,7 @@ class Watcher:
         # At once: events may take their time, and the head would tell an hour that has passed.
         read_at = self._venue.clock.monotonic()
         self._venue.clock.observe(head.timestamp)
+        self._keep(head)
         followers = list(self._followers.values())
         events: list[OperationEvent] = []
         lowest = 0

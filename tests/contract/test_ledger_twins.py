@@ -405,6 +405,8 @@ async def state_of(twin):
     return {
         "runs": runs,
         "open": {run.id for run in await ledger.open_runs()},
+        "has_open": await ledger.has_open_runs("p/key"),
+        "pinned": [{run.id for run in await ledger.pinned_runs([one])} for one in twin.grants],
         "operations": operations,
         "transfers": {name: await ledger.transfers(name) for name in runs},
         "schedules": await ledger.schedules(),

@@ -131,6 +131,27 @@ async def moving(ledger, block=BLOCK):
     return await ledger.moving(CHAIN, block=block)
 
 
+async def test_only_open_runs_of_a_generation_are_pinned_to_it(ledger):
+    other = replace(GRANT, session="p/other")
+    mine = await prepared(ledger)
+    theirs = await prepared(ledger, 1, grant=other)
+    await claimed(ledger, 2)
+    await paid(ledger, 3, LINE)
+
+    assert await ledger.pinned_runs([mine.grant_id]) == [mine]
+    assert await ledger.pinned_runs([mine.grant_id, theirs.grant_id]) == [mine, theirs]
+    assert await ledger.pinned_runs([]) == []
+
+
+async def test_a_session_has_open_runs_until_the_last_is_closed(ledger):
+    assert not await ledger.has_open_runs("p/key")
+    await paid(ledger, 0, LINE)
+    assert not await ledger.has_open_runs("p/key")
+    await claimed(ledger, 1)
+    assert await ledger.has_open_runs("p/key")
+    assert not await ledger.has_open_runs("p/other")
+
+
 OUT = Movement(ACCOUNT, ALICE, USDC, 25)
 
 

@@ -164,6 +164,14 @@ class MemoryLedger(MemoryGrants):
             (self.rows.runs[identity] for identity in self.rows.open), key=lambda run: run.due_at
         )
 
+    async def pinned_runs(self, grants: Sequence[int]) -> list[Run]:
+        """Those among them that are pinned to one of these generations, oldest first."""
+        return [run for run in await self.open_runs() if run.grant_id in grants]
+
+    async def has_open_runs(self, session: str) -> bool:
+        """Whether a run of this session is not closed."""
+        return any(self.rows.runs[identity].session == session for identity in self.rows.open)
+
     async def run(self, identity: str) -> Run:
         """One run as it stands."""
         return self.rows.runs[identity]

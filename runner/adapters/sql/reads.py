@@ -6,6 +6,7 @@ Each read is a transaction of its own, beside the writer.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, and_, func, or_, select
@@ -92,6 +93,18 @@ class RunReads:
         """Every run that is not closed, oldest first."""
         query = runs().where(t.runs.c.closed_at.is_(None)).order_by(t.runs.c.due_at)
         return await self._store.read(lambda c: [run_from(row) for row in c.execute(query)])
+
+    async def pinned_runs(self, grants: Sequence[int]) -> list[Run]:
+        """Those among them that are pinned to one of these generations, oldest first."""
+        r = t.runs.c
+        query = runs().where(r.closed_at.is_(None), r.grant_id.in_(grants)).order_by(r.due_at)
+        return await self._store.read(lambda c: [run_from(row) for row in c.execute(query)])
+
+    async def has_open_runs(self, session: str) -> bool:
+        """Whether a run of this session is not closed."""
+        r = t.runs.c
+        query = select(r.id).where(r.closed_at.is_(None), r.session == session).limit(1)
+        return await self._store.read(lambda c: c.scalar(query)) is not None
 
     async def run(self, identity: str) -> Run:
         """One run as it stands."""

@@ -1,5 +1,7 @@
 """What each look at the chain reads, and what it shows of a fence."""
 
+import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -19,10 +21,14 @@ class Chain:
     """Blocks of events, and a note of what was asked."""
 
     def __init__(self):
-        self.number, self.events, self.asked = 100, [], []
+        self.number, self.events, self.asked, self.read = 100, [], [], []
 
     async def head(self):
-        return Block(self.number, NOW, "0x")
+        return await self.block(self.number)
+
+    async def block(self, number):
+        self.read.append(number)
+        return Block(number, NOW, f"0x{number:x}")
 
     async def operation_events(self, senders, *, from_block, to_block):
         if from_block > to_block:
@@ -32,7 +38,7 @@ class Chain:
 
 
 def event(nonce, block):
-    return OperationEvent(b"\x01" * 32, SENDER, nonce, True, 1, block, "0x", "0x")
+    return OperationEvent(b"\x01" * 32, SENDER, nonce, True, 1, block, f"0x{block:x}", "0x")
 
 
 def watcher(chain):
@@ -104,3 +110,26 @@ async def test_x12_reading_little_shows_what_reading_all_would(steps):
                 chain.events = [event(1, chain.number)]
             await eyes.look()
             assert follower.event == (chain.events[0] if chain.events else None)
+
+
+async def test_a_block_is_read_once_for_all_operations_in_it():
+    chain = Chain()
+    eyes = watcher(chain)
+    await eyes.look()
+    events = [event(1, 100), event(2, 99), event(3, 99)]
+
+    blocks = await asyncio.gather(*(eyes.block_of(one) for one in events))
+
+    assert [block.number for block in blocks] == [100, 99, 99]
+    assert chain.read == [100, 99]
+
+
+async def test_s6_a_block_that_has_taken_the_place_of_another_is_read_again():
+    chain = Chain()
+    eyes = watcher(chain)
+    await eyes.look()
+    moved = replace(event(1, 100), block_hash="0xother")
+
+    await eyes.block_of(moved)
+
+    assert chain.read == [100, 100]
