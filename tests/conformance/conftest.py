@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from support.node import CONFORMANCE, NotInstalled, node_with_sdks
 from support.tools import missing
 
-HERE: Final = Path(__file__).parent
-OLDEST_NODE: Final = 18
 CHAINS: Final = {"v4": 84_532, "v5": 421_614}
 """v4 is on the chain of plain requests, v5 on one that the path names."""
 
@@ -65,43 +61,15 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def _node() -> str:
     """Node with the SDKs installed beside it."""
-    program, npm = shutil.which("node"), shutil.which("npm")
-    if program is None or npm is None:
-        missing("the TypeScript SDKs need Node.js and npm, which are not installed")
-    version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
-    if int(version.stdout[1:].split(".")[0]) < OLDEST_NODE:
-        missing(f"the TypeScript SDKs need Node.js {OLDEST_NODE}, this is {version.stdout.strip()}")
-    _install(npm)
-    return program
-
-
-def _install(npm: str) -> None:
-    """Install what the lock file names, unless that is there."""
-    lock = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()
-    stamp = HERE / "node_modules" / ".lock-sha256"
-    if stamp.is_file() and stamp.read_text() == lock:
-        return
-    options = ("--prefer-offline", "--fetch-retries=0", "--fetch-timeout=60000", "--loglevel=error")
     try:
-        done = subprocess.run(
-            [npm, "ci", *options],
-            cwd=HERE,
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        missing("the TypeScript SDKs could not be installed: npm ci took more than ten minutes")
-    if done.returncode != 0:
-        why = "; ".join(done.stderr.splitlines()[:2]) or "no reason given"
-        missing(f"the TypeScript SDKs could not be installed by npm ci: {why}")
-    stamp.write_text(lock)
+        return node_with_sdks()
+    except NotInstalled as error:
+        missing(str(error))
 
 
 def _tell(*command: str) -> str:
     done = subprocess.run(
-        command, cwd=HERE, capture_output=True, text=True, timeout=300, check=False
+        command, cwd=CONFORMANCE, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
