@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from runner.adapters.alerts.opening import open_channels
 from runner.adapters.chain import RpcChainReader
 from runner.adapters.clock import SystemClock, WalletClock
 from runner.adapters.secrets import read_reference
@@ -46,6 +47,7 @@ from runner.errors import (
 from runner.ethereum.address import Address
 from runner.ethereum.modular_account import semi_modular_account_address
 from runner.ethereum.permissions import Permission
+from runner.execution.alerting import AlertDesk, Subscriber
 from runner.execution.commands import Desk
 from runner.execution.contexts import (
     SECOND_LOOK,
@@ -79,7 +81,7 @@ from runner.policy.model import (
 from runner.ports import Clock, Signer, Telemetry
 from runner.records import ScheduleSeed
 from runner.scheduling.lateness import run_deadline_default
-from runner.settings import FileRef, Settings, SignerSpec, WalletProfile
+from runner.settings import Alerts, FileRef, Settings, SignerSpec, WalletProfile
 
 _DEFAULT_GAS_POLICY = "00000000-0000-4000-8000-000000000001"
 """The embedded sandbox's own sponsorship policy."""
@@ -92,7 +94,7 @@ class Runtime:
 
     `revision` tells the policies apart; `build` makes the like over others. `beat_at` is the
     monotonic moment at which the daemon last had nothing to do, `settings` what it really uses
-    (`--sandbox` has a ledger of its own).
+    (`--sandbox` has a ledger of its own), `telemetry` is heard by those who alert people.
     """
 
     policies: Sequence[Policy]
@@ -103,6 +105,7 @@ class Runtime:
     seeds: Sequence[ScheduleSeed]
     incarnation: str
     revision: frozenset[tuple[str, str]]
+    telemetry: Telemetry
     build: Callable[[Sequence[Policy]], Awaitable[Runtime]]
 
     async def rebuilt(self, policies: Sequence[Policy]) -> Runtime | None:
@@ -147,11 +150,22 @@ async def runtime(
     playing = all(profile.is_sandbox for profile in profiles.values())
     # Whatever can be refused without a ledger is refused before one is made.
     signers = await signers_of(settings, policies, environment, throw_away=sandbox)
+    # Who plays beside a real configuration wakes nobody.
+    told = Alerts() if sandbox else settings.alerts
+    channels = open_channels(told, environment, now=SystemClock().now)
     async with AsyncExitStack() as stack:
         vault = open_vault(settings, environment, create=playing)
         store = SqlStore.open(settings.store, vault, now=SystemClock().now(), create=playing)
         stack.push_async_callback(lambda: store.close(now=SystemClock().now()))
         ledger = SqlLedger(store, vault)
+        desk = AlertDesk(
+            ledger,
+            [Subscriber(one.channel, one.min_severity) for one in channels],
+            clock=SystemClock(),
+            telemetry=telemetry,
+        )
+        await stack.enter_async_context(desk.open())
+        telemetry = desk
         wallets = Wallets(stack, environment, telemetry)
         alarm = Wakeups()
         alarm.start()
@@ -214,6 +228,7 @@ async def runtime(
                 seeds=seeds,
                 incarnation=store.incarnation,
                 revision=revision,
+                telemetry=telemetry,
                 build=build,
             )
 

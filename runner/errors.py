@@ -14,9 +14,10 @@ Every error this program raises on purpose, drawn as one tree.
     ├── StoreError             the ledger
     │   ├── LedgerHeld         another process holds this ledger
     │   └── Conflict           a conditional write found another version: the loser drops it
-    └── SignerError            a key is missing, locked or wrong
-        ├── SignatureNeeded    a person signs, elsewhere, when they come to it
-        └── SignerUnavailable  no signature this time: too slow, or failing; ask again
+    ├── SignerError            a key is missing, locked or wrong
+    │   ├── SignatureNeeded    a person signs, elsewhere, when they come to it
+    │   └── SignerUnavailable  no signature this time: too slow, or failing; ask again
+    └── Undelivered            a message did not reach a channel
 
 Only `cli/render.py` prints them. Nothing in here may hold a secret.
 """
@@ -181,3 +182,7 @@ class SignatureNeeded(SignerError):
 
 class SignerUnavailable(SignerError):
     """No signature this time: who holds the key is slow or failing. It may be asked again."""
+
+
+class Undelivered(RunnerError):
+    """A channel did not take a message. Never holds the channel's URL, nor what it answered."""

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from runner.alerting.incidents import Incident
+from runner.alerting.messages import Message
 from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
 from runner.ethereum.permissions import Permission
@@ -773,4 +775,69 @@ class Breaches(Protocol):
         self, current: Sequence[Breach], *, now: datetime
     ) -> tuple[list[Breach], list[Breach]]:
         """Write down what is overdue now; returns what is new among it, and what is over."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message on its way to one destination."""
+
+    id: int
+    message: Message
+    destination: str
+    written_at: datetime
+    attempts: int
+
+
+class AlertBook(Protocol):
+    """What people were told, and what they are still to be told."""
+
+    async def incidents(self) -> list[Incident]:
+        """The last of each cause, open or over."""
+        ...
+
+    async def keep_incidents(
+        self,
+        changed: Sequence[Incident],
+        letters: Sequence[tuple[Message, Sequence[str]]],
+        *,
+        now: datetime,
+    ) -> None:
+        """Incidents as they are now, and what is told of them to which destinations; at once."""
+        ...
+
+    async def standing(self, *, now: datetime) -> list[tuple[str, Mapping[str, Any]]]:
+        """What the ledger shows to be the matter, as the events that told it."""
+        ...
+
+    async def waiting(self, destination: str, *, limit: int) -> list[Letter]:
+        """What was not delivered yet, oldest first."""
+        ...
+
+    async def delivered(self, letter: Letter, *, now: datetime) -> None:
+        """A channel took it."""
+        ...
+
+    async def undelivered(
+        self, letter: Letter, error: str, *, now: datetime, give_up: bool
+    ) -> None:
+        """A channel did not take it."""
+        ...
+
+
+class Channel(Protocol):
+    """A way to people."""
+
+    @property
+    def name(self) -> str:
+        """What it is referred to by in runner.yaml; never its URL."""
+        ...
+
+    async def send(self, message: Message) -> None:
+        """
+        Deliver.
+
+        Raises:
+            Undelivered: nobody took it, as far as we know.
+        """
         ...

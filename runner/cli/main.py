@@ -43,6 +43,7 @@ COMMANDS = {
     "stop": ("runner.cli.stop:stop", "Sign and send nothing any more."),
     "resume": ("runner.cli.stop:resume", "End a stop."),
     "grants": ("runner.cli.grants:grants", "Grants of session keys: list, show."),
+    "alerts": ("runner.cli.alerts:alerts", "What people are told: list, test."),
     "report": ("runner.cli.report:report", "What was paid to whom."),
     "db": ("runner.cli.db:db", "The ledger: make, check, copy, restore, migrate it."),
     "scope": ("runner.cli.scope:scope", "What a session key can do: explain, judge."),

@@ -45,6 +45,7 @@ def status(config: str | None, form: str) -> None:
             open_runs=reading.open_entries(ledger),
             pauses=in_force(ledger),
             asked=reading.questions(ledger, since=moment),
+            channels=reading.silent_channels(ledger),
             today=reading.tally(ledger, start=start, end=start + timedelta(days=1)),
         )
     policies = policies_if_valid(settings)

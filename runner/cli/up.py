@@ -99,6 +99,7 @@ async def _run(
     async with runtime(
         settings, policies, telemetry=telemetry, environment=os.environ, sandbox=sandbox
     ) as ready:
+        telemetry = ready.telemetry
         reloader = Reloader(ready, Changes(settings, telemetry), telemetry, read=read)
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, reloader.stop)

@@ -18,7 +18,8 @@ KEYS: frozenset[tuple[str, str]] = frozenset(
         ("session", "previous_names"),
         ("schedule", "previous_names"),
         ("schedule", "ping"),
-        ("config", "alerts"),
+        ("alerts", "digest_at"),
+        ("alerts", "funding_lead"),
         ("config", "organisation"),
         ("reference", "command"),
     }

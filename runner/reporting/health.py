@@ -18,6 +18,7 @@ from runner.reporting.scripts import Upcoming
 from runner.reporting.text import away, brief, moves, plural, span, stamp
 from runner.reporting.views import (
     AskedView,
+    ChannelView,
     DaemonView,
     Entry,
     GrantView,
@@ -27,6 +28,7 @@ from runner.reporting.views import (
 from runner.reporting.words import CONDITIONS, label, meaning
 
 _UNKNOWN_AFTER = timedelta(minutes=2)
+_SILENT_AFTER = timedelta(minutes=5)
 _ON_THE_WAY = frozenset({GrantState.REQUESTED, GrantState.OWNER_SIGNED, GrantState.ACTIVATING})
 _QUIET_HOLDS = frozenset({"overlap", "paused", "blackout"})
 
@@ -115,6 +117,7 @@ def status(
         *(finding for one in schedules for finding in _about_schedule(one)),
         *(finding for one in ledger.open_runs for finding in _about_run(one, now)),
         *(_about_question(one, now) for one in ledger.asked),
+        *(_about_channel(one, now) for one in ledger.channels if _is_silent(one, now)),
     ]
     order = list(Severity)
     return Status(
@@ -293,6 +296,16 @@ def _about_question(one: AskedView, now: datetime) -> Finding:
     name = f"{one.schedule}@{one.slot}"
     what = f"waits for an approval, due {away(one.due_at, now)}: {one.detail}"
     return Finding(Severity.WARNING, name, what, f"runner runs approve {name} --reason …")
+
+
+def _is_silent(one: ChannelView, now: datetime) -> bool:
+    return now - one.since > _SILENT_AFTER
+
+
+def _about_channel(one: ChannelView, now: datetime) -> Finding:
+    messages = plural(one.waiting, "message")
+    what = f"takes no alerts: {messages} wait since {span(now - one.since)}; {one.error}"
+    return Finding(Severity.WARNING, one.destination, what, "runner alerts test")
 
 
 def _about_daemon(daemon: DaemonView, now: datetime) -> Iterator[Finding]:

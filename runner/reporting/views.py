@@ -230,6 +230,16 @@ class DaemonView:
 
 
 @dataclass(frozen=True, slots=True)
+class ChannelView:
+    """A destination of alerts that does not take them: how many wait, since when, and why."""
+
+    destination: str
+    waiting: int
+    since: datetime
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerView:
     """The ledger at one moment, for `status`."""
 
@@ -240,6 +250,7 @@ class LedgerView:
     today: Mapping[tuple[str, str | None], int] = field(default_factory=dict)
     pauses: Sequence[Pause] = ()
     asked: Sequence[AskedView] = ()
+    channels: Sequence[ChannelView] = ()
 
 
 def policy_of(uid: str) -> str:

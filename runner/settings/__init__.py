@@ -21,6 +21,7 @@ from runner.settings.model import (
     SignerSpec,
     Timing,
     WalletProfile,
+    Webhook,
 )
 
 __all__ = [
@@ -38,5 +39,6 @@ __all__ = [
     "SignerSpec",
     "Timing",
     "WalletProfile",
+    "Webhook",
     "load_settings",
 ]

@@ -4,14 +4,15 @@ Reading `alerts`: who is told what, and when.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Literal, cast
 
 from runner.policy.codes import Code
-from runner.policy.language.config import ALERTS, ROUTE
+from runner.policy.language.config import ALERTS, ROUTE, WEBHOOK
 from runner.policy.nodes import Mapping as MapNode
 from runner.policy.nodes import Node, Sequence
-from runner.policy.scalars import choice, parse_duration
-from runner.settings.model import Alerts, Reference, Route
+from runner.policy.scalars import choice, parse_boolean, parse_duration
+from runner.settings.model import Alerts, Reference, Route, Webhook
 from runner.settings.reader import SettingsReader
 from runner.settings.values import parse_digest, parse_target
 
@@ -26,8 +27,11 @@ def read_alerts(reader: SettingsReader, node: Node | None) -> Alerts:
         return default
     written = record.get("routes")
     routes = None if written is None else reader.sequence(written)
+    hooks = record.get("webhooks")
+    webhooks = None if hooks is None else reader.sequence(hooks)
     return Alerts(
         routes=() if routes is None else tuple(_route(reader, item) for item in routes),
+        webhooks=() if webhooks is None else tuple(_webhooks(reader, webhooks)),
         digest_at=record.read("digest_at", parse_digest, None),
         funding_lead=record.read("funding_lead", parse_duration, default.funding_lead),
     )
@@ -40,6 +44,18 @@ def _route(reader: SettingsReader, node: Node) -> Route:
     severity: _Severity = record.read("min_severity", _severity, "warning")
     to = record.get("to")
     return Route(severity, () if to is None else _targets(reader, to))
+
+
+def _webhooks(reader: SettingsReader, nodes: Iterable[Node]) -> Iterator[Webhook]:
+    for node in nodes:
+        record = reader.record(node, WEBHOOK)
+        if record is None:
+            continue
+        to, secret = reader.reference(record.get("to")), reader.reference(record.get("secret"))
+        severity: _Severity = record.read("min_severity", _severity, "warning")
+        allowed = record.read("allow_private", parse_boolean, False)
+        if to is not None and secret is not None:  # else it is a fault, and told
+            yield Webhook(to, secret, severity, allowed)
 
 
 def _targets(reader: SettingsReader, node: Node) -> tuple[Reference | str, ...]:

@@ -206,6 +206,21 @@ class Route:
 
 
 @frozen
+class Webhook:
+    """
+    A program that is told, each message signed by the shared `secret`.
+
+    Attributes:
+        allow_private: Whether it may stand in a private network.
+    """
+
+    to: Reference
+    secret: Reference
+    min_severity: Literal["info", "warning", "critical"] = "warning"
+    allow_private: bool = False
+
+
+@frozen
 class Alerts:
     """
     Who is told what.
@@ -216,6 +231,7 @@ class Alerts:
     """
 
     routes: tuple[Route, ...] = ()
+    webhooks: tuple[Webhook, ...] = ()
     digest_at: tuple[time, str] | None = None
     funding_lead: timedelta = timedelta(days=3)
 

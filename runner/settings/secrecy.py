@@ -14,7 +14,7 @@ from runner.policy.faults import Faults
 from runner.policy.nodes import Mapping, Node, Scalar, Sequence, Source
 from runner.settings.signers import SANDBOX_KEY
 
-_REFERENCES = ("api_key", "token", "secret_key", "password")
+_REFERENCES = ("api_key", "token", "secret_key", "password", "secret")
 _WRITTEN = re.compile(
     # To the end of the line, and of the lines below that are indented deeper.
     rf"^(?P<indent>[ \t]*)[^\n]*?\b(?:{'|'.join(_REFERENCES)}|{SANDBOX_KEY}|to|env)\b[\"']?[ \t]*:"

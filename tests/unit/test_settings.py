@@ -18,6 +18,7 @@ from runner.settings import (
     Route,
     Settings,
     WalletProfile,
+    Webhook,
     load_settings,
 )
 
@@ -136,10 +137,10 @@ def test_what_is_not_carried_out_yet_is_read_and_warned_of(tmp_path: Path):
     assert settings.alerts.digest_at == (time(17), "Europe/Berlin")
     assert settings.alerts.funding_lead == timedelta(days=5)
     found = [f"{one.code} {one.where.line}:{one.where.column}" for one in settings.warnings]
-    assert sorted(found) == ["P034 1:14", "P034 2:1", "P034 9:1"]
+    assert sorted(found) == ["P034 13:3", "P034 14:3", "P034 1:14", "P034 2:1"]
     with pytest.raises(PolicyErrors) as caught:
         refuse_unsupported(settings.warnings)
-    assert len(caught.value.faults) == 3
+    assert len(caught.value.faults) == 4
 
 
 def test_a_program_with_a_path_lies_where_runner_yaml_is(tmp_path: Path):
@@ -149,6 +150,17 @@ def test_a_program_with_a_path_lies_where_runner_yaml_is(tmp_path: Path):
     assert signer.command == (str(tmp_path / "bin/sign"), "x/y")
     assert signer.timeout == timedelta(minutes=5)
     assert _load(tmp_path, LATER).signers["device"].timeout == timedelta(seconds=60)
+
+
+def test_a_webhook_refers_to_its_url_and_to_its_secret(tmp_path: Path):
+    hooks = (
+        "alerts: {webhooks: [{to: {env: HOOK}, secret: {file: hook.key}, allow_private: true}]}\n"
+    )
+    settings = _load(tmp_path, hooks)
+
+    secret = FileRef(tmp_path / "hook.key")
+    assert settings.alerts.webhooks == (Webhook(EnvRef("HOOK"), secret, "warning", True),)
+    assert not settings.warnings
 
 
 def test_alerts_have_defaults(tmp_path: Path):
@@ -439,6 +451,8 @@ def test_a_wrong_value_of_a_variable_is_blamed_on_it(tmp_path: Path):
         ("P125", "http: {bind: §0.0.0.0:80}\n"),
         ("P126", "store: §ledger.db\n"),
         ("P127", "wallets: {a: {url: https://x.y, rate_limit: §25}}\n"),
+        ("P123", "alerts: {webhooks: [{to: {env: A}, secret: §hunter2}]}\n"),
+        ("P031", "alerts: {webhooks: [§{to: {env: A}}]}\n"),
         ("P128", "alerts: {routes: [{to: §hunter2}]}\n"),
         ("P128", "alerts: {routes: [{to: §[]}]}\n"),
         ("P128", "alerts: {routes: [{to: [§hunter2]}]}\n"),

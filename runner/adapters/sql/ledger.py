@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from runner.adapters.sql import approvals, budgets, claims, pauses
 from runner.adapters.sql import tables as t
+from runner.adapters.sql.alerts import AlertRows
 from runner.adapters.sql.breaches import BreachRows
 from runner.adapters.sql.burst import read_runs
 from runner.adapters.sql.commands import CommandRows
@@ -58,7 +59,9 @@ from runner.scheduling.moves import may_move
 from runner.scheduling.occurrence import Reason, State
 
 
-class SqlLedger(RunReads, GrantRows, GrantVerbRows, CommandRows, VerbRows, BreachRows, CopyRows):
+class SqlLedger(
+    RunReads, GrantRows, GrantVerbRows, CommandRows, VerbRows, BreachRows, CopyRows, AlertRows
+):
     """`ports.Ledger` over a `SqlStore`; what is secret goes through the vault."""
 
     def __init__(self, store: SqlStore, vault: Vault) -> None:

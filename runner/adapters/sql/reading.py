@@ -26,6 +26,7 @@ from runner.guard.intent import TransferLine
 from runner.reporting.totals import PaidView
 from runner.reporting.views import (
     AskedView,
+    ChannelView,
     DaemonView,
     Entry,
     EventView,
@@ -286,6 +287,23 @@ def questions(c: Connection, *, since: datetime) -> list[AskedView]:
     a = t.approvals.c
     query = select(t.approvals).where(a.approved_at.is_(None), a.due_at > since).order_by(a.due_at)
     return [_asked(row) for row in c.execute(query)]
+
+
+# ── alerts ────────────────────────────────────────────────────────────────────────────────────
+
+
+def silent_channels(c: Connection) -> list[ChannelView]:
+    """The destinations whose newest attempt failed, each with its oldest message that waits."""
+    o = t.outbox.c
+    waiting = select(t.outbox).where(o.sent_at.is_(None), o.given_up_at.is_(None))
+    found: dict[str, list[Row[Any]]] = {}
+    for row in c.execute(waiting.order_by(o.id)):
+        found.setdefault(row.destination, []).append(row)
+    return [
+        ChannelView(destination, len(rows), rows[0].written_at, rows[0].error)
+        for destination, rows in found.items()
+        if rows[0].error is not None
+    ]
 
 
 def taken(c: Connection) -> dict[tuple[str, str, str], int]:

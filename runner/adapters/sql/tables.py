@@ -31,7 +31,7 @@ from sqlalchemy import (
 
 from runner.adapters.sql import laws
 
-REVISION = 5
+REVISION = 6
 """Revision of this schema; a ledger of another one is refused until it is migrated."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -371,4 +371,51 @@ breaches = Table(
     Column("subject", String, primary_key=True),  # a slot, a run, a day
     Column("since", Instant, nullable=False),
     Column("detail", Text, nullable=False),
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("kind", String, primary_key=True),
+    Column("subject", String, primary_key=True),  # a schedule, a session, a venue, …
+    Column("severity", String, nullable=False),  # info | warning | critical
+    Column("what", Text, nullable=False),
+    Column("detail", Text),
+    Column("hint", Text),
+    Column("run", String),
+    Column("opened_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("told", Integer, nullable=False),
+    Column("told_at", Instant),
+    Column("told_severity", String),
+    Column("tell_at", Instant),
+    Column("lapse_at", Instant),
+    Column("resolved_at", Instant),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("message", String, nullable=False),
+    Column("destination", String, nullable=False),  # by what refers to it, never its URL
+    Column("severity", String, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("body", Text, nullable=False),  # JSON, for scripts
+    Column("attachments", Text, nullable=False),  # JSON
+    Column("good", Boolean, nullable=False),
+    Column("written_at", Instant, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("error", Text),  # of the last attempt
+    Column("sent_at", Instant),
+    Column("given_up_at", Instant),
+    UniqueConstraint("message", "destination"),
+    Index(
+        "outbox_waiting",
+        "destination",
+        "id",
+        sqlite_where=text("sent_at IS NULL AND given_up_at IS NULL"),
+    ),
 )

@@ -303,6 +303,8 @@ _DEVICE = (
     "\n    address: 0x00000000000000000000000000000000000a11ce"
 )
 
+_HOOK = "alerts: {webhooks: [{to: {env: HOOK_URL}, secret: {env: HOOK_SECRET}"
+
 CONFIG_EXAMPLES: dict[str, dict[str, str]] = {
     "config": {
         "policies": "policies: policies/",
@@ -362,12 +364,19 @@ CONFIG_EXAMPLES: dict[str, dict[str, str]] = {
     },
     "alerts": {
         "routes": "alerts: {routes: [{min_severity: critical, to: [{file: /run/secrets/pager}]}]}",
+        "webhooks": "alerts: {webhooks: [{to: {env: HOOK_URL}, secret: {env: HOOK_SECRET}}]}",
         "digest_at": 'alerts: {digest_at: "17:00 Europe/Berlin"}',
         "funding_lead": "alerts: {funding_lead: 3d}",
     },
     "route": {
         "min_severity": "alerts: {routes: [{min_severity: warning, to: [{env: ALERT_URL}]}]}",
         "to": 'alerts: {routes: [{to: [{env: ALERT_URL}, "mailto:ops@example.org"]}]}',
+    },
+    "webhook": {
+        "min_severity": _HOOK + ", min_severity: info}]}",
+        "to": _HOOK + "}]}",
+        "secret": _HOOK + "}]}",
+        "allow_private": _HOOK + ", allow_private: true}]}",
     },
     "log": {
         "format": "log: {format: json}",

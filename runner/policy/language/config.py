@@ -142,6 +142,7 @@ ALERTS = level(
     "alerts",
     "`alerts`",
     Key("routes", "list of routes", "Who is told, from which severity on."),
+    Key("webhooks", "list of webhooks", "Programs that are told, each message signed."),
     Key(
         "digest_at",
         "time of day and time zone",
@@ -164,6 +165,20 @@ ROUTE = level(
         "list of references or URLs",
         "Where to, as Apprise writes it. Most of these URLs hold a token: refer to them.",
         required=True,
+    ),
+)
+
+WEBHOOK = level(
+    "webhook",
+    "a webhook",
+    Key("min_severity", "info, warning or critical", "What is less severe is not sent.", "warning"),
+    Key("to", "reference", "The https:// URL that messages are posted to.", required=True),
+    Key("secret", "reference", "What both sides sign and check messages by.", required=True),
+    Key(
+        "allow_private",
+        "true or false",
+        "Whether the URL may lead into a private network.",
+        "false",
     ),
 )
 
@@ -191,6 +206,7 @@ CONFIG_LEVELS = {
         HTTP,
         ALERTS,
         ROUTE,
+        WEBHOOK,
         LOG,
     )
 }

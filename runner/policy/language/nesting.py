@@ -74,7 +74,10 @@ _BELOW: dict[str, dict[str, Below]] = {
 _CONFIG: dict[str, dict[str, Below]] = {
     "config": {"wallets": Below("wallet", _BY_NAME), "signers": Below("signer", _BY_NAME)},
     "wallet": {"rpc_url": Below("reference")},
-    "alerts": {"routes": Below("route", _IN_LIST)},
+    "alerts": {
+        "routes": Below("route", _IN_LIST),
+        "webhooks": Below("webhook", _IN_LIST),
+    },
     "route": {"to": Below("reference", _IN_LIST)},
 }
 

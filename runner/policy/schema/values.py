@@ -295,6 +295,7 @@ AROUND: dict[str, Callable[[Schema], Schema]] = {
         by("|".join([*CHAINS, _CHAIN_ID]), any_of(ref("url"), inner), least=1),
     ),
     "list of routes": lambda inner: listed(inner, least=0),
+    "list of webhooks": lambda inner: listed(inner, least=0),
     "list of references or URLs": lambda inner: listed(any_of(ref("target"), inner)),
     "map": lambda inner: inner,
     "map by name": lambda inner: by(_NAME, inner),

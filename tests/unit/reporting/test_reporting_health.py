@@ -1,5 +1,6 @@
 """Is all well? Conditions of sessions, findings, and their order."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from runner.reporting import health, overview
 from runner.reporting.text import Look
 from runner.reporting.views import (
     AskedView,
+    ChannelView,
     DaemonView,
     Entry,
     GrantView,
@@ -254,8 +256,8 @@ def test_scripts_get_the_same_data():
     assert told["at"] == "2026-12-01T08:00:00Z"
 
 
-def told(pauses=(), asked=()):
-    view = LedgerView(RUNNING, (), [grant()], [], pauses=pauses, asked=asked)
+def told(pauses=(), asked=(), channels=()):
+    view = LedgerView(RUNNING, (), [grant()], [], pauses=pauses, asked=asked, channels=channels)
     made = health.status(view, policies=(), upcoming={}, now=NOW)
     return [one for one in made.findings if one.severity != "info"]
 
@@ -290,3 +292,13 @@ def test_b9_what_was_asked_ahead_needs_a_person():
     assert found.subject == "p/s@2026-12-01T09:00:00#0"
     assert "in 20 h" in found.what
     assert found.todo == "runner runs approve p/s@2026-12-01T09:00:00#0 --reason …"
+
+
+def test_a_destination_that_takes_no_alerts_for_long_is_told():
+    silent = ChannelView("CHAT_URL", 3, NOW - timedelta(hours=2), "answered with HTTP 500")
+    hiccup = replace(silent, destination="PAGER", since=NOW - timedelta(minutes=1))
+
+    (one,) = told(channels=[hiccup, silent])
+
+    assert (one.severity, one.subject, one.todo) == ("warning", "CHAT_URL", "runner alerts test")
+    assert "3 messages wait since 2 h; answered with HTTP 500" in one.what

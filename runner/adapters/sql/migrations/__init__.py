@@ -19,6 +19,7 @@ STEPS: Final = {
     3: "r0003_laws",
     4: "r0004_approvals",
     5: "r0005_paid_at",
+    6: "r0006_alerts",
 }
 """By the revision that a step leads to."""
 

@@ -1,0 +1,106 @@
+"""Alerts with the real daemon: told through loopback channels, and never in the way of payments."""
+
+import json
+import signal
+
+import pytest
+from support.house import POLICY, House, wait_for
+from support.receiver import receiver
+
+pytestmark = pytest.mark.timeout(180)
+
+CONFIG = """\
+policies: policies/
+wallets:
+  sandbox: {{embedded: true, state: .runner/sandbox.json}}
+signers:
+  treasury-owner: {{private_key_for_sandbox_only: '0x{key}'}}
+alerts:
+  routes: [{{min_severity: warning, to: [{{file: pager}}]}}]
+  webhooks: [{{to: {{file: hook}}, secret: {{file: secret}}, min_severity: critical}}]
+"""
+
+SCHEDULES = """\
+schedules:
+  pays: {session: pocket, every: 2s, pay: {alice: 1 usdc}}
+  short: {session: pocket, every: 5s, pay: {carol: 999999999 usdc}}
+"""
+
+
+def house_with(folder, service):
+    policy = POLICY.partition("schedules:")[0].replace("45s", "10m") + SCHEDULES
+    config = CONFIG.format(key="11" * 32)
+    (folder / "pager").write_text(service.url.replace("http", "json") + "/pager\n")
+    (folder / "hook").write_text(service.url + "/hook\n")
+    (folder / "secret").write_text("s3cret\n")
+    return House(folder, policy=policy, config=config)
+
+
+def told(service, path):
+    return [json.loads(one.body) for one in service.got if one.path == path]
+
+
+def paid(house):
+    return len([one for one in house.events() if one["event"] == "run.success"])
+
+
+def test_a_payment_that_cannot_be_made_is_told_once_while_others_are_paid(tmp_path):
+    """
+    Both channels hang at first: payments go on at their pace. After kill -9 nothing is lost.
+    """
+    with receiver() as service:
+        service.open.clear()
+        house = house_with(tmp_path, service)
+        try:
+            daemon = house.start("up")
+            wait_for(lambda: service.got, seconds=60, what="a first attempt")
+            wait_for(lambda: paid(house) >= 5, seconds=60, what="payments beside a hanging pager")
+            daemon.send_signal(signal.SIGKILL)
+            daemon.wait(timeout=10)
+            open_ones = house.json("alerts", "list")
+            service.got.clear()
+            service.open.set()
+            daemon = house.start("up", "--for", "20s")
+            wait_for(lambda: told(service, "/pager"), seconds=30, what="the pager")
+            assert daemon.wait(timeout=60) == 0, house.logs()
+        finally:
+            house.stop()
+
+        titles = [one["title"] for one in told(service, "/pager")]
+        assert {one["subject"] for one in open_ones} >= {"demo/short"}
+        assert [t for t in titles if "demo/short waits" in t] == [
+            "[warning] demo/short waits and is not paid"
+        ]
+        assert "/pager" not in house.logs()
+        ledger = (tmp_path / ".runner/ledger.db").read_bytes()
+        assert service.url.encode() not in ledger
+
+
+def test_alerts_test_tries_every_destination_and_says_what_came_of_each(tmp_path):
+    with receiver() as service:
+        house = house_with(tmp_path, service)
+        good = house.run("alerts", "test")
+        service.status = 500
+        bad = house.run("alerts", "test", "--json")
+
+    assert good.returncode == 0, good.stderr
+    assert good.stdout.count("delivered") == 2
+    assert [one["title"] for one in told(service, "/pager")[:1]] == ["[test] runner can reach you"]
+    assert [one["type"] for one in told(service, "/hook")[:1]] == ["test"]
+    assert bad.returncode == 1
+    results = json.loads(bad.stdout)
+    assert [one["delivered"] for one in results] == [False, False]
+    assert all("HTTP 500" in one["error"] for one in results)
+    for output in (good.stdout, good.stderr, bad.stdout, bad.stderr):
+        assert service.url not in output
+        assert "s3cret" not in output
+
+
+def test_alerts_test_says_what_to_write_where_nobody_is_named(tmp_path):
+    house = House(tmp_path)
+
+    said = house.run("alerts", "test")
+
+    assert said.returncode == 2
+    assert "names nobody" in said.stderr
+    assert "routes" in said.stderr
