@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import click
 
@@ -13,15 +12,11 @@ from runner.cli.options import Instant, config_option, format_options, now
 from runner.cli.render import look, write, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from runner.execution.contexts import Terms
     from runner.reporting.calendar import Mark
     from runner.settings import Settings
-
-_INSTANT = timedelta(microseconds=1)
-_MOST_A_DAY = 24
-"""More slots than these of one schedule on one day are counted, not listed."""
 
 
 @click.command()
@@ -53,7 +48,7 @@ def calendar(config: str | None, months: int, start: datetime | None, form: str)
     marks = list(known)
     decided = {(one.schedule, one.due_at) for one in known}
     for uid, one in terms.items():
-        coming = _coming(one, anchors.get(uid, moment), max(begin, moment), end)
+        coming = grid.coming(one.spec, anchors.get(uid, moment), max(begin, moment), end)
         marks += [mark for mark in coming if (uid, mark.due_at) not in decided]
     if form == "json":
         write_json(grid.as_json(marks))
@@ -63,61 +58,18 @@ def calendar(config: str | None, months: int, start: datetime | None, form: str)
     write(grid.as_text(marks, lines, look(), first=first, months=months, today=today))
 
 
-def _coming(terms: Terms, anchor: datetime, begin: datetime, end: datetime) -> Iterator[Mark]:
-    """What fires in [begin, end): slot by slot, or so many a day."""
-    from runner.reporting.calendar import Mark
-    from runner.scheduling.lookup import slots_between
-    from runner.scheduling.triggers import timetable
-
-    if terms.spec.suspend:
-        return
-    uid, zone = terms.spec.uid, _zone(terms)
-    table = timetable(terms.spec, anchor=anchor)
-    while begin < end:
-        following = begin.astimezone(zone).date() + timedelta(days=1)
-        until = min(datetime.combine(following, time(), zone).astimezone(UTC), end)
-        count = table.count(begin - _INSTANT, until - _INSTANT)
-        if count > _MOST_A_DAY:
-            first = table.next_firing_after(begin - _INSTANT)
-            if first is not None:
-                local = datetime.fromisoformat(first.local)
-                yield Mark(uid, first.due_at, local, count=count)
-        elif count:
-            for slot in slots_between(table, begin, until):
-                if slot.verdict is None:
-                    yield Mark(uid, slot.due_at, datetime.fromisoformat(slot.local))
-        begin = until
-
-
-def _zone(terms: Terms) -> ZoneInfo:
-    return ZoneInfo(getattr(terms.spec.trigger, "timezone", "UTC"))
-
-
 def _decided(
     settings: Settings, terms: dict[str, Terms], begin: datetime, end: datetime
 ) -> tuple[Sequence[Mark], dict[str, datetime]]:
     """What the ledger has of this time, if there is one; and what schedules count from."""
     from runner.adapters.sql import reading
     from runner.adapters.sql.store import sqlite_path
-    from runner.reporting.calendar import Mark
+    from runner.reporting.calendar import decided
 
     path = sqlite_path(settings.store)
     if path is not None and not path.exists():
         return (), {}
-    zones = {uid: _zone(one) for uid, one in terms.items()}
     with reading.ledger(settings.store) as ledger:
         anchors = {one.uid: one.anchor for one in reading.schedules(ledger)}
         entries = reading.entries_between(ledger, start=begin, end=end)
-    marks = [
-        Mark(
-            one.occurrence.schedule,
-            one.due_at,
-            one.due_at.astimezone(zones.get(one.occurrence.schedule, UTC)),
-            one.state,
-            one.reason,
-            one.occurrence.count,
-        )
-        for one in entries
-        if one.occurrence is not None
-    ]
-    return marks, anchors
+    return decided(entries, {uid: one.spec for uid, one in terms.items()}), anchors

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from runner.errors import PolicyErrors
 
@@ -131,13 +130,4 @@ def near(path: Path) -> Path:
 
 def wallets_of(settings: Settings) -> dict[str, str]:
     """Each wallet profile in a few words; of a URL only its origin, since a path may hold a key."""
-    found = {}
-    for name, profile in settings.wallets.items():
-        if profile.embedded:
-            found[name] = "embedded sandbox"
-            continue
-        parts = urlsplit(profile.url or "")
-        port = f":{parts.port}" if parts.port else ""
-        sandbox = " (sandbox)" if profile.is_sandbox else ""
-        found[name] = f"{parts.scheme}://{parts.hostname}{port}{sandbox}"
-    return found
+    return {name: profile.shown for name, profile in settings.wallets.items()}

@@ -13,10 +13,6 @@ from runner.cli.render import hint, look, note, write, write_json
 from runner.errors import EncodingError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from runner.ethereum.abi import Function
-    from runner.policy.model import Policy
     from runner.reporting.views import Entry, RunView
 
 _ON_A_PAGE = 20
@@ -76,7 +72,7 @@ def show_run(run_id: str, config: str | None, form: str) -> None:
     """
     from runner.adapters.sql import reading
     from runner.reporting import scripts
-    from runner.reporting.story import run_story
+    from runner.reporting.story import functions_of, run_story
 
     settings = settings_of(config)
     with reading.ledger(settings.store) as ledger:
@@ -85,7 +81,7 @@ def show_run(run_id: str, config: str | None, form: str) -> None:
     if form == "json":
         write_json(scripts.run(entry, timeline))
         return
-    functions = _functions(policies_if_valid(settings) or ())
+    functions = functions_of(policies_if_valid(settings) or ())
     write(run_story(entry, timeline, look(), now=now(), functions=functions))
 
 
@@ -197,18 +193,3 @@ def _the_one(found: list[Entry], name: str) -> Entry:
         more = " …" if len(found) > _SHOWN else ""
         raise UsageError(f"{name[:120]} may be any of {ids}{more}", hint="write more of the id")
     return found[0]
-
-
-def _functions(policies: Iterable[Policy]) -> dict[tuple[str, bytes], Function]:
-    """The signatures that the policies in force know, for showing calls by name."""
-    from runner.ethereum.abi import parse_function
-    from runner.policy.model import Invoke
-
-    found: dict[tuple[str, bytes], Function] = {}
-    for policy in policies:
-        for schedule in policy.schedules.values():
-            for call in schedule.calls:
-                if isinstance(call, Invoke):
-                    function = parse_function(call.function)
-                    found[call.contract, function.selector] = function
-    return found

@@ -27,27 +27,17 @@ def status(config: str | None, form: str) -> None:
     Show at one glance whether all is well, what needs you, and what comes next.
     """
     from runner.adapters.sql import reading
-    from runner.adapters.sql.pauses import in_force
     from runner.adapters.sql.store import sqlite_path
     from runner.reporting import overview
     from runner.reporting.health import status as judge
-    from runner.reporting.views import LedgerView
 
     settings = settings_of(config)
     moment = now()
     path = sqlite_path(settings.store)
     with reading.ledger(settings.store) as ledger:
         start = midnight(moment)
-        view = LedgerView(
-            daemon=reading.daemon(ledger, settings.store),
-            schedules=reading.schedules(ledger),
-            grants=reading.grants(ledger),
-            open_runs=reading.open_entries(ledger),
-            pauses=in_force(ledger),
-            asked=reading.questions(ledger, since=moment),
-            channels=reading.silent_channels(ledger),
-            today=reading.tally(ledger, start=start, end=start + timedelta(days=1)),
-        )
+        end = start + timedelta(days=1)
+        view = reading.overview(ledger, settings.store, start=start, end=end, now=moment)
     policies = policies_if_valid(settings)
     coming = _coming(policies or (), view.schedules, moment)
     made = judge(view, policies=policies, upcoming=coming, now=moment)

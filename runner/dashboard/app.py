@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -12,10 +11,11 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from runner.dashboard import health, metrics
+from runner.dashboard import api, health, metrics
 from runner.dashboard.coming import Coming
 from runner.dashboard.security import Door, Gate
 from runner.dashboard.source import Kept, Source
+from runner.dashboard.views import Web
 from runner.errors import RunnerError
 from runner.ports import Telemetry
 
@@ -23,21 +23,17 @@ _PROBE_SECONDS = 1.0
 _SCRAPE_SECONDS = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Web:
-    """What every route is made with."""
-
-    source: Source
-    door: Door
-    coming: Coming
-    telemetry: Telemetry
-
-
 def application(source: Source, door: Door, telemetry: Telemetry) -> ASGIApp:
     """Everything behind the door."""
     web = Web(source, door, Coming(source.policies, source.now), telemetry)
-    routes = [*_probes(web)]
-    return Gate(_Faults(Starlette(routes=routes), telemetry), door)
+    routes = [*_probes(web), *api.routes(web)]
+    return Gate(
+        _Faults(
+            Starlette(routes=routes, exception_handlers={RunnerError: _unable, 500: _faulty}),
+            telemetry,
+        ),
+        door,
+    )
 
 
 def _probes(web: Web) -> list[Route]:
@@ -80,25 +76,16 @@ def _get(path: str, endpoint: Callable[[Request], Awaitable[Response]]) -> Route
 
 
 class _Faults:
-    """A fault of ours is told in the log, and the browser learns no more than that."""
+    """A fault of ours is told in the log; the browser learns no more than that there was one."""
 
     def __init__(self, app: ASGIApp, telemetry: Telemetry) -> None:
         self._app = app
         self._telemetry = telemetry
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 503 for what the ledger refuses, 500 for the rest."""
-        started = False
-
-        async def watched(message: object) -> None:
-            nonlocal started
-            started = True
-            await send(message)  # type: ignore[arg-type]  # as it came
-
+        """The answer is given by the handlers below; what they leave is told here, and ends."""
         try:
-            await self._app(scope, receive, watched)
-        except RunnerError as error:
-            answer = JSONResponse({"error": error.what, "hint": error.hint}, status_code=503)
+            await self._app(scope, receive, send)
         except Exception as error:  # whatever it is, the server goes on
             self._telemetry.emit(
                 "http.fault",
@@ -106,8 +93,15 @@ class _Faults:
                 path=scope.get("path"),
                 detail=f"unexpected {type(error).__name__}: {error}",
             )
-            answer = JSONResponse({"error": "a fault of ours; the log has it"}, status_code=500)
-        else:
-            return
-        if not started:
-            await answer(scope, receive, send)
+
+
+def _unable(request: Request, error: Exception) -> Response:
+    del request
+    told = error if isinstance(error, RunnerError) else RunnerError("a fault of ours")
+    return JSONResponse({"error": told.what, "hint": told.hint}, status_code=503)
+
+
+def _faulty(request: Request, error: Exception) -> Response:
+    del request, error
+    told = {"error": "a fault of ours", "hint": "the daemon's log says more"}
+    return JSONResponse(told, status_code=500)

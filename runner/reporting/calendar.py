@@ -8,13 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import groupby
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from runner.guard.intent import TransferLine
+from runner.policy.model import Schedule
 from runner.reporting.text import Look, Tone, amount, plural, rfc3339
+from runner.reporting.views import Entry
 from runner.reporting.words import label
+from runner.scheduling.lookup import slots_between
+from runner.scheduling.triggers import timetable
+
+_INSTANT = timedelta(microseconds=1)
+_MOST_A_DAY = 24
+"""More slots than these of one schedule on one day are counted, not listed."""
 
 _MOST_LINES = 60
 _DAYS = "Mo   Tu   We   Th   Fr   Sa   Su"
@@ -51,6 +60,50 @@ class Mark:
     def sign(self) -> str:
         """What the grid shows of it."""
         return _COMING if self.state is None else _SIGNS.get(self.state, _OPEN)
+
+
+def coming(spec: Schedule, anchor: datetime, begin: datetime, end: datetime) -> Iterator[Mark]:
+    """What fires in [begin, end): slot by slot, or so many a day."""
+    if spec.suspend:
+        return
+    zone = zone_of(spec)
+    table = timetable(spec, anchor=anchor)
+    while begin < end:
+        following = begin.astimezone(zone).date() + timedelta(days=1)
+        until = min(datetime.combine(following, time(), zone).astimezone(UTC), end)
+        count = table.count(begin - _INSTANT, until - _INSTANT)
+        if count > _MOST_A_DAY:
+            first = table.next_firing_after(begin - _INSTANT)
+            if first is not None:
+                local = datetime.fromisoformat(first.local)
+                yield Mark(spec.uid, first.due_at, local, count=count)
+        elif count:
+            for slot in slots_between(table, begin, until):
+                if slot.verdict is None:
+                    yield Mark(spec.uid, slot.due_at, datetime.fromisoformat(slot.local))
+        begin = until
+
+
+def decided(entries: Iterable[Entry], specs: Mapping[str, Schedule]) -> list[Mark]:
+    """What the ledger has, each on the day of its schedule's own zone."""
+    zones = {uid: zone_of(spec) for uid, spec in specs.items()}
+    return [
+        Mark(
+            one.occurrence.schedule,
+            one.due_at,
+            one.due_at.astimezone(zones.get(one.occurrence.schedule, UTC)),
+            one.state,
+            one.reason,
+            one.occurrence.count,
+        )
+        for one in entries
+        if one.occurrence is not None
+    ]
+
+
+def zone_of(spec: Schedule) -> ZoneInfo:
+    """The zone of its wall clock; UTC where it has none."""
+    return ZoneInfo(getattr(spec.trigger, "timezone", "UTC"))
 
 
 def as_text(

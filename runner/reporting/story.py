@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from runner.errors import EncodingError
-from runner.ethereum.abi import Function, decode_call
+from runner.ethereum.abi import Function, decode_call, parse_function
 from runner.ethereum.calls import Call
 from runner.ethereum.erc20 import decode_approve, decode_transfer
 from runner.ethereum.units import format_units
 from runner.guard.intent import NATIVE, TransferLine
+from runner.policy.model import Invoke, Policy
 from runner.reporting.health import session_status
 from runner.reporting.lists import is_short
 from runner.reporting.text import (
@@ -76,6 +77,18 @@ class Names:
         found = (one.receiver_name for one in self.lines if one.receiver == address)
         name = next((name for name in found if name != address), None)
         return f"{name} ({address})" if name else address
+
+
+def functions_of(policies: Iterable[Policy]) -> dict[tuple[str, bytes], Function]:
+    """The signatures that the policies in force know, for showing calls by name."""
+    found: dict[tuple[str, bytes], Function] = {}
+    for policy in policies:
+        for spec in policy.schedules.values():
+            for call in spec.calls:
+                if isinstance(call, Invoke):
+                    function = parse_function(call.function)
+                    found[call.contract, function.selector] = function
+    return found
 
 
 # ── a run ─────────────────────────────────────────────────────────────────────────────────────

@@ -153,6 +153,15 @@ class WalletProfile:
         """Embedded, or on this machine."""
         return self.embedded or (self.url is not None and is_loopback(urlsplit(self.url).hostname))
 
+    @property
+    def shown(self) -> str:
+        """It in a few words; of a URL only its origin, since a path may hold a key."""
+        if self.embedded:
+            return "embedded sandbox"
+        parts = urlsplit(self.url or "")
+        port = f":{parts.port}" if parts.port else ""
+        return f"{parts.scheme}://{parts.hostname}{port}{' (sandbox)' if self.is_sandbox else ''}"
+
 
 SIGNING_TIME = timedelta(seconds=60)
 """How long a program may take to sign where nothing is written."""

@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from support.web import TOKEN, Browser, source_of
 
 from runner.adapters.sql.ledger import SqlLedger
 from runner.adapters.sql.store import SqlStore
 from runner.adapters.vault import Vault
+from runner.cli.loading import policies_of, settings_of
 from runner.cli.main import run
 from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
@@ -99,6 +101,31 @@ def runner(house, capsys):
         capsys.readouterr()
         code = run(list(arguments))
         return Answer(code, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def source(ledger):
+    """What the web side of a daemon at rest over that ledger shows."""
+    settings = settings_of(None)
+    made = source_of(settings, policies_of(settings))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def browser(source):
+    """Somebody on this machine, with the cookies that they were given."""
+    return Browser(source)
+
+
+@pytest.fixture
+def ask(source):
+    """One request to the web side."""
+
+    def call(path, *, bind="127.0.0.1", token=TOKEN, **headers):
+        return Browser(source, bind=bind, token=token).get(path, **headers)
 
     return call
 

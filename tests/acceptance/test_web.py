@@ -1,58 +1,15 @@
 """Health and metrics over a filled ledger, as probes and Prometheus read them."""
 
-import asyncio
 import re
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
-import httpx
 import pytest
 from support.tools import missing
-
-from runner.adapters.metering import Tally
-from runner.cli.loading import policies_of, settings_of
-from runner.dashboard.app import application
-from runner.dashboard.security import Door
-from runner.dashboard.source import Source
+from support.web import TOKEN
 
 DOCS = Path(__file__).parents[2] / "docs"
-TOKEN = "correct-horse-battery-staple"
-
-
-class Told(list):
-    def emit(self, event, **fields):
-        self.append((event, fields))
-
-
-@pytest.fixture
-def source(ledger):
-    settings = settings_of(None)
-    policies = policies_of(settings)
-    tally = Tally()
-    tally.armed.set()
-    made = Source(settings, lambda: policies, tally, beat_at=time.monotonic)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def ask(source):
-    """One request to the application."""
-
-    def call(path, *, bind="127.0.0.1", token=TOKEN, **headers):
-        app = application(source, Door(bind, token), Told())
-
-        async def get():
-            transport = httpx.ASGITransport(app=app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as web:
-                sent = {name.replace("_", "-"): value for name, value in headers.items()}
-                return await web.get(path, headers=sent)
-
-        return asyncio.run(get())
-
-    return call
 
 
 def test_a_daemon_at_rest_is_alive_and_ready(ask):

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Row, Select, func, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from runner.adapters.sql import tables as t
+from runner.adapters.sql.pauses import in_force
 from runner.adapters.sql.rows import line_from, parse_calls
 from runner.adapters.sql.store import is_held, open_for_reading
 from runner.errors import StoreError
@@ -31,6 +32,7 @@ from runner.reporting.views import (
     Entry,
     EventView,
     GrantView,
+    LedgerView,
     OccurrenceView,
     OperationView,
     RunView,
@@ -66,13 +68,34 @@ def ledger(url: str) -> Iterator[Connection]:
         engine.dispose()
 
 
+def overview(
+    c: Connection, store: str, *, start: datetime, end: datetime, now: datetime
+) -> LedgerView:
+    """
+    The ledger at one moment, for `status`.
+
+    Args:
+        start: Where the day of the person who asks begins; `end` is where it ends.
+    """
+    return LedgerView(
+        daemon=daemon(c, store),
+        schedules=schedules(c),
+        grants=grants(c),
+        open_runs=open_entries(c),
+        pauses=in_force(c),
+        asked=questions(c, since=now),
+        channels=silent_channels(c),
+        today=tally(c, start=start, end=end),
+    )
+
+
 # ── occurrences and runs ──────────────────────────────────────────────────────────────────────
 
 
 def entries(c: Connection, *, limit: int | None, activations: bool = False) -> list[Entry]:
     """The newest occurrences (of ranges, by their first slot), newest first."""
     query = select(t.occurrences).order_by(t.occurrences.c.due_at.desc(), t.occurrences.c.id.desc())
-    found = _of_occurrences(c, [_occurrence(row) for row in c.execute(query.limit(limit))])
+    found = of_occurrences(c, [occurrence(row) for row in c.execute(query.limit(limit))])
     if activations:
         query = _runs().where(t.runs.c.kind != "payment").order_by(t.runs.c.due_at.desc())
         found += [Entry(None, (run,)) for run in _complete(c, c.execute(query.limit(limit)))]
@@ -86,7 +109,7 @@ def entries_between(c: Connection, *, start: datetime, end: datetime) -> list[En
     rows = c.execute(
         select(t.occurrences).where(o.due_at >= start, o.due_at < end).order_by(o.due_at)
     )
-    return _of_occurrences(c, [_occurrence(row) for row in rows])
+    return of_occurrences(c, [occurrence(row) for row in rows])
 
 
 def count_occurrences(c: Connection) -> int:
@@ -100,8 +123,8 @@ def open_entries(c: Connection) -> list[Entry]:
     runs = _complete(c, c.execute(query))
     wanted = [run.occurrence for run in runs if run.occurrence is not None]
     known = {
-        row.id: _occurrence(row)
-        for part in _chunks(wanted)
+        row.id: occurrence(row)
+        for part in chunks(wanted)
         for row in c.execute(select(t.occurrences).where(t.occurrences.c.id.in_(part)))
     }
     return [Entry(known[run.occurrence] if run.occurrence else None, (run,)) for run in runs]
@@ -124,7 +147,7 @@ def find(c: Connection, name: str) -> list[Entry]:
     found = [Entry(None, (run,)) for run in runs if run.occurrence is None]
     ids = list(dict.fromkeys(run.occurrence for run in runs if run.occurrence is not None))
     rows = c.execute(select(t.occurrences).where(t.occurrences.c.id.in_(ids)))
-    return found + _of_occurrences(c, [_occurrence(row) for row in rows])
+    return found + of_occurrences(c, [occurrence(row) for row in rows])
 
 
 def _at_slot(c: Connection, schedule: str, slot: str) -> list[Entry]:
@@ -135,7 +158,7 @@ def _at_slot(c: Connection, schedule: str, slot: str) -> list[Entry]:
         inside = (o.count > 1) & (o.due_at <= instant) & (o.last_due_at >= instant)
         named = or_(named, o.due_at == instant, inside)
     rows = c.execute(select(t.occurrences).where(o.schedule == schedule, named))
-    return _of_occurrences(c, [_occurrence(row) for row in rows])
+    return of_occurrences(c, [occurrence(row) for row in rows])
 
 
 def _instant(text: str) -> datetime | None:
@@ -146,9 +169,11 @@ def _instant(text: str) -> datetime | None:
     return moment if moment.tzinfo is not None else None
 
 
-def _of_occurrences(c: Connection, rows: Sequence[OccurrenceView]) -> list[Entry]:
+def of_occurrences(c: Connection, rows: Iterable[OccurrenceView]) -> list[Entry]:
+    """Occurrences with all their attempts, in their order."""
+    rows = list(rows)
     attempts: dict[int, list[RunView]] = {}
-    for part in _chunks([row.id for row in rows]):
+    for part in chunks([row.id for row in rows]):
         query = _runs().where(t.runs.c.occurrence.in_(part)).order_by(t.runs.c.attempt.desc())
         for run in _complete(c, c.execute(query)):
             if run.occurrence is not None:
@@ -166,7 +191,7 @@ def _complete(c: Connection, rows: Iterable[Row[Any]]) -> list[RunView]:
     runs = [_run(row) for row in rows]
     operations: dict[str, list[OperationView]] = {}
     lines: dict[str, list[TransferLine]] = {}
-    for part in _chunks([run.id for run in runs]):
+    for part in chunks([run.id for run in runs]):
         found = _operations().where(t.operations.c.run.in_(part))
         for row in c.execute(found.order_by(t.operations.c.signed_at)):
             operations.setdefault(row.run, []).append(OperationView(**row._mapping))
@@ -198,7 +223,8 @@ def _operations() -> Select[Any]:
     return select(*(t.operations.c[f.name] for f in fields(OperationView)))
 
 
-def _occurrence(row: Row[Any]) -> OccurrenceView:
+def occurrence(row: Row[Any]) -> OccurrenceView:
+    """One row."""
     return OccurrenceView(**row._mapping)
 
 
@@ -208,9 +234,9 @@ def tally(c: Connection, *, start: datetime, end: datetime) -> dict[tuple[str, s
     window = select(t.occurrences).where(
         t.occurrences.c.due_at >= start, t.occurrences.c.due_at < end
     )
-    rows = [_occurrence(row) for row in c.execute(window)]
+    rows = [occurrence(row) for row in c.execute(window)]
     newest: dict[int, tuple[str, str | None]] = {}
-    for part in _chunks([row.id for row in rows]):
+    for part in chunks([row.id for row in rows]):
         query = select(t.runs.c.occurrence, t.runs.c.state, t.runs.c.reason)
         query = query.where(t.runs.c.occurrence.in_(part)).order_by(t.runs.c.attempt)
         newest |= {run.occurrence: (run.state, run.reason) for run in c.execute(query)}
@@ -327,7 +353,7 @@ def settled_slots(c: Connection, schedule: str, *, start: datetime, end: datetim
     rows = c.execute(
         select(t.occurrences).where(o.schedule == schedule, o.due_at >= start, o.due_at < end)
     )
-    found = _of_occurrences(c, [_occurrence(row) for row in rows])
+    found = of_occurrences(c, [occurrence(row) for row in rows])
     return {
         one.occurrence.slot
         for one in found
@@ -348,7 +374,7 @@ def skipped_since(
     )
     found: dict[str, list[OccurrenceView]] = {}
     for row in c.execute(query.order_by(o.due_at)):
-        found.setdefault(row.schedule, []).append(_occurrence(row))
+        found.setdefault(row.schedule, []).append(occurrence(row))
     return found
 
 
@@ -367,31 +393,53 @@ def schedules_under(c: Connection, scope: str, target: str) -> list[str]:
 
 def schedules(c: Connection) -> list[ScheduleView]:
     """Every schedule ever applied, each with what became of its newest claimed slot."""
-    rows = c.execute(select(t.schedules).order_by(t.schedules.c.uid)).all()
+    return with_newest(c, c.execute(select(t.schedules).order_by(t.schedules.c.uid)).all())
+
+
+def with_newest(c: Connection, rows: Sequence[Row[Any]]) -> list[ScheduleView]:
+    """Rows of schedules, each with its newest slot that was not superseded, and its total."""
+    uids = [row.uid for row in rows]
+    lasts, totals = _newest(c, uids), _totals(c, uids)
     return [
         ScheduleView(
             **{name: getattr(row, name) for name in SCHEDULE_COLUMNS},
-            last=_last(c, row.uid),
-            total=_total(c, row.uid),
+            last=lasts.get(row.uid),
+            total=totals.get(row.uid, ()),
         )
         for row in rows
     ]
 
 
-def _total(c: Connection, uid: str) -> tuple[TotalView, ...]:
-    b = t.budgets.c
-    query = select(b.token, b.spent, b.reserved).where(
-        b.budget == f"schedule:{uid}:until_total", b.period == LIFE
+def _newest(c: Connection, uids: Sequence[str]) -> dict[str, Entry]:
+    inner = t.occurrences.alias().c
+    newest = (
+        select(inner.id)
+        .where(inner.schedule == t.schedules.c.uid, inner.decision != "superseded")
+        .order_by(inner.due_at.desc())
+        .limit(1)
+        .scalar_subquery()
     )
-    return tuple(TotalView(**row._mapping) for row in c.execute(query.order_by(b.token)))
+    query = select(t.occurrences).join_from(
+        t.schedules, t.occurrences, t.occurrences.c.id == newest
+    )
+    found: list[Entry] = []
+    for part in chunks(uids):
+        rows = c.execute(query.where(t.schedules.c.uid.in_(part)))
+        found += of_occurrences(c, [occurrence(row) for row in rows])
+    return {one.schedule: one for one in found if one.schedule is not None}
 
 
-def _last(c: Connection, uid: str) -> Entry | None:
-    o = t.occurrences.c
-    query = select(t.occurrences).where(o.schedule == uid, o.decision != "superseded")
-    rows = c.execute(query.order_by(o.due_at.desc()).limit(1))
-    found = _of_occurrences(c, [_occurrence(row) for row in rows])
-    return found[0] if found else None
+def _totals(c: Connection, uids: Sequence[str]) -> dict[str, tuple[TotalView, ...]]:
+    b = t.budgets.c
+    names = {f"schedule:{uid}:until_total": uid for uid in uids}
+    found: dict[str, tuple[TotalView, ...]] = {}
+    for part in chunks(list(names)):
+        query = select(t.budgets).where(b.budget.in_(part), b.period == LIFE).order_by(b.token)
+        for row in c.execute(query):
+            uid = names[row.budget]
+            one = TotalView(token=row.token, spent=row.spent, reserved=row.reserved)
+            found[uid] = (*found.get(uid, ()), one)
+    return found
 
 
 def grants(c: Connection, session: str | None = None) -> list[GrantView]:
@@ -453,7 +501,7 @@ def events(c: Connection, subjects: Sequence[str]) -> list[EventView]:
     """What was recorded about these subjects: run ids, sessions, schedules."""
     return [
         _event(row)
-        for part in _chunks(subjects)
+        for part in chunks(subjects)
         for row in c.execute(_events().where(t.events.c.subject.in_(part)))
     ]
 
@@ -466,7 +514,8 @@ def _event(row: Row[Any]) -> EventView:
     return EventView(row.at, row.kind, row.subject, json.loads(row.data))
 
 
-def _chunks(values: Sequence[Any]) -> Iterator[list[Any]]:
+def chunks(values: Sequence[Any]) -> Iterator[list[Any]]:
+    """Values in lists that one statement takes."""
     each = iter(values)
     while part := list(islice(each, _CHUNK)):
         yield part

@@ -1,0 +1,196 @@
+"""
+The ledger page by page: queries that stay quick however much there is.
+
+Each is bounded by what it shows, or counts in the database. Pages continue where the one before
+ended (by due time and row), never by counting rows from the beginning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    and_,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+    type_coerce,
+)
+
+from runner.adapters.sql import reading
+from runner.adapters.sql import tables as t
+from runner.records import RunKind
+from runner.reporting.views import Entry, ScheduleView
+
+_DAY_MICROSECONDS = 86_400_000_000
+_EPOCH_DAY = date(1970, 1, 1)
+
+_LATER = t.runs.alias().c
+_NEWEST = and_(
+    t.runs.c.occurrence == t.occurrences.c.id,
+    ~exists().where(_LATER.occurrence == t.occurrences.c.id, _LATER.attempt > t.runs.c.attempt),
+)
+"""Joins an occurrence with its newest attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which occurrences are looked for; `after` is where the page before ended."""
+
+    schedule: str | None = None
+    state: str | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    after: tuple[datetime, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A slot, or a range of them, and what became of it: no more than a calendar shows."""
+
+    schedule: str
+    due_at: datetime
+    state: str
+    reason: str | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What was paid on a day (UTC) of a token."""
+
+    day: date
+    chain: int
+    token: str
+    symbol: str
+    decimals: int
+    amount: int
+    count: int
+
+
+def entries_page(c: Connection, wanted: Wanted, *, limit: int) -> list[Entry]:
+    """Occurrences with all their attempts, the newest first."""
+    o = t.occurrences.c
+    query = select(t.occurrences)
+    if wanted.schedule is not None:
+        query = query.where(o.schedule == wanted.schedule)
+    if wanted.start is not None:
+        query = query.where(o.due_at >= wanted.start)
+    if wanted.end is not None:
+        query = query.where(o.due_at < wanted.end)
+    if wanted.after is not None:
+        due_at, row = wanted.after
+        query = query.where(o.due_at <= due_at, or_(o.due_at < due_at, o.id < row))
+    if wanted.state is not None:
+        query = query.select_from(t.occurrences.outerjoin(t.runs, _NEWEST))
+        query = query.where(func.coalesce(t.runs.c.state, o.decision) == wanted.state)
+    rows = c.execute(query.order_by(o.due_at.desc(), o.id.desc()).limit(limit))
+    return reading.of_occurrences(c, [reading.occurrence(row) for row in rows])
+
+
+def decided_between(c: Connection, *, start: datetime, end: datetime) -> list[Decided]:
+    """What became of the slots due in [start, end); of ranges, by their first slot."""
+    o, r = t.occurrences.c, t.runs.c
+    rows = c.execute(
+        select(
+            o.schedule,
+            o.due_at,
+            o.decision,
+            o.reason,
+            o.count.label("slots"),
+            r.state,
+            r.reason.label("why"),
+        )
+        .join_from(t.occurrences, t.runs, _NEWEST, isouter=True)
+        .where(o.due_at >= start, o.due_at < end)
+        .order_by(o.due_at)
+    )
+    return [
+        Decided(
+            row.schedule,
+            row.due_at,
+            row.state or row.decision,
+            row.why if row.state else row.reason,
+            row.slots,
+        )
+        for row in rows
+    ]
+
+
+def ended_by_day(c: Connection, *, start: datetime, end: datetime) -> dict[date, dict[str, int]]:
+    """How many payments were closed on each day (UTC), by state."""
+    r = t.runs.c
+    day = type_coerce(r.closed_at, BigInteger).op("/")(_DAY_MICROSECONDS)
+    rows = c.execute(
+        select(day.label("day"), r.state, func.count())
+        .where(r.closed_at >= start, r.closed_at < end, r.kind == RunKind.PAYMENT.value)
+        .group_by(text("day"), r.state)
+    )
+    found: dict[date, dict[str, int]] = {}
+    for number, state, count in rows:
+        found.setdefault(_EPOCH_DAY + timedelta(days=int(number)), {})[state] = count
+    return found
+
+
+def spent_by_day(c: Connection, *, start: datetime, end: datetime) -> list[Spent]:
+    """What was paid on each day, by chain and token; approvals move nothing."""
+    r, x, o = t.runs.c, t.transfers.c, t.operations.c
+    rows = c.execute(
+        select(r.closed_at, o.chain, x.token, x.symbol, x.decimals, x.amount)
+        .join_from(t.runs, t.transfers, x.run == r.id)
+        .join(t.operations, and_(o.run == r.id, o.status == "success", o.kind == "payment"))
+        .where(
+            r.closed_at >= start,
+            r.closed_at < end,
+            r.state == "success",
+            x.kind.not_in(("approve", "observed")),
+        )
+    )
+    sums: dict[tuple[date, int, str, str, int], list[int]] = {}
+    for row in rows:
+        day = row.closed_at.astimezone(UTC).date()
+        key = (day, row.chain, row.token, row.symbol, row.decimals)
+        found = sums.setdefault(key, [0, 0])
+        found[0] += row.amount
+        found[1] += 1
+    return [Spent(*key, *sums[key]) for key in sorted(sums)]
+
+
+# ── schedules ─────────────────────────────────────────────────────────────────────────────────
+
+
+def schedules_page(
+    c: Connection, *, after: str = "", match: str = "", limit: int
+) -> list[ScheduleView]:
+    """Schedules in the order of their names, each with its newest slot."""
+    s = t.schedules.c
+    query = select(t.schedules).where(s.uid > after)
+    if match:
+        query = query.where(s.uid.contains(match, autoescape=True))
+    rows = c.execute(query.order_by(s.uid).limit(limit)).all()
+    return reading.with_newest(c, rows)
+
+
+def schedule(c: Connection, uid: str) -> ScheduleView | None:
+    """One schedule; None where it was never applied."""
+    rows = c.execute(select(t.schedules).where(t.schedules.c.uid == uid)).all()
+    return next(iter(reading.with_newest(c, rows)), None)
+
+
+def anchors(c: Connection) -> dict[str, datetime]:
+    """What each schedule counts from, by uid."""
+    s = t.schedules.c
+    return {row.uid: row.anchor for row in c.execute(select(s.uid, s.anchor))}
+
+
+def outcomes(c: Connection, schedule: str) -> Mapping[str, int]:
+    """How often each end came, of one schedule."""
+    r = t.runs.c
+    rows = c.execute(select(r.state, func.count()).where(r.schedule == schedule).group_by(r.state))
+    return {row[0]: row[1] for row in rows}

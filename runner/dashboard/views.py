@@ -1,0 +1,170 @@
+"""What pages and the JSON API show, looked up in one place; pure parts are in `reporting`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from threading import Lock
+
+from runner.adapters.sql import pages, questions, reading
+from runner.dashboard.coming import Coming
+from runner.dashboard.security import Door
+from runner.dashboard.source import Source
+from runner.errors import RunnerError
+from runner.guard.budget import Budgets
+from runner.guard.intent import NATIVE, Intent, intent_of
+from runner.policy.model import Policy, Schedule
+from runner.ports import Telemetry
+from runner.reporting import health
+from runner.reporting.calendar import Mark, coming, zone_of
+from runner.reporting.health import Status
+from runner.reporting.views import Entry, EventView
+from runner.reporting.why import Question
+from runner.settings import Settings
+
+_DAY = timedelta(days=1)
+
+
+class Missing(RunnerError):
+    """There is none of that name."""
+
+
+@dataclass(slots=True)
+class Web:
+    """What every route is made with."""
+
+    source: Source
+    door: Door
+    coming: Coming
+    telemetry: Telemetry
+    months: Months = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.months = Months()
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """A schedule of the policies in force, and what one run of it moves."""
+
+    spec: Schedule
+    policy: Policy
+    session: str
+    most: Intent
+
+
+class Months:
+    """The coming slots of a month, computed once per schedule: they do not change by themselves."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._known: dict[tuple[str, date], tuple[Schedule, datetime, tuple[Mark, ...]]] = {}
+
+    def of(self, spec: Schedule, anchor: datetime, first: date) -> tuple[Mark, ...]:
+        """All slots of the month that begins on `first`, with a day on either side."""
+        key = (spec.uid, first)
+        with self._lock:
+            found = self._known.get(key)
+            if found is None or found[0] is not spec or found[1] != anchor:
+                begin = datetime.combine(first, time(), UTC) - _DAY
+                marks = tuple(coming(spec, anchor, begin, begin + timedelta(days=34)))
+                found = self._known[key] = (spec, anchor, marks)
+                if len(self._known) > 20_000:
+                    self._known.pop(next(iter(self._known)))
+            return found[2]
+
+
+def terms(web: Web) -> dict[str, Terms]:
+    """Every schedule of the policies in force, by uid."""
+    found = {}
+    for policy in web.source.policies():
+        assets = {asset.address or NATIVE: asset for asset in policy.assets}
+        for spec in policy.schedules.values():
+            session = policy.sessions[spec.session].uid
+            found[spec.uid] = Terms(spec, policy, session, intent_of(spec.calls, assets))
+    return found
+
+
+def status(web: Web) -> Status:
+    """As `runner status`; the day is this machine's."""
+    now = web.source.now()
+    start = datetime.combine(now.astimezone().date(), time()).astimezone(UTC)
+    store = web.source.settings.store
+    with web.source.ledger() as c:
+        view = reading.overview(c, store, start=start, end=start + _DAY, now=now)
+    following = web.coming.of(view.schedules)
+    return health.status(view, policies=web.source.policies(), upcoming=following, now=now)
+
+
+def run(web: Web, name: str) -> tuple[Entry, list[EventView]]:
+    """
+    One occurrence with its attempts, and all that was recorded about it.
+
+    Raises:
+        Missing: there is none of that name, or there are several.
+    """
+    with web.source.ledger() as c:
+        found = reading.find(c, name)
+        if not found:
+            raise Missing(f"there is no run {name[:120]}")
+        if len(found) > 1:
+            raise Missing(f"{name[:120]} may be any of {len(found)} runs: write more of the id")
+        return found[0], reading.timeline(c, found[0])
+
+
+def month(web: Web, first: date) -> list[Mark]:
+    """What was decided of a month's slots, and what is still to come."""
+    now = web.source.now()
+    begin = datetime.combine(first, time(), UTC) - _DAY
+    end = begin + timedelta(days=34)
+    specs = {
+        spec.uid: spec for policy in web.source.policies() for spec in policy.schedules.values()
+    }
+    with web.source.ledger() as c:
+        known = pages.decided_between(c, start=begin, end=end)
+        anchors = pages.anchors(c)
+    zones = {uid: zone_of(spec) for uid, spec in specs.items()}
+    marks = [
+        Mark(
+            one.schedule,
+            one.due_at,
+            one.due_at.astimezone(zones.get(one.schedule, UTC)),
+            one.state,
+            one.reason,
+            one.count,
+        )
+        for one in known
+    ]
+    decided = {(one.schedule, one.due_at) for one in known}
+    for uid, spec in specs.items():
+        marks += [
+            mark
+            for mark in web.months.of(spec, anchors.get(uid, now), first)
+            if mark.due_at > now and (uid, mark.due_at) not in decided
+        ]
+    return [one for one in marks if (one.day.year, one.day.month) == (first.year, first.month)]
+
+
+def question(web: Web, schedule: str, at: str) -> Question:
+    """
+    Why a slot was or was not paid, will or will not be.
+
+    Raises:
+        Missing: no schedule has this name.
+    """
+    known = terms(web).get(schedule)
+    subject = None
+    if known is not None:
+        session = known.policy.sessions[known.spec.session]
+        budgets = Budgets.of(known.spec, session)
+        subject = questions.Subject(known.spec, known.most.lines, budgets)
+    with web.source.ledger() as c:
+        row = pages.schedule(c, schedule)
+        if subject is None and row is None:
+            raise Missing(f"there is no schedule {schedule[:120]}")
+        return questions.about(c, schedule, at, subject, row=row, now=web.source.now())
+
+
+def wallets(settings: Settings) -> dict[str, str]:
+    """Each wallet profile in a few words."""
+    return {name: profile.shown for name, profile in settings.wallets.items()}
