@@ -21,6 +21,7 @@ from typing import Any
 from runner.adapters.alerts.opening import open_channels
 from runner.adapters.chain import RpcChainReader
 from runner.adapters.clock import SystemClock, WalletClock
+from runner.adapters.pings import Pings
 from runner.adapters.secrets import read_reference
 from runner.adapters.signers.local import (
     LocalSigner,
@@ -165,7 +166,9 @@ async def runtime(
             telemetry=telemetry,
         )
         await stack.enter_async_context(desk.open())
-        telemetry = desk
+        pings = Pings(desk, clock=SystemClock())
+        await stack.enter_async_context(pings.open())
+        telemetry = pings
         wallets = Wallets(stack, environment, telemetry)
         alarm = Wakeups()
         alarm.start()
@@ -200,6 +203,7 @@ async def runtime(
                 grant_verbs=ledger,
                 breaches=ledger,
                 copies=ledger,
+                funding_lead=settings.alerts.funding_lead,
             )
             telemetry.emit(
                 "daemon.ready",
@@ -219,6 +223,9 @@ async def runtime(
                 seed_of(each, written.get(each.spec.policy, "")) for each in schedules.values()
             ]
             revision = _revision(policies)
+            pings.urls = {
+                uid: each.spec.ping for uid, each in schedules.items() if each.spec.ping is not None
+            }
             return Runtime(
                 policies=policies,
                 settings=settings,

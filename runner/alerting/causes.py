@@ -218,6 +218,13 @@ TABLE: Final[Mapping[str, tuple[Opens | Closes, ...]]] = MappingProxyType(
                 {"signal": ("max_time_since_success",)},
             ),
         ),
+        "funding.short": (Opens("funding", "{account}", "runs dry", lasting=_MINUTE),),
+        "funding.covered": (_over("funding", by="{account}"),),
+        "funding.fault": (Opens("fault", "funding", _FAULT, _W, lapses=15 * _MINUTE),),
+        "ping.failed": (
+            Opens("ping", _SCHEDULE, "could not call its monitor", _W, lapses=24 * _HOUR),
+        ),
+        "ping.answered": (_over("ping"),),
         # grants
         "grant.alert": (
             Opens(

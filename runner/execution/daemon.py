@@ -21,6 +21,7 @@ from runner.execution.contexts import ScheduleContext, SessionContext, Venue
 from runner.execution.contradiction import reopen_contradicted
 from runner.execution.due import DueSlots
 from runner.execution.executor import Executor, is_unsigned
+from runner.execution.funding import FundingWatch
 from runner.execution.grant_verbs import GrantWishes
 from runner.execution.grantwork import GrantWork
 from runner.execution.overdue import Overdue
@@ -85,6 +86,7 @@ class Daemon:
         grant_verbs: GrantVerbs | None = None,
         breaches: Breaches | None = None,
         copies: Copies | None = None,
+        funding_lead: timedelta | None = None,
         handlers: Mapping[str, Handler] = MappingProxyType({}),
     ) -> None:
         """
@@ -93,6 +95,7 @@ class Daemon:
             verbs: What they may do to runs and slots.
             grant_verbs: What they may do to grants.
             breaches: Where it is kept what was told to be overdue; None: nobody is told.
+            funding_lead: How far ahead is looked whether balances last (B11); None: not at all.
             copies: Knows whether the ledger is a restored copy; None: it never is.
             handlers: Carry out further kinds of wishes.
         """
@@ -139,6 +142,18 @@ class Daemon:
         self._desk = None
         if commands is not None:
             self._desk = self._open_desk(commands, verbs, grant_verbs, handlers)
+        self._funding = (
+            None
+            if funding_lead is None
+            else FundingWatch(
+                schedules,
+                lead=funding_lead,
+                count=self._count_of,
+                ledger=ledger,
+                clock=clock,
+                telemetry=telemetry,
+            )
+        )
         self._overdue = (
             None
             if commands is None or breaches is None
@@ -216,6 +231,8 @@ class Daemon:
                 background.append(asyncio.create_task(self._desk.run()))
             if self._overdue is not None:
                 background.append(asyncio.create_task(self._overdue.run()))
+            if self._funding is not None:
+                background.append(asyncio.create_task(self._funding.run()))
             await self._tick_until_stopped(background)
             await (self.tick() if self._handing_over else self._drain())
         finally:
@@ -610,6 +627,13 @@ class Daemon:
         """How many slots of a session are due in (after, until]."""
         mine = (self._due[uid] for uid in self._uses.get(session, ()) if uid in self._due)
         return sum(one.count(after, until) for one in mine)
+
+    def _count_of(self, schedule: str, after: datetime, until: datetime) -> int:
+        """How many slots of a schedule are due in (after, until]; none of one that is over."""
+        due = self._due.get(schedule)
+        if due is None or due.next_slot() is None:
+            return 0
+        return due.count(after, until)
 
     def _now_of(self, schedule: str) -> datetime:
         context = self._schedules.get(schedule)

@@ -17,9 +17,7 @@ KEYS: frozenset[tuple[str, str]] = frozenset(
     {
         ("session", "previous_names"),
         ("schedule", "previous_names"),
-        ("schedule", "ping"),
         ("alerts", "digest_at"),
-        ("alerts", "funding_lead"),
         ("config", "organisation"),
         ("reference", "command"),
     }

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import groupby
 
+from runner.alerting.incidents import Incident
 from runner.policy.model import Policy
 from runner.records import GrantState, Pause, PauseScope
 from runner.reporting.scripts import Upcoming
@@ -28,6 +29,9 @@ from runner.reporting.views import (
 from runner.reporting.words import CONDITIONS, label, meaning
 
 _UNKNOWN_AFTER = timedelta(minutes=2)
+_ONLY_TOLD = frozenset({"funding", "unreachable", "skew", "revocation", "ping", "differently"})
+"""Kinds of incidents that nothing else in the ledger shows."""
+
 _SILENT_AFTER = timedelta(minutes=5)
 _ON_THE_WAY = frozenset({GrantState.REQUESTED, GrantState.OWNER_SIGNED, GrantState.ACTIVATING})
 _QUIET_HOLDS = frozenset({"overlap", "paused", "blackout"})
@@ -118,6 +122,7 @@ def status(
         *(finding for one in ledger.open_runs for finding in _about_run(one, now)),
         *(_about_question(one, now) for one in ledger.asked),
         *(_about_channel(one, now) for one in ledger.channels if _is_silent(one, now)),
+        *(_about_incident(one) for one in ledger.incidents if one.cause.kind in _ONLY_TOLD),
     ]
     order = list(Severity)
     return Status(
@@ -296,6 +301,11 @@ def _about_question(one: AskedView, now: datetime) -> Finding:
     name = f"{one.schedule}@{one.slot}"
     what = f"waits for an approval, due {away(one.due_at, now)}: {one.detail}"
     return Finding(Severity.WARNING, name, what, f"runner runs approve {name} --reason …")
+
+
+def _about_incident(one: Incident) -> Finding:
+    what = one.what if one.detail is None else f"{one.what}: {one.detail}"
+    return Finding(Severity(one.severity.value), one.cause.subject, what, one.hint)
 
 
 def _is_silent(one: ChannelView, now: datetime) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from runner.alerting.incidents import Incident
 from runner.ethereum.calls import Call
 from runner.guard.intent import TransferLine
 from runner.records import Pause
@@ -251,6 +252,7 @@ class LedgerView:
     pauses: Sequence[Pause] = ()
     asked: Sequence[AskedView] = ()
     channels: Sequence[ChannelView] = ()
+    incidents: Sequence[Incident] = ()
 
 
 def policy_of(uid: str) -> str:

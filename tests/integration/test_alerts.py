@@ -2,9 +2,10 @@
 
 import json
 import signal
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from support.house import POLICY, House, wait_for
+from support.house import POLICY, House, rpc, wait_for
 from support.receiver import receiver
 
 pytestmark = pytest.mark.timeout(180)
@@ -27,8 +28,8 @@ schedules:
 """
 
 
-def house_with(folder, service):
-    policy = POLICY.partition("schedules:")[0].replace("45s", "10m") + SCHEDULES
+def house_with(folder, service, schedules=SCHEDULES):
+    policy = POLICY.partition("schedules:")[0].replace("45s", "10m") + schedules
     config = CONFIG.format(key="11" * 32)
     (folder / "pager").write_text(service.url.replace("http", "json") + "/pager\n")
     (folder / "hook").write_text(service.url + "/hook\n")
@@ -41,7 +42,7 @@ def told(service, path):
 
 
 def paid(house):
-    return len([one for one in house.events() if one["event"] == "run.success"])
+    return len(events(house, "run.success"))
 
 
 def test_a_payment_that_cannot_be_made_is_told_once_while_others_are_paid(tmp_path):
@@ -102,3 +103,49 @@ def test_alerts_test_says_what_to_write_where_nobody_is_named(tmp_path):
     assert said.returncode == 2
     assert "names nobody" in said.stderr
     assert "routes" in said.stderr
+
+
+def events(house, name):
+    return [one for one in house.events() if one["event"] == name]
+
+
+def dry(house):
+    return [one for one in house.json("status")["findings"] if "runs dry" in one["what"]]
+
+
+FUNDED = """\
+schedules:
+  small: {session: pocket, every: 2s, pay: {alice: 1 usdc}, ping: "PING"}
+  large: {session: pocket, every: 1d, start_at: START, pay: {bob: 2000000 usdc}}
+"""
+
+
+def test_b11_a_slot_that_is_not_covered_is_told_ahead_and_taken_back_when_it_is_funded(tmp_path):
+    """
+    In the log and in `status`; meanwhile the schedule that pays calls its monitor (M11).
+    """
+    with receiver() as service:
+        tomorrow = (datetime.now(UTC) + timedelta(hours=12)).strftime("%Y-%m-%dT%H:%MZ")
+        house = house_with(
+            tmp_path,
+            service,
+            FUNDED.replace("PING", f"{service.url}/ping").replace("START", tomorrow),
+        )
+        try:
+            house.start("up", "--for", "150s")
+            short = wait_for(lambda: events(house, "funding.short"), what="the shortfall")[0]
+            shown = wait_for(lambda: dry(house), what="a word in `status`")[0]
+            url = events(house, "wallet.ready")[0]["url"] + "/v2/dev"
+            account = events(house, "account.ready")[0]["address"]
+            token = "0x036CbD53842c5426634e7929541eC2318f3dCF7e"
+            amount = hex(20_000_000 * 10**6)
+            rpc(url, "sandbox_mint", {"token": token, "to": account, "amount": amount})
+            wait_for(lambda: events(house, "funding.covered"), seconds=90, what="the funds")
+            wait_for(lambda: [one for one in service.got if one.path == "/ping"], what="a ping")
+        finally:
+            house.stop()
+
+    assert short["schedule"] == "demo/large"
+    assert "demo/large needs 2000000 usdc at" in short["detail"]
+    assert short["level"] == "critical"
+    assert (shown["severity"], shown["subject"]) == ("critical", "demo/treasury")

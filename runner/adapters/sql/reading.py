@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Row, Select, func, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from runner.adapters.sql import tables as t
+from runner.adapters.sql.alerts import incidents
 from runner.adapters.sql.pauses import in_force
 from runner.adapters.sql.rows import line_from, parse_calls
 from runner.adapters.sql.store import is_held, open_for_reading
@@ -85,6 +86,7 @@ def overview(
         pauses=in_force(c),
         asked=questions(c, since=now),
         channels=silent_channels(c),
+        incidents=[one for one in incidents(c) if one.is_open],
         today=tally(c, start=start, end=end),
     )
 

@@ -71,7 +71,7 @@ def test_kinds_that_a_closing_line_names_are_opened_somewhere():
     }
     assert {kind for kind in closed if "{" not in kind} <= opened
     assert opened >= STANDING
-    assert opened >= REDETECTED - {"funding"}
+    assert opened >= REDETECTED
 
 
 def test_every_kind_comes_to_an_end():
