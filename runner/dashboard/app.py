@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from runner.dashboard import api, health, metrics
+from runner.dashboard import api, doors, health, live, metrics, pages
 from runner.dashboard.coming import Coming
 from runner.dashboard.security import Door, Gate
 from runner.dashboard.source import Kept, Source
@@ -26,7 +26,13 @@ _SCRAPE_SECONDS = 5.0
 def application(source: Source, door: Door, telemetry: Telemetry) -> ASGIApp:
     """Everything behind the door."""
     web = Web(source, door, Coming(source.policies, source.now), telemetry)
-    routes = [*_probes(web), *api.routes(web)]
+    routes = [
+        *_probes(web),
+        *api.routes(web),
+        *live.routes(web),
+        *doors.routes(web),
+        *pages.routes(web),
+    ]
     return Gate(
         _Faults(
             Starlette(routes=routes, exception_handlers={RunnerError: _unable, 500: _faulty}),
@@ -59,12 +65,7 @@ def _probes(web: Web) -> list[Route]:
         text = await asyncio.to_thread(scrape.get)
         return Response(text, media_type=metrics.CONTENT_TYPE)
 
-    async def home(request: Request) -> Response:
-        del request
-        return PlainTextResponse("runner\n\n/healthz\n/readyz\n/metrics\n")
-
     return [
-        _get("/", home),
         _get("/healthz", healthz),
         _get("/readyz", readyz),
         _get("/metrics", measured),

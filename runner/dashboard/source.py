@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, PoolProxiedConnection
 from sqlalchemy.exc import SQLAlchemyError
 
 from runner.adapters.metering import Tally
@@ -37,6 +37,7 @@ class Source:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     monotonic: Callable[[], float] = time.monotonic
     _engine: Engine | None = field(default=None, init=False)
+    _looking: PoolProxiedConnection | None = field(default=None, init=False)
     _lock: Any = field(default_factory=Lock, init=False)
 
     @contextmanager
@@ -57,9 +58,26 @@ class Source:
             why = getattr(error, "orig", None) or type(error).__name__
             raise StoreError(f"the ledger cannot be read: {why}") from None
 
+    def version(self) -> int:
+        """
+        A number that changes with whatever another connection has committed.
+
+        Raises:
+            StoreError: there is no ledger.
+        """
+        with self._lock:
+            if self._engine is None:
+                self._engine = open_for_reading(self.settings.store)
+            if self._looking is None:
+                self._looking = self._engine.raw_connection()
+            return int(self._looking.cursor().execute("PRAGMA data_version").fetchone()[0])
+
     def close(self) -> None:
         """Let go of the ledger."""
         with self._lock:
+            if self._looking is not None:
+                self._looking.close()
+                self._looking = None
             if self._engine is not None:
                 self._engine.dispose()
                 self._engine = None

@@ -145,6 +145,28 @@ def month(web: Web, first: date) -> list[Mark]:
     return [one for one in marks if (one.day.year, one.day.month) == (first.year, first.month)]
 
 
+def coming_days(web: Web, count: int) -> list[Mark]:
+    """What is to come within so many days."""
+    now = web.source.now()
+    end = now + timedelta(days=count)
+    first = now.date().replace(day=1)
+    following = (first + timedelta(days=31)).replace(day=1)
+    found = {(one.schedule, one.due_at): one for m in (first, following) for one in month(web, m)}
+    return [one for one in found.values() if one.state is None and now < one.due_at < end]
+
+
+def owners_by_hand(web: Web) -> frozenset[str]:
+    """The sessions whose owners sign elsewhere, by uid."""
+    signers = web.source.settings.signers
+    return frozenset(
+        session.uid
+        for policy in web.source.policies()
+        for session in policy.sessions.values()
+        if (spec := signers.get(policy.accounts[session.account].owner)) is not None
+        and spec.manual is not None
+    )
+
+
 def question(web: Web, schedule: str, at: str) -> Question:
     """
     Why a slot was or was not paid, will or will not be.

@@ -272,7 +272,7 @@ def _refusal(event: EventView, look: Look) -> Iterator[str]:
 
 def _timeline(timeline: Iterable[EventView], look: Look) -> list[str]:
     rows: list[Row] = [
-        [stamp(one.at, seconds=True), Cell(one.kind, _event_tone(one.kind)), _told(one.data)]
+        [stamp(one.at, seconds=True), Cell(one.kind, _event_tone(one.kind)), told(one.data)]
         for one in timeline
     ]
     lines = table(["", "", ""], rows, look, flexible=(2,))[1:]
@@ -283,7 +283,8 @@ def _event_tone(kind: str) -> Tone:
     return state_cell(kind.partition(".")[2]).tone
 
 
-def _told(data: Mapping[str, Any]) -> str:
+def told(data: Mapping[str, Any]) -> str:
+    """What an event says besides its kind."""
     words = [str(data[key]) for key in ("reason", "detail") if data.get(key)]
     if data.get("attempt", 1) != 1:
         words.append(f"attempt {data['attempt']}")
@@ -319,7 +320,11 @@ def session_story(
     shown = status.grant or (grants[-1] if grants else None)
     if shown is not None:
         lines += ["", *_title(f"Generation {shown.generation}", look), *_grant(shown, look, now)]
-        lines += ["", *_title("May", look), *(_permission(one) for one in shown.permissions)]
+        lines += [
+            "",
+            *_title("May", look),
+            *(f"  {permission_text(one)}" for one in shown.permissions),
+        ]
     if grants:
         short = any(is_short(one) for one in grants)
         rows: list[Row] = [
@@ -358,6 +363,7 @@ def _grant(one: GrantView, look: Look, now: datetime) -> Iterator[str]:
         yield f"  {look.tint(name.ljust(11), Tone.DIM)}  {clean(value)}"
 
 
-def _permission(row: Mapping[str, Any]) -> str:
+def permission_text(row: Mapping[str, Any]) -> str:
+    """A permission of a grant, in a line."""
     rest = ", ".join(f"{key} {value}" for key, value in row.items() if key != "type")
-    return clean(f"  {row.get('type')}" + (f": {rest}" if rest else ""))
+    return clean(f"{row.get('type')}" + (f": {rest}" if rest else ""))

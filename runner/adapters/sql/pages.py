@@ -123,15 +123,17 @@ def decided_between(c: Connection, *, start: datetime, end: datetime) -> list[De
     ]
 
 
-def ended_by_day(c: Connection, *, start: datetime, end: datetime) -> dict[date, dict[str, int]]:
-    """How many payments were closed on each day (UTC), by state."""
+def ended_by_day(
+    c: Connection, *, start: datetime, end: datetime, schedule: str | None = None
+) -> dict[date, dict[str, int]]:
+    """How many payments were closed on each day (UTC), by state; of one schedule, or of all."""
     r = t.runs.c
     day = type_coerce(r.closed_at, BigInteger).op("/")(_DAY_MICROSECONDS)
-    rows = c.execute(
-        select(day.label("day"), r.state, func.count())
-        .where(r.closed_at >= start, r.closed_at < end, r.kind == RunKind.PAYMENT.value)
-        .group_by(text("day"), r.state)
-    )
+    query = select(day.label("day"), r.state, func.count())
+    query = query.where(r.closed_at >= start, r.closed_at < end, r.kind == RunKind.PAYMENT.value)
+    if schedule is not None:
+        query = query.where(r.schedule == schedule)
+    rows = c.execute(query.group_by(text("day"), r.state))
     found: dict[date, dict[str, int]] = {}
     for number, state, count in rows:
         found.setdefault(_EPOCH_DAY + timedelta(days=int(number)), {})[state] = count
@@ -181,6 +183,32 @@ def schedule(c: Connection, uid: str) -> ScheduleView | None:
     """One schedule; None where it was never applied."""
     rows = c.execute(select(t.schedules).where(t.schedules.c.uid == uid)).all()
     return next(iter(reading.with_newest(c, rows)), None)
+
+
+def states(c: Connection) -> list[ScheduleView]:
+    """Every schedule's own row, without its slots."""
+    rows = c.execute(select(t.schedules).order_by(t.schedules.c.uid))
+    return [
+        ScheduleView(**{name: getattr(row, name) for name in reading.SCHEDULE_COLUMNS})
+        for row in rows
+    ]
+
+
+def spent_of(c: Connection, session: str) -> list[tuple[datetime, str, int]]:
+    """What the grant in service of a session has spent: when, of which token, how much."""
+    r, x, g = t.runs.c, t.transfers.c, t.grants.c
+    grant = select(g.id).where(g.session == session, g.state == "active").scalar_subquery()
+    rows = c.execute(
+        select(func.coalesce(r.closed_at, r.claimed_at).label("at"), x.token, x.amount)
+        .join_from(t.runs, t.transfers, x.run == r.id)
+        .where(
+            r.grant_id == grant,
+            x.kind != "observed",
+            or_(r.closed_at.is_(None), r.state.in_(("success", "included"))),
+        )
+        .order_by(text("at"))
+    )
+    return [(row[0], row.token, row.amount) for row in rows]
 
 
 def anchors(c: Connection) -> dict[str, datetime]:

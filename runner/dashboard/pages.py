@@ -1,0 +1,327 @@
+"""The pages: what each looks up, and the template that shows it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from runner.adapters.sql import measures, pages, reading
+from runner.adapters.sql.alerts import incidents
+from runner.adapters.sql.pauses import in_force
+from runner.dashboard import board, plots, shown, views
+from runner.dashboard.api import Asked, run_cursor
+from runner.dashboard.stories import grant_page, run_page
+from runner.dashboard.views import Missing, Web
+from runner.errors import RunnerError, UsageError
+from runner.reporting import why
+from runner.reporting.health import Severity
+from runner.reporting.text import away, moves, plural, rfc3339, stamp
+from runner.scheduling.occurrence import State
+from runner.version import __version__
+
+Page = tuple[str, Mapping[str, Any]]
+
+MENU: Final = (
+    ("/", "Overview"),
+    ("/calendar", "Calendar"),
+    ("/schedules", "Schedules"),
+    ("/runs", "Runs"),
+    ("/grants", "Grants"),
+    ("/money", "Money"),
+    ("/waiting", "Waiting"),
+)
+_ON_A_PAGE = 50
+_FINDINGS = 6
+_SHOWN = 8
+_DAYS = 30
+
+
+def routes(web: Web) -> list[Route]:
+    """Every page that is read."""
+    answers: dict[str, Callable[[Web, Asked], Page]] = {
+        "/": _overview,
+        "/calendar": _calendar,
+        "/schedules": _schedules,
+        "/schedules/{name:path}": _schedule,
+        "/runs": _runs,
+        "/runs/{id:path}": _run,
+        "/grants": _grants,
+        "/grants/{name:path}": _grant,
+        "/money": _money,
+        "/waiting": _waiting,
+    }
+    return [
+        Route(path, page(web, path, answer), methods=["GET"]) for path, answer in answers.items()
+    ]
+
+
+def page(web: Web, path: str, answer: Callable[[Web, Asked], Page]) -> Callable[[Request], Any]:
+    """An endpoint that looks up and renders in a thread: the loop stays free."""
+    here = "/" + path.split("/")[1]
+
+    def made(request: Request) -> Response:
+        try:
+            template, values = answer(web, Asked(request))
+            return HTMLResponse(show(web, request, template, here=here, **values))
+        except RunnerError as error:
+            return problem(web, request, error)
+
+    async def endpoint(request: Request) -> Response:
+        return await asyncio.to_thread(made, request)
+
+    return endpoint
+
+
+def problem(web: Web, request: Request, error: RunnerError) -> Response:
+    """What stands in the way, as a page."""
+    code = 404 if isinstance(error, Missing) else 400 if isinstance(error, UsageError) else 503
+    values = {"title": "That did not work", "what": error.what, "hint": error.hint}
+    return HTMLResponse(show(web, request, "problem.html", here="", **values), status_code=code)
+
+
+def show(web: Web, request: Request, template: str, *, here: str, **values: Any) -> str:
+    """A page with all that every page has."""
+    settings = web.source.settings
+    return shown.render(
+        template,
+        **{
+            "at": web.source.now(),
+            "here": here,
+            "may_change": web.door.has_token,
+            "menu": MENU,
+            "seat": web.door.seat_of(request.headers),
+            "store": settings.store.rpartition("/")[2],
+            "told": None,
+            "told_kind": "",
+            "tokens": shown.tokens_of(web.source.policies()),
+            "version": __version__,
+            **values,
+        },
+    )
+
+
+# ── overview ──────────────────────────────────────────────────────────────────────────────────
+
+
+def _overview(web: Web, asked: Asked) -> Page:
+    del asked
+    status = views.status(web)
+    lines = {uid: one.most.lines for uid, one in views.terms(web).items()}
+    needed = [one for one in status.findings if one.severity is not Severity.INFO]
+    due = [one.next for one in status.schedules if one.next is not None]
+    coming = sorted(due, key=lambda one: (one.due_at, one.schedule))[:_SHOWN]
+    days = plots.last_days(status.at.date(), _DAYS)
+    with web.source.ledger() as c:
+        uses = measures.uses(c)
+        start = datetime.combine(days[0], datetime.min.time(), UTC)
+        ended = pages.ended_by_day(c, start=start, end=status.at + timedelta(days=1))
+    worst = needed[0].severity if needed else None
+    plot, sums = board.outcomes_plot(days, ended)
+    return "overview.html", {
+        "title": "Overview",
+        "mood": "good" if worst is None else "bad" if worst is Severity.CRITICAL else "warn",
+        "verdict": "All is well."
+        if not needed
+        else f"{plural(len(needed), 'thing')} {'needs' if len(needed) == 1 else 'need'} you.",
+        "sentence": _daemon(web),
+        "tiles": _tiles(status, coming),
+        "findings": status.findings[:_FINDINGS],
+        "hidden": max(len(status.findings) - _FINDINGS, 0),
+        "coming": coming,
+        "lines": lines,
+        "plot": plot,
+        "paid_in_all": sums["paid"],
+        "failed_in_all": sums["failed"],
+        "left_in_all": sums["left"],
+        "sessions": status.sessions[:_SHOWN],
+        "uses": uses,
+        "open_runs": status.open_runs[:_SHOWN],
+    }
+
+
+def _daemon(web: Web) -> str:
+    if not web.source.tally.armed.is_set():
+        return "The daemon is starting: it has not looked at what is due yet."
+    age = max(web.source.monotonic() - web.source.beat_at(), 0.0)
+    return f"The daemon looked at what is due {age:.0f} s ago."
+
+
+def _tiles(status: Any, coming: Any) -> list[tuple[str, str, str]]:
+    sums = {"paid": 0, "failed": 0, "left": 0}
+    for (state, _), count in status.today.items():
+        kind = board.kind_of(state)
+        if kind in sums:
+            sums[kind] += count
+    following = away(coming[0].due_at, status.at) if coming else "none"
+    return [
+        ("paid today", f"{sums['paid']:,}", ""),
+        ("not paid today", f"{sums['failed']:,}", "bad" if sums["failed"] else "quiet"),
+        ("left out today", f"{sums['left']:,}", "quiet"),
+        ("under way", f"{len(status.open_runs):,}", ""),
+        ("next payment", following, ""),
+    ]
+
+
+# ── schedules and runs ────────────────────────────────────────────────────────────────────────
+
+
+def _schedules(web: Web, asked: Asked) -> Page:
+    match, after = asked.text("q") or "", asked.text("after") or ""
+    with web.source.ledger() as c:
+        rows = pages.schedules_page(c, after=after, match=match, limit=_ON_A_PAGE + 1)
+    following = None
+    if len(rows) > _ON_A_PAGE:
+        rows = rows[:_ON_A_PAGE]
+        following = f"/schedules?{urlencode({'q': match, 'after': rows[-1].uid})}"
+    return "schedules.html", {
+        "title": "Schedules",
+        "q": match,
+        "rows": rows,
+        "lines": {uid: one.most.lines for uid, one in views.terms(web).items()},
+        "coming": web.coming.of(rows),
+        "following": following,
+    }
+
+
+def _schedule(web: Web, asked: Asked) -> Page:
+    uid = asked.request.path_params["name"]
+    known, now = views.terms(web).get(uid), web.source.now()
+    with web.source.ledger() as c:
+        row = pages.schedule(c, uid)
+        entries = pages.entries_page(c, pages.Wanted(schedule=uid), limit=20)
+        days = plots.last_days(now.date(), _DAYS)
+        start = datetime.combine(days[0], datetime.min.time(), UTC)
+        ended = pages.ended_by_day(c, start=start, end=now + timedelta(days=1), schedule=uid)
+    if row is None and known is None:
+        raise Missing(f"there is no schedule {uid[:120]}")
+    following = None if row is None else web.coming.of([row]).get(uid)
+    at = asked.text("at") or (None if following is None else rfc3339(following.due_at))
+    question = None if at is None else views.question(web, uid, at)
+    fields = [] if question is None else why.why(question)
+    state = "new" if row is None else shown.schedule_state(row)
+    facts = board.schedule_facts(row, known, following, now)
+    return "schedule.html", {
+        "title": uid,
+        "uid": uid,
+        "state": "suspended" if known is not None and known.spec.suspend else state,
+        "pays": "" if known is None else f"Pays {moves(known.most.lines, most=5) or 'nothing'}.",
+        "facts": facts,
+        "why_title": "Will it be paid?"
+        if at is None
+        else f"The slot of {stamp(question.at)}"
+        if question is not None
+        else "",
+        "why_verdict": "" if question is None else _sentence(why.verdict(question, fields)),
+        "fields": fields,
+        "plot": board.outcomes_plot(days, ended)[0],
+        "entries": entries,
+        "row": row,
+        "following": following,
+    }
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _runs(web: Web, asked: Asked) -> Page:
+    wanted = pages.Wanted(
+        schedule=asked.text("schedule"),
+        state=asked.text("state"),
+        start=asked.moment("from"),
+        end=asked.moment("to"),
+        after=run_cursor(asked),
+    )
+    with web.source.ledger() as c:
+        entries = pages.entries_page(c, wanted, limit=_ON_A_PAGE + 1)
+    last = entries[_ON_A_PAGE - 1].occurrence if len(entries) > _ON_A_PAGE else None
+    given = {name: asked.text(name) or "" for name in ("schedule", "state", "from", "to")}
+    following = None
+    if last is not None:
+        asked.ends_at(rfc3339(last.due_at), last.id)
+        following = f"/runs?{urlencode({**given, 'cursor': asked.more})}"
+    return "runs.html", {
+        "title": "Runs",
+        "asked": given,
+        "states": [state.value for state in State],
+        "entries": entries[:_ON_A_PAGE],
+        "following": following,
+    }
+
+
+def _run(web: Web, asked: Asked) -> Page:
+    return "run.html", run_page(web, asked.request.path_params["id"])
+
+
+# ── grants ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _grants(web: Web, asked: Asked) -> Page:
+    del asked
+    with web.source.ledger() as c:
+        uses = measures.uses(c)
+    return "grants.html", {"title": "Grants", "sessions": views.status(web).sessions, "uses": uses}
+
+
+def _grant(web: Web, asked: Asked) -> Page:
+    return "grant.html", grant_page(web, asked.request.path_params["name"])
+
+
+# ── calendar, money, waiting ──────────────────────────────────────────────────────────────────
+
+
+def _calendar(web: Web, asked: Asked) -> Page:
+    now = web.source.now()
+    first = board.month_of(asked.text("month"), now)
+    marks = views.month(web, first)
+    before, after = first - timedelta(days=1), (first + timedelta(days=31)).replace(day=1)
+    lines = {uid: one.most.lines for uid, one in views.terms(web).items()}
+    return "calendar.html", {
+        "title": f"{first:%B %Y}",
+        "month": f"{first:%B %Y}",
+        "count": f"{sum(one.count for one in marks):,}",
+        "before": f"{before:%Y-%m}",
+        "after": f"{after:%Y-%m}",
+        "weeks": board.weeks(first, marks, lines, today=now.date()),
+    }
+
+
+def _money(web: Web, asked: Asked) -> Page:
+    del asked
+    now = web.source.now()
+    days = plots.last_days(now.date(), _DAYS)
+    start = datetime.combine(days[0], datetime.min.time(), UTC)
+    with web.source.ledger() as c:
+        spent = pages.spent_by_day(c, start=start, end=now + timedelta(days=1))
+        paid = reading.payments(c, start=now - timedelta(days=31), end=None)
+    return "money.html", {
+        "title": "Money",
+        "spends": board.spends(days, spent),
+        "needs": board.needs(views.coming_days(web, 30), views.terms(web), now),
+        "totals": board.totals(paid),
+    }
+
+
+def _waiting(web: Web, asked: Asked) -> Page:
+    del asked
+    by_hand = views.owners_by_hand(web)
+    with web.source.ledger() as c:
+        since = web.source.now() - timedelta(days=3650)
+        return "waiting.html", {
+            "title": "Waiting",
+            "approvals": reading.questions(c, since=since)[:_ON_A_PAGE],
+            "owners": [
+                one
+                for one in reading.grants(c)
+                if one.state == "requested" and one.session in by_hand
+            ],
+            "pauses": in_force(c)[:_ON_A_PAGE],
+            "incidents": [one for one in incidents(c) if one.is_open][:_ON_A_PAGE],
+        }
