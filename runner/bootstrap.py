@@ -7,16 +7,19 @@ fails. Nothing above chooses an adapter, nothing below knows another.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy import Connection
 
 from runner.adapters.alerts.opening import open_channels
 from runner.adapters.chain import RpcChainReader
@@ -31,6 +34,7 @@ from runner.adapters.signers.local import (
     throw_away_signer,
 )
 from runner.adapters.signers.manual import ManualSigner
+from runner.adapters.sql import reading
 from runner.adapters.sql.ledger import SqlLedger
 from runner.adapters.sql.rows import format_permissions
 from runner.adapters.sql.store import SqlStore
@@ -38,6 +42,7 @@ from runner.adapters.vault import Vault, parse_secret, read_or_create_secret
 from runner.adapters.wakeups import Wakeups
 from runner.adapters.wallet_api.client import WalletApiClient
 from runner.adapters.wallet_api.transport import Endpoint, JsonRpcTransport, Post
+from runner.alerting.messages import Message
 from runner.errors import (
     AnswerLost,
     GuardError,
@@ -61,6 +66,7 @@ from runner.execution.contexts import (
     allowances,
 )
 from runner.execution.daemon import Daemon
+from runner.execution.digest import Digests
 from runner.execution.grant_verbs import GrantWishes
 from runner.execution.lane import Lane
 from runner.execution.verbs import RunVerbs
@@ -81,11 +87,18 @@ from runner.policy.model import (
 )
 from runner.ports import Clock, Signer, Telemetry
 from runner.records import ScheduleSeed
+from runner.reporting.digest import Chain, digest
+from runner.reporting.views import LedgerView
 from runner.scheduling.lateness import run_deadline_default
+from runner.scheduling.zones import load_zone
 from runner.settings import Alerts, FileRef, Settings, SignerSpec, WalletProfile
 
 _DEFAULT_GAS_POLICY = "00000000-0000-4000-8000-000000000001"
 """The embedded sandbox's own sponsorship policy."""
+
+
+_HEADS = 5
+"""So many chains of events a digest names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +182,10 @@ async def runtime(
         pings = Pings(desk, clock=SystemClock())
         await stack.enter_async_context(pings.open())
         telemetry = pings
+        in_force: list[Policy] = []
+        if settings.alerts.digest_at is not None and channels:
+            digests = _digests(settings, store, desk, telemetry, in_force)
+            stack.push_async_callback(_cancelled, asyncio.create_task(digests.run()))
         wallets = Wallets(stack, environment, telemetry)
         alarm = Wakeups()
         alarm.start()
@@ -223,6 +240,7 @@ async def runtime(
                 seed_of(each, written.get(each.spec.policy, "")) for each in schedules.values()
             ]
             revision = _revision(policies)
+            in_force[:] = policies
             pings.urls = {
                 uid: each.spec.ping for uid, each in schedules.items() if each.spec.ping is not None
             }
@@ -240,6 +258,35 @@ async def runtime(
             )
 
         yield await build(policies, signers)
+
+
+def _digests(
+    settings: Settings,
+    store: SqlStore,
+    desk: AlertDesk,
+    telemetry: Telemetry,
+    in_force: Sequence[Policy],
+) -> Digests:
+    at, name = settings.alerts.digest_at or (time(17), "UTC")
+    zone, clock = load_zone(name), SystemClock()
+
+    async def compose(day: date, now: datetime) -> Message:
+        def look(c: Connection) -> tuple[LedgerView, list[Chain]]:
+            end = now + timedelta(days=1)
+            view = reading.overview(c, settings.store, start=now, end=end, now=now)
+            return view, reading.newest_heads(c, count=_HEADS)
+
+        view, heads = await store.read(look)
+        return digest(view, in_force, heads, day=day, zone=zone, now=now)
+
+    return Digests(
+        at, zone, compose=compose, announce=desk.announce, clock=clock, telemetry=telemetry
+    )
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _revision(policies: Sequence[Policy]) -> frozenset[tuple[str, str]]:

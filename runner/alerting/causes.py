@@ -220,6 +220,7 @@ TABLE: Final[Mapping[str, tuple[Opens | Closes, ...]]] = MappingProxyType(
         ),
         "funding.short": (Opens("funding", "{account}", "runs dry", lasting=_MINUTE),),
         "funding.covered": (_over("funding", by="{account}"),),
+        "digest.fault": (Opens("fault", "digest", _FAULT, _W, lapses=24 * _HOUR),),
         "funding.fault": (Opens("fault", "funding", _FAULT, _W, lapses=15 * _MINUTE),),
         "ping.failed": (
             Opens("ping", _SCHEDULE, "could not call its monitor", _W, lapses=24 * _HOUR),

@@ -72,9 +72,8 @@ class Incident:
 
 def raised(before: Incident | None, news: Raised, now: datetime) -> Incident:
     """It was seen (again). Its severity can rise while it lasts, never fall."""
-    at = now + news.lasting
+    at = _first_word_at(before, news, now)
     if before is None or not before.is_open:
-        told_at = None if before is None else before.told_at
         return Incident(
             cause=news.cause,
             severity=news.severity,
@@ -84,8 +83,9 @@ def raised(before: Incident | None, news: Raised, now: datetime) -> Incident:
             run=news.run,
             opened_at=now,
             seen_at=now,
-            told_at=told_at,
-            tell_at=at if told_at is None else max(at, told_at + _FLAPPING),
+            told_at=None if before is None else before.told_at,
+            told_severity=None if before is None else before.told_severity,
+            tell_at=at,
             lapse_at=news.lapse_at,
         )
     worse = news.severity.rank > before.severity.rank
@@ -103,6 +103,14 @@ def raised(before: Incident | None, news: Raised, now: datetime) -> Incident:
         tell_at=min(at, before.tell_at or at) if sooner else before.tell_at,
         lapse_at=news.lapse_at,
     )
+
+
+def _first_word_at(before: Incident | None, news: Raised, now: datetime) -> datetime:
+    at = now + news.lasting
+    if before is None or before.told_at is None or before.told_severity is None:
+        return at
+    worse = news.severity.rank > before.told_severity.rank
+    return at if worse else max(at, before.told_at + _FLAPPING)
 
 
 def resolved(before: Incident, now: datetime) -> Incident:

@@ -123,6 +123,22 @@ class AlertDesk:
                 with suppress(StoreError):
                     await self.step()
 
+    async def announce(self, message: Message) -> None:
+        """
+        Tell everybody but those who want to be told of the worst alone; once, by its id.
+
+        Raises:
+            StoreError: it could not be written down.
+        """
+        receivers = [
+            one.channel.name
+            for one in self._subscribers
+            if one.min_severity is not Severity.CRITICAL
+        ]
+        letters = [(message, tuple(dict.fromkeys(receivers)))]
+        await self._book.keep_incidents([], letters, now=self._clock.now())
+        self._post.posted()
+
     async def run(self) -> None:
         """For ever."""
         while True:

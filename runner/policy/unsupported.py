@@ -17,7 +17,6 @@ KEYS: frozenset[tuple[str, str]] = frozenset(
     {
         ("session", "previous_names"),
         ("schedule", "previous_names"),
-        ("alerts", "digest_at"),
         ("config", "organisation"),
         ("reference", "command"),
     }

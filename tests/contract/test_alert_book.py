@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from support.book import HOUR, NOW, PAYING, Book, Quiet
@@ -15,7 +16,9 @@ from runner.alerting.incidents import Word, raised, resolved, spoken
 from runner.alerting.messages import Attachment, Message, about
 from runner.errors import StoreError, Undelivered
 from runner.execution.alerting import AlertDesk, Subscriber
+from runner.execution.digest import Digests
 from runner.records import Consent
+from runner.reporting.digest import message_id
 from runner.scheduling.occurrence import Reason, State
 from runner.scheduling.signals import Breach, Signal
 
@@ -355,3 +358,38 @@ def test_words_are_told_in_the_body_for_scripts():
         "opened_at": "2026-12-01T09:00:00Z",
         "resolved_at": None,
     }
+
+
+async def test_o11_one_digest_a_day_whatever_restarts(desks):
+    """
+    Composed by three processes, delivered once; pagers are spared.
+    """
+    chat, pager = Pager("CHAT"), Pager("PAGER")
+    people = [Subscriber(chat, Severity.WARNING), Subscriber(pager, Severity.CRITICAL)]
+    clock = Moved()
+    at = (clock.now() - timedelta(hours=1)).time().replace(second=0, microsecond=0)
+    composed = []
+
+    async def compose(day, now):
+        composed.append(day)
+        return Message(message_id(day), Severity.INFO, f"[digest] {day}", str(now), {})
+
+    for hours in (0, 1, 2, 24):
+        clock.ahead = timedelta(hours=hours)
+        desk = AlertDesk(desks.book.ledger, people, clock=clock, telemetry=desks.log)
+        async with desk.open():
+            digests = Digests(
+                at,
+                ZoneInfo("UTC"),
+                compose=compose,
+                announce=desk.announce,
+                clock=clock,
+                telemetry=desks.log,
+            )
+            await digests.look()
+            await digests.look()
+            await asyncio.sleep(0.1)
+
+    assert len(composed) == 4
+    assert len(chat.titles) == len(set(chat.titles)) == 2
+    assert pager.titles == []

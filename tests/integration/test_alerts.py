@@ -17,6 +17,7 @@ wallets:
 signers:
   treasury-owner: {{private_key_for_sandbox_only: '0x{key}'}}
 alerts:
+  digest_at: "{digest} UTC"
   routes: [{{min_severity: warning, to: [{{file: pager}}]}}]
   webhooks: [{{to: {{file: hook}}, secret: {{file: secret}}, min_severity: critical}}]
 """
@@ -30,7 +31,8 @@ schedules:
 
 def house_with(folder, service, schedules=SCHEDULES):
     policy = POLICY.partition("schedules:")[0].replace("45s", "10m") + schedules
-    config = CONFIG.format(key="11" * 32)
+    an_hour_ago = (datetime.now(UTC) - timedelta(hours=1)).strftime("%H:%M")
+    config = CONFIG.format(key="11" * 32, digest=an_hour_ago)
     (folder / "pager").write_text(service.url.replace("http", "json") + "/pager\n")
     (folder / "hook").write_text(service.url + "/hook\n")
     (folder / "secret").write_text("s3cret\n")
@@ -142,9 +144,14 @@ def test_b11_a_slot_that_is_not_covered_is_told_ahead_and_taken_back_when_it_is_
             rpc(url, "sandbox_mint", {"token": token, "to": account, "amount": amount})
             wait_for(lambda: events(house, "funding.covered"), seconds=90, what="the funds")
             wait_for(lambda: [one for one in service.got if one.path == "/ping"], what="a ping")
+            digests = [one for one in told(service, "/pager") if "[digest]" in one["title"]]
         finally:
             house.stop()
 
+    assert len(digests) == 1
+    assert "Heads of the ledger" in digests[0]["message"]
+    assert digests[0]["attachments"][0]["filename"].endswith(".ics")
+    assert [one for one in told(service, "/hook") if one["type"] == "digest"] == []
     assert short["schedule"] == "demo/large"
     assert "demo/large needs 2000000 usdc at" in short["detail"]
     assert short["level"] == "critical"

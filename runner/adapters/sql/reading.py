@@ -25,6 +25,7 @@ from runner.adapters.sql.store import is_held, open_for_reading
 from runner.errors import StoreError
 from runner.guard.budget import LIFE
 from runner.guard.intent import TransferLine
+from runner.reporting.digest import Chain
 from runner.reporting.totals import PaidView
 from runner.reporting.views import (
     AskedView,
@@ -332,6 +333,17 @@ def silent_channels(c: Connection) -> list[ChannelView]:
         for destination, rows in found.items()
         if rows[0].error is not None
     ]
+
+
+def newest_heads(c: Connection, *, count: int) -> list[Chain]:
+    """The newest event of each of the chains that were written to last (H9)."""
+    e = t.events.c
+    last = select(e.incarnation, func.max(e.seq).label("seq")).group_by(e.incarnation).subquery()
+    query = select(e.incarnation, e.seq, e.mac).join(
+        last, (last.c.incarnation == e.incarnation) & (last.c.seq == e.seq)
+    )
+    rows = c.execute(query.order_by(e.at.desc()).limit(count))
+    return [Chain(row.incarnation, row.seq, row.mac.hex()) for row in rows]
 
 
 def taken(c: Connection) -> dict[tuple[str, str, str], int]:

@@ -25,6 +25,7 @@ NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
 QUIET = {
     "grant.ended": "a grant that ended while it served is replaced, or payments are held for it",
     "grant.abandoned": "a request that came to nothing is followed by grant.failed",
+    "http.refused": "whoever asks without the token gets nothing",
     "operation.excluded": "a reorganisation before finality is what finality is for",
     "policy.warning": "told by `runner validate`, and at the start",
     "run.replacing": "higher fees on a stuck payment are the daemon's own remedy",

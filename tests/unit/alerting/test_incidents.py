@@ -69,7 +69,7 @@ def test_what_lasts_is_told_then_and_taken_back():
 
 
 def test_what_comes_and_goes_each_minute_is_told_every_five_minutes_at_most():
-    told = words([(0, news()), *[(1, None), (1, news())] * 30])
+    told = words([(0, news()), *[(1, None), (1, news()), (0, news())] * 30])
 
     opened = [minute for word, minute in told if word is Word.OPENED]
     gaps = [later - earlier for earlier, later in itertools.pairwise(opened)]
