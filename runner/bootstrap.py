@@ -38,6 +38,7 @@ from runner.adapters.sql import reading
 from runner.adapters.sql.ledger import SqlLedger
 from runner.adapters.sql.rows import format_permissions
 from runner.adapters.sql.store import SqlStore
+from runner.adapters.telemetry import Renamed
 from runner.adapters.vault import Vault, parse_secret, read_or_create_secret
 from runner.adapters.wakeups import Wakeups
 from runner.adapters.wallet_api.client import WalletApiClient
@@ -76,6 +77,7 @@ from runner.planning.applied import record_of
 from runner.planning.demand import demands_of
 from runner.planning.derive import max_fee_of, permissions_of, scope_digest, uncovered
 from runner.planning.exposure import is_unbounded
+from runner.planning.renames import identified, names_of, title
 from runner.planning.renewal import Margins, room
 from runner.policy.fingerprint import fingerprint, trigger_text
 from runner.policy.model import (
@@ -204,14 +206,16 @@ async def runtime(
                 signers = await signers_of(settings, policies, environment, throw_away=sandbox)
             for name, profile in wanted.items():
                 await wallets.open(name, profile, policies)
-            assembly = Assembly(wallets, signers, telemetry, sandbox=sandbox)
-            schedules, sessions = await assembly.contexts(policies)
+            known = identified(policies, await ledger.identities())
+            named = Renamed(telemetry, names_of(known))
+            assembly = Assembly(wallets, signers, named, sandbox=sandbox)
+            schedules, sessions = await assembly.contexts(known)
             daemon = Daemon(
                 schedules=schedules,
                 sessions=sessions,
                 ledger=ledger,
                 keys=SessionKeys(ledger.open_key, entropy=os.urandom),
-                telemetry=telemetry,
+                telemetry=named,
                 alarm=alarm,
                 clock=SystemClock(),
                 chance=random.random,
@@ -242,7 +246,9 @@ async def runtime(
             revision = _revision(policies)
             in_force[:] = policies
             pings.urls = {
-                uid: each.spec.ping for uid, each in schedules.items() if each.spec.ping is not None
+                title(each.spec): each.spec.ping
+                for each in schedules.values()
+                if each.spec.ping is not None
             }
             return Runtime(
                 policies=policies,
@@ -310,11 +316,15 @@ def terms_of(policies: Sequence[Policy]) -> dict[str, Terms]:
     return found
 
 
-def desk_of(ledger: SqlLedger, policies: Sequence[Policy], telemetry: Telemetry) -> Desk:
+async def desk_of(ledger: SqlLedger, policies: Sequence[Policy], telemetry: Telemetry) -> Desk:
     """
     Who acts on wishes where no daemon does: the ledger's part is done at once, and the daemon
     carries on from there when it starts (O10).
+
+    Raises:
+        UsageError: names of the policies do not fit the ledger (T10).
     """
+    policies = identified(policies, await ledger.identities())
     clock = SystemClock()
     verbs = RunVerbs(
         ledger,
@@ -681,7 +691,7 @@ class Assembly:
                 sessions[session.uid] = self._session(policy, session, most)
             revision = fingerprint(policy)
             for schedule in policy.schedules.values():
-                context = sessions[f"{policy.name}/{schedule.session}"]
+                context = sessions[policy.sessions[schedule.session].uid]
                 deadline = schedule.run_deadline or run_deadline_default(context.spec.lifetime)
                 schedules[schedule.uid] = ScheduleContext(
                     spec=schedule,

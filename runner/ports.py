@@ -24,6 +24,8 @@ from runner.guard.intent import TransferLine
 from runner.guard.offer import OperationOffer, SessionOffer
 from runner.guard.verdict import Approved, Finding
 from runner.planning.consent import History
+from runner.planning.facts import Identities
+from runner.planning.renames import Named
 from runner.records import (
     Adoption,
     Claim,
@@ -340,8 +342,19 @@ class Ledger(Protocol):
     `Conflict` when the row moved on, `StoreError` when nothing could be written.
     """
 
-    async def install_schedules(self, seeds: Sequence[ScheduleSeed], *, now: datetime) -> None:
-        """Bring the ledger's schedules to those of the policies in force (T5, T10)."""
+    async def install_schedules(
+        self, seeds: Sequence[ScheduleSeed], *, named: Sequence[Named] = (), now: datetime
+    ) -> None:
+        """
+        Bring the ledger's schedules to those of the policies in force (T5, T10).
+
+        Args:
+            named: What schedules and sessions are called today.
+        """
+        ...
+
+    async def identities(self) -> Identities:
+        """Every schedule and session ever applied, and what it is called today (T10)."""
         ...
 
     async def schedules(self, *, session: str | None = None) -> dict[str, ScheduleState]:

@@ -12,7 +12,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TextIO
@@ -20,6 +20,9 @@ from typing import Any, TextIO
 import structlog
 
 from runner.adapters.wording import sentence
+from runner.planning.facts import SCHEDULE, SESSION
+from runner.planning.renames import Named
+from runner.ports import Telemetry
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 _TELLING = re.compile(r"(secret|private|password|passphrase|api_?key|token_value|mnemonic|context)")
@@ -50,6 +53,21 @@ class StructlogTelemetry:
         """One event a step; `level` among the fields is its severity, info if absent."""
         severity = fields.pop("level", "info")
         self._log.log(_LEVELS[severity], event, at=self._now(), severity=severity, **fields)
+
+
+class Renamed:
+    """Telemetry that tells of schedules and sessions by today's names (T10)."""
+
+    def __init__(self, telemetry: Telemetry, named: Iterable[Named]) -> None:
+        self._telemetry = telemetry
+        self._names = {(one.kind, one.uid): one.name for one in named if one.name != one.uid}
+
+    def emit(self, event: str, **fields: Any) -> None:
+        """As it is told, save the uid of what was renamed."""
+        for kind in (SCHEDULE, SESSION) if self._names else ():
+            if kind in fields:
+                fields[kind] = self._names.get((kind, fields[kind]), fields[kind])
+        self._telemetry.emit(event, **fields)
 
 
 def _redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

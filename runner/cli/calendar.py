@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from runner.execution.contexts import Terms
     from runner.reporting.calendar import Mark
+    from runner.reporting.views import ScheduleView
     from runner.settings import Settings
 
 
@@ -44,11 +45,13 @@ def calendar(config: str | None, months: int, start: datetime | None, form: str)
     first = (start or moment).astimezone(UTC).date().replace(day=1)
     begin = datetime(first.year, first.month, 1, tzinfo=UTC) - timedelta(days=1)
     end = begin + timedelta(days=31 * months + 3)
-    known, anchors = _decided(settings, terms, begin, end)
+    known, rows = _decided(settings, terms, begin, end)
     marks = list(known)
     decided = {(one.schedule, one.due_at) for one in known}
     for uid, one in terms.items():
-        coming = grid.coming(one.spec, anchors.get(uid, moment), max(begin, moment), end)
+        row = rows.get(uid)
+        anchor, first_applied = (moment, uid) if row is None else (row.anchor, row.first_applied)
+        coming = grid.coming(one.spec, anchor, max(begin, moment), end, uid=first_applied)
         marks += [mark for mark in coming if (uid, mark.due_at) not in decided]
     if form == "json":
         write_json(grid.as_json(marks))
@@ -60,8 +63,8 @@ def calendar(config: str | None, months: int, start: datetime | None, form: str)
 
 def _decided(
     settings: Settings, terms: dict[str, Terms], begin: datetime, end: datetime
-) -> tuple[Sequence[Mark], dict[str, datetime]]:
-    """What the ledger has of this time, if there is one; and what schedules count from."""
+) -> tuple[Sequence[Mark], dict[str, ScheduleView]]:
+    """What the ledger has of this time, if there is one; and of the schedules themselves."""
     from runner.adapters.sql import reading
     from runner.adapters.sql.store import sqlite_path
     from runner.reporting.calendar import decided
@@ -70,6 +73,6 @@ def _decided(
     if path is not None and not path.exists():
         return (), {}
     with reading.ledger(settings.store) as ledger:
-        anchors = {one.uid: one.anchor for one in reading.schedules(ledger)}
+        rows = {one.uid: one for one in reading.schedules(ledger)}
         entries = reading.entries_between(ledger, start=begin, end=end)
-    return decided(entries, {uid: one.spec for uid, one in terms.items()}), anchors
+    return decided(entries, {uid: one.spec for uid, one in terms.items()}), rows

@@ -18,6 +18,11 @@ from runner.cli.render import hint, note, write, write_json
 from runner.errors import StoreError, UsageError
 
 if TYPE_CHECKING:  # each command imports what it needs when it is called
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+    from runner.policy.model import Policy
     from runner.settings import Settings
 
 
@@ -68,6 +73,17 @@ def _ledger_of(settings: Settings) -> Path:
     return path
 
 
+def _as_known(policies: Sequence[Policy], connection: Connection) -> Sequence[Policy]:
+    """Policies with the uids of the ledger; as they are, where their names do not fit it."""
+    from runner.adapters.sql.names import identities
+    from runner.planning.renames import identified
+
+    try:
+        return identified(policies, identities(connection))
+    except UsageError:
+        return policies
+
+
 @db.command("verify")
 @click.option(
     "--head", is_flag=True, help="Print the newest event of each chain, to keep elsewhere."
@@ -97,10 +113,11 @@ def verify(config: str | None, form: str, head: bool) -> None:
         with engine.connect() as connection:  # one transaction: one moment of the ledger
             heads, flaws = audit.chains(connection, vault)
             flaws += audit.laws(connection)
+            known = _as_known(policies or (), connection)
             anchors = audit.anchors(connection)
             tables = {
                 one.uid: (trigger_text(one), timetable(one, anchor=anchors[one.uid]))
-                for policy in policies or ()
+                for policy in known
                 for one in policy.schedules.values()
                 if one.uid in anchors
             }

@@ -101,13 +101,13 @@ def _chosen(one: _Skipped, catch_up: str | None) -> _Skipped:
 
 
 def _skipped(config: str | None, scope: PauseScope, target: str) -> list[_Skipped]:
-    from runner.adapters.sql import pauses, reading
+    from runner.adapters.sql import reading
     from runner.bootstrap import terms_of
 
     terms = terms_of(known_policies(config))
     with reading.ledger(settings_of(config).store) as ledger:
         found = [
-            one for one in pauses.in_force(ledger) if (one.scope, one.target) == (scope, target)
+            one for one in reading.pauses(ledger) if (one.scope, one.target) == (scope, target)
         ]
         if not found:
             return []  # lifting it will say so

@@ -177,11 +177,11 @@ def _unpaid(
 
     uid = terms.spec.uid
     with reading.ledger(settings_of(config).store) as ledger:
-        anchors = {one.uid: one.anchor for one in reading.schedules(ledger)}
-        if uid not in anchors:
+        rows = {one.uid: one for one in reading.schedules(ledger)}
+        if uid not in rows:
             raise UsageError(f"{uid} was never applied", hint="the daemon applies it: runner up")
         settled = reading.settled_slots(ledger, uid, start=start, end=end)
-    table = timetable(terms.spec, anchor=anchors[uid])
+    table = timetable(terms.spec, anchor=rows[uid].anchor, uid=rows[uid].first_applied)
     slots = [one for one in slots_between(table, start, end) if one.verdict is None]
     wanted = [one for one in slots if one.text not in settled]
     return wanted, len(slots) - len(wanted)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, func, select
 
 from runner.adapters.sql import reading
 from runner.adapters.sql import tables as t
+from runner.adapters.sql.names import Names, identities
 from runner.adapters.sql.rows import parse_permissions
 from runner.adapters.sql.store import sqlite_path
 from runner.cli.loading import margins_of, wallets_of
@@ -41,6 +42,7 @@ def facts_of(settings: Settings) -> Facts:
         with reading.ledger(settings.store) as connection:
             schedules = _schedules(connection)
             return Facts(
+                known=identities(connection),
                 exists=True,
                 revision=t.REVISION,
                 grants=tuple(_grants(connection)),
@@ -92,10 +94,11 @@ def _schedules(c: Connection) -> dict[str, ScheduleFact]:
     for row in c.execute(select(t.budgets).where(b.period == LIFE, b.budget.endswith(_TOTAL))):
         uid = row.budget.removeprefix("schedule:").removesuffix(_TOTAL)
         totals.setdefault(uid, {})[row.token] = row.spent + row.reserved
+    names = Names(c)
     return {
-        row.uid: ScheduleFact(
-            uid=row.uid,
-            session=row.session,
+        names.schedule(row.uid): ScheduleFact(
+            uid=names.schedule(row.uid),
+            session=names.session(row.session),
             trigger=row.trigger,
             anchor=row.anchor,
             state=row.state,
@@ -111,9 +114,10 @@ def _schedules(c: Connection) -> dict[str, ScheduleFact]:
 def _grants(c: Connection) -> list[GrantFact]:
     rows = c.execute(select(t.grants).order_by(t.grants.c.session, t.grants.c.generation)).all()
     taken = _taken(c, [row.id for row in rows if row.state in MAY_SIGN])
+    names = Names(c)
     return [
         GrantFact(
-            session=row.session,
+            session=names.session(row.session),
             generation=row.generation,
             state=row.state,
             chain=row.chain,

@@ -13,6 +13,7 @@ from itertools import islice
 from runner.execution.due import DueSlots
 from runner.execution.executor import Executor
 from runner.planning.consent import above
+from runner.planning.renames import title
 from runner.ports import Ledger, Telemetry
 
 _AHEAD = 20
@@ -40,6 +41,7 @@ class Asking:
         asked = self._asked[schedule.uid] = [at for at in self._asked[schedule.uid] if at > now]
         coming = due.coming(max(asked, default=now), now + schedule.spec.approval_lead)
         slots = list(islice(coming, _AHEAD - len(asked)))
+        name = title(schedule.spec)
         for one in await self._ledger.ask_ahead(await executor.questions(slots), now=now):
             self._telemetry.emit(
                 "approval.asked",
@@ -48,6 +50,6 @@ class Asking:
                 slot=one.slot,
                 due_at=one.due_at,
                 detail=one.detail,
-                hint=f"approve it: runner runs approve {schedule.uid}@{one.slot} --reason …",
+                hint=f"approve it: runner runs approve {name}@{one.slot} --reason …",
             )
         asked += [slot.due_at for slot in slots]

@@ -30,6 +30,8 @@ from runner.execution.reconcile import Reconciler
 from runner.execution.sessions import can_burn
 from runner.execution.verbs import RunVerbs
 from runner.execution.watch import Watcher
+from runner.planning.facts import SCHEDULE, SESSION
+from runner.planning.renames import Named, title
 from runner.ports import (
     Alarm,
     Breaches,
@@ -304,7 +306,7 @@ class Daemon:
         now = min((v.clock.now() for v in self._venues.values()), default=None)
         if now is None:
             return
-        await self._ledger.install_schedules(seeds, now=now)
+        await self._ledger.install_schedules(seeds, named=self._named(), now=now)
         known = await self._ledger.schedules()
         for uid, schedule in self._schedules.items():
             state = known[uid]
@@ -316,6 +318,13 @@ class Daemon:
             )
             self._due[uid] = slots
         await self._rearm([uid for uid in self._due if known[uid].state == "active"])
+
+    def _named(self) -> list[Named]:
+        """What everything is called by the policies in force."""
+        kinds = ((SCHEDULE, self._schedules), (SESSION, self._sessions))
+        return [
+            Named(kind, uid, title(one.spec)) for kind, every in kinds for uid, one in every.items()
+        ]
 
     async def _recover(self) -> None:
         """Take over every open run that nobody drives (H3); the chain is asked first."""

@@ -9,7 +9,8 @@ it is one, since somebody has to sign.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -19,8 +20,9 @@ from runner.ethereum.permissions import (
 from runner.frozen import frozen
 from runner.planning.applied import without_secrets
 from runner.planning.demand import is_settled
-from runner.planning.facts import ON_THE_WAY, Facts, GrantFact, ScheduleFact
+from runner.planning.facts import ON_THE_WAY, SCHEDULE, SESSION, Facts, GrantFact, ScheduleFact
 from runner.planning.near import NearDuplicate, near_duplicate
+from runner.planning.renames import moved, relabelled
 from runner.planning.trees import KeyChange, changes
 from runner.planning.wanted import Wanted
 from runner.planning.widening import targets, widens
@@ -53,6 +55,7 @@ class SessionChange:
         at: When it takes effect; None: at once.
         signatures: How often the owner has to sign for it now.
         stops: Payments of the session stop until the owner has signed (R13).
+        was: Its former name (T10).
     """
 
     uid: str
@@ -65,6 +68,7 @@ class SessionChange:
     signatures: int = 0
     stops: bool = False
     why: str = ""
+    was: str | None = None
 
 
 @frozen
@@ -73,7 +77,7 @@ class ScheduleChange:
     A schedule that is new, changed or gone.
 
     `first` is its first slot where it is seeded anew (T10); `floating` where that counts from the
-    moment of applying (T5). `was` is its former uid.
+    moment of applying (T5). `was` is its former name.
     """
 
     uid: str
@@ -128,7 +132,8 @@ def difference(
     Args:
         wanted: By uid, what `wanted_of` makes of each session.
     """
-    comparison = _Comparison(policies, facts, wanted, now)
+    moves = moved(policies, facts.identities)
+    comparison = _Comparison(policies, relabelled(facts, moves), wanted, moves, now)
     schedules = tuple(comparison.schedules())
     sessions = tuple(comparison.sessions({one.session for one in schedules}))
     return Difference(tuple(comparison.accounts()), sessions, schedules, tuple(comparison.notes))
@@ -142,9 +147,11 @@ class _Comparison:
         policies: Sequence[Policy],
         facts: Facts,
         wanted: Mapping[str, Wanted],
+        moves: Mapping[str, Mapping[str, str]],
         now: datetime,
     ) -> None:
         self.policies = policies
+        self.moves = moves
         self.facts = facts
         self.wanted = wanted
         self.now = now
@@ -175,6 +182,10 @@ class _Comparison:
             for session in policy.sessions.values():
                 there.add(session.uid)
                 change = self._session(policy, session, session.uid in touched)
+                was = self.moves[SESSION].get(session.uid)
+                if was is not None:  # its grants go on under the new name (T10)
+                    change = change or SessionChange(session.uid, Action.CHANGE)
+                    change = replace(change, keys=_but_names(change.keys), was=was)
                 if change is not None:
                     yield change
         yield from self._retired(there)
@@ -302,15 +313,11 @@ class _Comparison:
                 yield ScheduleChange(uid, Action.RETIRE, row.session)
 
     def _row(self, schedule: Schedule) -> tuple[ScheduleFact | None, str | None]:
-        """What the ledger has of a schedule, under this name or a former one (T10)."""
-        rows = self.facts.schedules
-        if schedule.uid in rows and rows[schedule.uid].state != "removed":
-            return rows[schedule.uid], None
-        for name in schedule.previous_names:
-            uid = f"{schedule.policy}/{name}"
-            if uid in rows and rows[uid].state != "removed":
-                return rows[uid], uid
-        return None, None
+        """What the ledger has of a schedule, and its former name, if it is renamed (T10)."""
+        row = self.facts.schedules.get(schedule.uid)
+        if row is None or row.state == "removed":
+            return None, None
+        return row, self.moves[SCHEDULE].get(schedule.uid)
 
     def _schedule(
         self, policy: Policy, schedule: Schedule, row: ScheduleFact | None, was: str | None
@@ -333,6 +340,8 @@ class _Comparison:
             keys.append(KeyChange("session", row.session.partition("/")[2], schedule.session))
         if not keys and was is None:
             return None
+        if was is not None:
+            keys = list(_but_names(keys))
         return ScheduleChange(
             schedule.uid,
             Action.CHANGE,
@@ -362,6 +371,11 @@ class _Comparison:
                 yield from changes(
                     {f"{section}.{name}": earlier[name]}, {f"{section}.{name}": now[name]}
                 )
+
+
+def _but_names(keys: Iterable[KeyChange]) -> tuple[KeyChange, ...]:
+    """Without the key that says what `was` says."""
+    return tuple(key for key in keys if key.path != "previous_names")
 
 
 def _names_in(schedule: Schedule) -> set[str]:

@@ -25,6 +25,21 @@ MAY_SIGN = ON_THE_WAY | {"active", "draining", "retired", "stopping", "foreign"}
 """States in which a generation's key may still be able to sign, until its end (R11, R14)."""
 
 
+SCHEDULE, SESSION = "schedule", "session"
+
+
+@frozen
+class Identities:
+    """What the ledger knows: by uid as first applied, today's name; both are `policy/name`."""
+
+    schedules: Mapping[str, str] = field(default_factory=dict)
+    sessions: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, kind: str) -> Mapping[str, str]:
+        """Those of schedules or of sessions."""
+        return self.schedules if kind == SCHEDULE else self.sessions
+
+
 @frozen
 class GrantFact:
     """
@@ -81,6 +96,7 @@ class Facts:
         exists: Whether there is a ledger.
         revision: Of its schema; None without one.
         applied: The policies in force, by name, as they were when they were applied.
+        known: What was ever applied, and what it is called today; None: nothing was renamed.
     """
 
     exists: bool = False
@@ -88,6 +104,16 @@ class Facts:
     grants: tuple[GrantFact, ...] = ()
     schedules: Mapping[str, ScheduleFact] = field(default_factory=dict)
     applied: Mapping[str, Policy] = field(default_factory=dict)
+    known: Identities | None = None
+
+    @property
+    def identities(self) -> Identities:
+        """What was ever applied, by uid, and what it is called today."""
+        if self.known is not None:
+            return self.known
+        sessions = {row.session for row in self.schedules.values()}
+        sessions |= {one.session for one in self.grants}
+        return Identities({uid: uid for uid in self.schedules}, {uid: uid for uid in sessions})
 
     @property
     def serial(self) -> str:

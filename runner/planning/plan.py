@@ -20,6 +20,7 @@ from runner.planning.facts import Facts, GrantFact, WalletFact
 from runner.planning.limits import Limit, limits_of
 from runner.planning.naming import COIN
 from runner.planning.outlook import Outlook, outlook
+from runner.planning.renames import moved, relabelled
 from runner.planning.risk import Exposure, Trap, exposure, together
 from runner.planning.wanted import Wanted, wanted_of
 from runner.policy.model import Asset, Policy
@@ -99,6 +100,7 @@ def make_plan(
     """
     wanted = wanted_of(policies, wallets, now=now)
     changed = difference(policies, facts, wanted, now=now)
+    facts = relabelled(facts, moved(policies, facts.identities))
     at_once = {one.uid: one.action in _GRANTED for one in changed.sessions}
     risk = _Risk(policies, facts, wanted, now)
     return Plan(

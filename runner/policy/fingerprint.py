@@ -2,7 +2,7 @@
 Policy → digest: is it the one that was applied?
 
 The digest covers what a policy means, not where it is written: marks, comments, order of keys and
-the names of includes do not count.
+the names of includes do not count, nor what it was called before.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from runner.errors import Mark
 from runner.policy.model import At, Cron, Dates, Every, Policy, Schedule
 
 _PLACES = frozenset(
-    {"mark", "trigger_mark", "permission_marks", "lifetime_mark", "warnings", "written", "file"}
+    {
+        *("mark", "trigger_mark", "permission_marks", "lifetime_mark"),
+        *("warnings", "written", "file", "first_name"),
+    }
 )
 
 

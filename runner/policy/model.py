@@ -136,7 +136,8 @@ class Session:
     A standing wish for a session key on an account.
 
     `renew_before` is a duration, a fraction of the granted life, or None for the rule R1.
-    `receivers` None means any receiver. `uid` is `policy/name`.
+    `receivers` None means any receiver. `uid` is `policy/name`; of a renamed one that the ledger
+    knows, with its `first_name`.
     """
 
     name: str
@@ -157,10 +158,11 @@ class Session:
     mark: Mark
     permission_marks: tuple[Mark, ...] = ()
     lifetime_mark: Mark | None = None
+    first_name: str | None = None
 
     @property
     def uid(self) -> str:
-        return f"{self.policy}/{self.name}"
+        return f"{self.policy}/{self.first_name or self.name}"
 
 
 @frozen
@@ -484,10 +486,11 @@ class Schedule:
     max_time_since_success: timedelta | None = None
     max_runtime: timedelta | None = None
     ping: str | None = None
+    first_name: str | None = None
 
     @property
     def uid(self) -> str:
-        return f"{self.policy}/{self.name}"
+        return f"{self.policy}/{self.first_name or self.name}"
 
 
 @frozen

@@ -15,8 +15,6 @@ from runner.policy.codes import Code
 
 KEYS: frozenset[tuple[str, str]] = frozenset(
     {
-        ("session", "previous_names"),
-        ("schedule", "previous_names"),
         ("config", "organisation"),
         ("reference", "command"),
     }

@@ -62,12 +62,19 @@ class Mark:
         return _COMING if self.state is None else _SIGNS.get(self.state, _OPEN)
 
 
-def coming(spec: Schedule, anchor: datetime, begin: datetime, end: datetime) -> Iterator[Mark]:
-    """What fires in [begin, end): slot by slot, or so many a day."""
+def coming(
+    spec: Schedule, anchor: datetime, begin: datetime, end: datetime, *, uid: str | None = None
+) -> Iterator[Mark]:
+    """
+    What fires in [begin, end): slot by slot, or so many a day.
+
+    Args:
+        uid: As it was applied first, where it is called otherwise since.
+    """
     if spec.suspend:
         return
     zone = zone_of(spec)
-    table = timetable(spec, anchor=anchor)
+    table = timetable(spec, anchor=anchor, uid=uid)
     while begin < end:
         following = begin.astimezone(zone).date() + timedelta(days=1)
         until = min(datetime.combine(following, time(), zone).astimezone(UTC), end)

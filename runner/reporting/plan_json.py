@@ -119,6 +119,7 @@ def _session(one: SessionChange) -> Json:
         "at": _when(one.at),
         "signatures": one.signatures,
         "stops_payments": one.stops,
+        "was": one.was,
         "generation": None if one.grant is None else one.grant.generation,
         "expires_at": None if one.grant is None else rfc3339(one.grant.expires_at),
         "permissions_before": None if one.before is None else permissions_as_json(one.before),

@@ -76,6 +76,8 @@ def session_line(change: SessionChange) -> str:
     parts = [_DOING[change.action] + (f": {change.why}" if change.why else "")]
     if change.action is Action.CHANGE:
         parts = ["change: kept by the runner, no signature needed"]
+    if change.was is not None:
+        parts.insert(0, f"was {change.was}, and keeps its grants")
     if change.action is Action.RETIRE and change.grant is not None:
         parts.append(f"its key could sign until {stamp(change.grant.expires_at)}")
     if change.action is Action.NARROW and change.at is not None:
@@ -140,7 +142,7 @@ def schedule_line(change: ScheduleChange) -> str:
     if change.action is Action.CREATE:
         return first or "it does not fire: suspended, or over"
     if change.was is not None:
-        return f"was {change.was}, and keeps its place"
+        return f"was {change.was}, " + (first or "and keeps its place")
     return first
 
 

@@ -177,8 +177,9 @@ class TotalView:
 @dataclass(frozen=True, slots=True)
 class ScheduleView:
     """
-    A schedule as the ledger knows it; `last` is its newest slot that was not superseded, `total`
-    is empty where nothing is to be paid in all.
+    A schedule as the ledger knows it. `uid` is what it is called today, `first_applied` as what it
+    was applied first; `last` is its newest slot that was not superseded, `total` is empty where
+    nothing is to be paid in all.
     """
 
     uid: str
@@ -191,6 +192,7 @@ class ScheduleView:
     failures_in_row: int
     paused_reason: str | None
     paused_at: datetime | None
+    first_applied: str = ""
     last: Entry | None = None
     total: tuple[TotalView, ...] = ()
 

@@ -9,6 +9,7 @@ import pytest
 from support.house import (
     HOT_OWNER,
     POLICY,
+    kill,
     reconcile,
     rpc,
     served_house,
@@ -170,3 +171,55 @@ def test_x19_play_money_does_not_become_real_money_by_an_edit(served):
 
     assert "play money" in refused["detail"]
     assert reconcile(house, url)["open"] == 0
+
+
+RENAMED = (
+    POLICY.replace("  pocket: {", "  purse: {previous_names: [pocket], ")
+    .replace("session: pocket", "session: purse")
+    .replace("  alice: {session", "  wages: {previous_names: [alice], session")
+)
+
+
+def test_t10_a_rename_keeps_slots_grants_and_pays_none_twice(served):
+    """
+    Under the running daemon: every two seconds one slot, before and after, under one name; no
+    grant is asked for because of it; killed and started anew, the same; a plan of it is a move.
+    """
+    house, url = served
+    daemon = house.start("up")
+    wait_for(lambda: len(rpc(url, "sandbox_getOps")) > 3, what="payments")
+    (house.folder / "next").mkdir()
+    (house.folder / "next" / "demo.yaml").write_text(RENAMED)
+    plan = house.run("plan", "next")
+    edit(house, RENAMED)
+    wait_for(lambda: told(house, "policies.reloaded"), what="the rename")
+    time.sleep(4)
+    kill(daemon)
+    daemon = house.start("up")
+    wait_for(lambda: len(due(house, "demo/wages")) > 6, what="payments after it")
+    before = len(house.json("grants", "list"))
+    old = house.run("schedules", "skip", "demo/alice", "--next", "--reason", "a test")
+    skipped = house.run("schedules", "skip", "demo/wages", "--next", "--reason", "a test")
+    daemon.send_signal(signal.SIGTERM)
+    assert daemon.wait(timeout=70) == 0, house.logs()
+
+    slots = due(house, "demo/wages")
+    assert {(after - before).total_seconds() for before, after in pairwise(slots)} == {2.0}
+    assert due(house, "demo/alice") == []
+    grants = house.json("grants", "list")
+    assert {one["session"] for one in grants} == {"demo/purse"}
+    assert before <= 2
+    assert "was demo/alice, and keeps its place" in plan.stdout
+    assert "was demo/pocket, and keeps its grants" in plan.stdout
+    assert (old.returncode, skipped.returncode) == (2, 0), skipped.stderr
+    assert "is called demo/wages now" in old.stderr
+    paid = [one for one in rpc(url, "sandbox_getOps") if one["calls"]]
+    nonces = [int(one["nonce"], 16) >> 64 for one in paid]
+    assert len(set(nonces)) == len(nonces)
+    assert reconcile(house, url)["open"] == 0
+    verified = house.run("db", "verify")
+    assert verified.returncode == 0, verified.stdout
+    events = house.events()
+    since = next(i for i, one in enumerate(events) if one["event"] == "policies.reloaded")
+    named = {one["schedule"] for one in events[since:] if one["event"] == "run.success"}
+    assert named == {"demo/wages", "demo/bob"}

@@ -25,6 +25,8 @@ from runner.guard.computed import Movement, movement
 from runner.guard.intent import NATIVE, TransferLine, spent_by_token
 from runner.guard.verdict import Finding
 from runner.planning.consent import History
+from runner.planning.facts import SCHEDULE, SESSION, Identities
+from runner.planning.renames import Named
 from runner.records import (
     LIVE_OPERATIONS,
     SILENCEABLE_OPERATIONS,
@@ -67,9 +69,22 @@ class MemoryLedger(MemoryGrants):
 
     # ── schedules and claims ──────────────────────────────────────────────────────────────────
 
-    async def install_schedules(self, seeds: Sequence[ScheduleSeed], *, now: datetime) -> None:
-        """Bring the ledger's schedules to those of the policies in force."""
+    async def install_schedules(
+        self, seeds: Sequence[ScheduleSeed], *, named: Sequence[Named] = (), now: datetime
+    ) -> None:
+        """Bring the ledger's schedules, and what they are called, to the policies in force."""
+        self.rows.names |= {(one.kind, one.uid): one.name for one in named}
         install(self.rows, self.budgets, seeds, now=now)
+
+    async def identities(self) -> Identities:
+        """Every schedule and session ever applied, and what it is called today (T10)."""
+        sessions = {one.session for one in self.rows.schedules.values()}
+        sessions |= {one.session for one in self.rows.grants.values()}
+        named = self.rows.names
+        return Identities(
+            {uid: named.get((SCHEDULE, uid), uid) for uid in self.rows.schedules},
+            {uid: named.get((SESSION, uid), uid) for uid in sessions},
+        )
 
     async def schedules(self, *, session: str | None = None) -> dict[str, ScheduleState]:
         """All schedules ever applied, or those of a session, by uid."""

@@ -47,6 +47,9 @@ class Tables:
 
     def __init__(self) -> None:
         self.schedules: dict[str, ScheduleState] = {}
+        self.names: dict[tuple[str, str], str] = {}
+        """By kind and uid: what schedules and sessions are called today (T10)."""
+
         self.occurrences: dict[tuple[str, str], OccurrenceRow] = {}
         self.occurrence: dict[int, OccurrenceRow] = {}
         self.runs: dict[str, Run] = {}

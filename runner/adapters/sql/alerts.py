@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, delete, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from runner.adapters.sql import tables as t
+from runner.adapters.sql.names import Names
 from runner.adapters.sql.queries import runs
 from runner.adapters.sql.store import SqlStore, Transaction
 from runner.alerting.causes import Cause, Severity
@@ -62,16 +63,20 @@ class AlertRows:
 
     async def standing(self, *, now: datetime) -> list[Told]:
         """What the ledger shows to be the matter, as the events that told it."""
-        return await self._store.read(
-            lambda c: [
+
+        def read(c: Connection) -> list[Told]:
+            names = Names(c)
+            told = [
                 *_held(c),
-                *_asked(c, now),
+                *_asked(c, now, names),
                 *_failing(c),
                 *_paused(c),
                 *_late(c),
                 *_stopping(c),
             ]
-        )
+            return [(event, names.told(fields)) for event, fields in told]
+
+        return await self._store.read(read)
 
     async def waiting(self, destination: str, *, limit: int) -> list[Letter]:
         """What was not delivered yet, oldest first."""
@@ -199,11 +204,12 @@ def _held(c: Connection) -> Iterator[Told]:
         yield "run.held", told | {"reason": row.reason, "detail": row.detail}
 
 
-def _asked(c: Connection, now: datetime) -> Iterator[Told]:
+def _asked(c: Connection, now: datetime, names: Names) -> Iterator[Told]:
     a = t.approvals.c
     query = select(a.schedule, a.slot, a.detail).where(a.approved_at.is_(None), a.due_at > now)
     for row in c.execute(query.distinct()):
-        hint = f"approve it: runner runs approve {row.schedule}@{row.slot} --reason …"
+        name = names.schedule(row.schedule)
+        hint = f"approve it: runner runs approve {name}@{row.slot} --reason …"
         yield "approval.asked", {**row._mapping, "hint": hint}
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from runner.adapters.sql import pauses
 from runner.adapters.sql import tables as t
+from runner.adapters.sql.names import Names
 from runner.adapters.sql.store import SqlStore, Transaction
 from runner.errors import Conflict
 from runner.records import Command, CommandState, Pause, Wish
@@ -62,10 +63,16 @@ class CommandRows:
 
 
 def ask(transaction: Transaction, wish: Wish) -> int:
-    """Write a wish down; its id."""
+    """
+    Write a wish down; its id.
+
+    Raises:
+        UsageError: it names something by what it was called before (T10).
+    """
+    target = Names(transaction.connection).target(wish.kind, wish.target)
     values = {
         "kind": wish.kind,
-        "target": wish.target,
+        "target": target,
         "arguments": json.dumps(dict(wish.arguments), sort_keys=True),
         "author": wish.author,
         "reason": wish.reason,
@@ -79,7 +86,7 @@ def ask(transaction: Transaction, wish: Wish) -> int:
     transaction.event(
         wish.asked_at,
         f"command.{wish.kind}",
-        wish.target,
+        target,
         command=identity,
         author=wish.author,
         reason=wish.reason,

@@ -24,6 +24,7 @@ from runner.adapters.sql.copies import CopyRows
 from runner.adapters.sql.grant_verbs import GrantVerbRows
 from runner.adapters.sql.grants import GrantRows
 from runner.adapters.sql.moves import move, next_attempt, touch
+from runner.adapters.sql.names import identities, write_names
 from runner.adapters.sql.queries import run_by_id
 from runner.adapters.sql.reads import RunReads
 from runner.adapters.sql.rows import format_calls, operation_values, transfer_rows
@@ -37,6 +38,8 @@ from runner.guard.budget import Reservation
 from runner.guard.intent import TransferLine
 from runner.guard.verdict import Finding
 from runner.planning.consent import History
+from runner.planning.facts import Identities
+from runner.planning.renames import Named
 from runner.records import (
     LIVE_OPERATIONS,
     OWNER_OPERATIONS,
@@ -69,9 +72,20 @@ class SqlLedger(
 
     # ── schedules and claims ──────────────────────────────────────────────────────────────────
 
-    async def install_schedules(self, seeds: Sequence[ScheduleSeed], *, now: datetime) -> None:
-        """Bring the ledger's schedules to those of the policies in force."""
-        await self._store.write(lambda tx: claims.install_schedules(tx, seeds, now=now))
+    async def install_schedules(
+        self, seeds: Sequence[ScheduleSeed], *, named: Sequence[Named] = (), now: datetime
+    ) -> None:
+        """Bring the ledger's schedules, and what they are called, to the policies in force."""
+
+        def work(tx: Transaction) -> None:
+            write_names(tx, named, now=now)
+            claims.install_schedules(tx, seeds, now=now)
+
+        await self._store.write(work)
+
+    async def identities(self) -> Identities:
+        """Every schedule and session ever applied, and what it is called today (T10)."""
+        return await self._store.read(identities)
 
     async def record(self, at: datetime, kind: str, subject: str, **data: object) -> None:
         """Leave an event that changes nothing else."""

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from runner.adapters.sql import pauses, reading
 from runner.adapters.sql import tables as t
+from runner.adapters.sql.names import Names
 from runner.adapters.sql.rows import parse_permissions
 from runner.adapters.sql.store import make_engine, open_for_reading
 from runner.errors import StoreError
@@ -78,11 +79,11 @@ def measures(c: Connection, *, now: datetime) -> Measures:
 
 def schedule_measures(c: Connection, *, now: datetime) -> list[ScheduleMeasure]:
     """Every schedule that is not removed."""
-    wide = pauses.wide_pauses(c)
+    wide, names = pauses.wide_pauses(c), Names(c)
     query = select(t.schedules).where(t.schedules.c.state != "removed")
     return [
         ScheduleMeasure(
-            view=ScheduleView(**{name: getattr(row, name) for name in reading.SCHEDULE_COLUMNS}),
+            view=reading.schedule_row(row, names),
             paid_at=row.paid_at,
             paused=pauses.pause_of(row, wide, at=now),
         )
@@ -109,8 +110,9 @@ def uses(c: Connection) -> dict[str, tuple[Use, ...]]:
     for row in c.execute(charged):
         key = (row.grant_id, row.token)
         spent[key] = spent.get(key, 0) + row.amount
+    names = Names(c)
     return {
-        row.session: tuple(
+        names.session(row.session): tuple(
             Use(token, limit, spent.get((row.id, token), 0))
             for token, limit in _limits(row.permissions).items()
         )

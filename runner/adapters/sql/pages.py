@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     Connection,
     and_,
     exists,
@@ -25,6 +26,7 @@ from sqlalchemy import (
 
 from runner.adapters.sql import reading
 from runner.adapters.sql import tables as t
+from runner.adapters.sql.names import Names
 from runner.records import RunKind
 from runner.reporting.views import Entry, ScheduleView
 
@@ -79,7 +81,7 @@ def entries_page(c: Connection, wanted: Wanted, *, limit: int) -> list[Entry]:
     o = t.occurrences.c
     query = select(t.occurrences)
     if wanted.schedule is not None:
-        query = query.where(o.schedule == wanted.schedule)
+        query = query.where(o.schedule == Names(c).meant("schedule", wanted.schedule))
     if wanted.start is not None:
         query = query.where(o.due_at >= wanted.start)
     if wanted.end is not None:
@@ -90,8 +92,8 @@ def entries_page(c: Connection, wanted: Wanted, *, limit: int) -> list[Entry]:
     if wanted.state is not None:
         query = query.select_from(t.occurrences.outerjoin(t.runs, _NEWEST))
         query = query.where(func.coalesce(t.runs.c.state, o.decision) == wanted.state)
-    rows = c.execute(query.order_by(o.due_at.desc(), o.id.desc()).limit(limit))
-    return reading.of_occurrences(c, [reading.occurrence(row) for row in rows])
+    query = query.order_by(o.due_at.desc(), o.id.desc()).limit(limit)
+    return reading.of_occurrences(c, reading.occurrences(c, query))
 
 
 def decided_between(c: Connection, *, start: datetime, end: datetime) -> list[Decided]:
@@ -111,9 +113,10 @@ def decided_between(c: Connection, *, start: datetime, end: datetime) -> list[De
         .where(o.due_at >= start, o.due_at < end)
         .order_by(o.due_at)
     )
+    names = Names(c)
     return [
         Decided(
-            row.schedule,
+            names.schedule(row.schedule),
             row.due_at,
             row.state or row.decision,
             row.why if row.state else row.reason,
@@ -171,33 +174,40 @@ def schedules_page(
     c: Connection, *, after: str = "", match: str = "", limit: int
 ) -> list[ScheduleView]:
     """Schedules in the order of their names, each with its newest slot."""
-    s = t.schedules.c
-    query = select(t.schedules).where(s.uid > after)
+    s, n = t.schedules.c, t.names.c
+    query = select(t.schedules)
+    name: ColumnElement[str] = s.uid
+    if c.scalar(select(exists().where(n.kind == "schedule"))):  # else the index has the order
+        query = query.join_from(
+            t.schedules, t.names, and_(n.kind == "schedule", n.uid == s.uid), isouter=True
+        )
+        name = func.coalesce(n.name, s.uid)
+    query = query.where(name > after)
     if match:
-        query = query.where(s.uid.contains(match, autoescape=True))
-    rows = c.execute(query.order_by(s.uid).limit(limit)).all()
+        query = query.where(name.contains(match, autoescape=True))
+    rows = c.execute(query.order_by(name).limit(limit)).all()
     return reading.with_newest(c, rows)
 
 
 def schedule(c: Connection, uid: str) -> ScheduleView | None:
-    """One schedule; None where it was never applied."""
-    rows = c.execute(select(t.schedules).where(t.schedules.c.uid == uid)).all()
+    """One schedule by today's name; None where it was never applied."""
+    first = Names(c).meant("schedule", uid)
+    rows = c.execute(select(t.schedules).where(t.schedules.c.uid == first)).all()
     return next(iter(reading.with_newest(c, rows)), None)
 
 
 def states(c: Connection) -> list[ScheduleView]:
     """Every schedule's own row, without its slots."""
+    names = Names(c)
     rows = c.execute(select(t.schedules).order_by(t.schedules.c.uid))
-    return [
-        ScheduleView(**{name: getattr(row, name) for name in reading.SCHEDULE_COLUMNS})
-        for row in rows
-    ]
+    return [reading.schedule_row(row, names) for row in rows]
 
 
 def spent_of(c: Connection, session: str) -> list[tuple[datetime, str, int]]:
     """What the grant in service of a session has spent: when, of which token, how much."""
     r, x, g = t.runs.c, t.transfers.c, t.grants.c
-    grant = select(g.id).where(g.session == session, g.state == "active").scalar_subquery()
+    uid = Names(c).meant("session", session)
+    grant = select(g.id).where(g.session == uid, g.state == "active").scalar_subquery()
     rows = c.execute(
         select(func.coalesce(r.closed_at, r.claimed_at).label("at"), x.token, x.amount)
         .join_from(t.runs, t.transfers, x.run == r.id)
@@ -213,12 +223,12 @@ def spent_of(c: Connection, session: str) -> list[tuple[datetime, str, int]]:
 
 def anchors(c: Connection) -> dict[str, datetime]:
     """What each schedule counts from, by uid."""
-    s = t.schedules.c
-    return {row.uid: row.anchor for row in c.execute(select(s.uid, s.anchor))}
+    s, names = t.schedules.c, Names(c)
+    return {names.schedule(row.uid): row.anchor for row in c.execute(select(s.uid, s.anchor))}
 
 
 def outcomes(c: Connection, schedule: str) -> Mapping[str, int]:
     """How often each end came, of one schedule."""
-    r = t.runs.c
-    rows = c.execute(select(r.state, func.count()).where(r.schedule == schedule).group_by(r.state))
+    r, uid = t.runs.c, Names(c).meant("schedule", schedule)
+    rows = c.execute(select(r.state, func.count()).where(r.schedule == uid).group_by(r.state))
     return {row[0]: row[1] for row in rows}

@@ -8,6 +8,7 @@ whatever process.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from sqlalchemy import Connection, Row, delete, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from runner.adapters.sql import tables as t
+from runner.adapters.sql.names import Names
 from runner.adapters.sql.store import Transaction
 from runner.errors import UsageError
 from runner.records import Pause, PauseScope
@@ -92,12 +94,13 @@ def in_force(connection: Connection) -> list[Pause]:
 
 def write_pause(transaction: Transaction, pause: Pause, *, author: str) -> None:
     """
-    Pause what the scope names.
+    Pause what the scope names, as it is called today.
 
     Raises:
         UsageError: there is no such schedule, or it is paused already.
     """
     c, scope = transaction.connection, pause.scope
+    pause = replace(pause, target=Names(c).uid(scope.value, pause.target))
     if scope is PauseScope.SCHEDULE:
         before = _schedule(c, pause.target).paused_reason
         values = {"paused_reason": pause.reason, "paused_at": pause.since}
@@ -137,6 +140,12 @@ def write_pause(transaction: Transaction, pause: Pause, *, author: str) -> None:
     )
 
 
+def called(connection: Connection, pauses: Sequence[Pause]) -> list[Pause]:
+    """Pauses by today's names of what they cover."""
+    names = Names(connection)
+    return [replace(one, target=names.of(one.scope.value, one.target)) for one in pauses]
+
+
 def lift_pause(
     transaction: Transaction,
     scope: PauseScope,
@@ -147,7 +156,7 @@ def lift_pause(
     now: datetime,
 ) -> Pause:
     """
-    Let what the scope names go on; a schedule with a clean count of failures (O3).
+    Let what the scope names, as it is called today, go on; a schedule with a clean count (O3).
 
     Returns:
         The pause that ends here.
@@ -155,6 +164,20 @@ def lift_pause(
     Raises:
         UsageError: it is not paused.
     """
+    uid = Names(transaction.connection).uid(scope.value, target)
+    ended = _lift(transaction, scope, uid, reason=reason, author=author, now=now)
+    return replace(ended, target=target)
+
+
+def _lift(
+    transaction: Transaction,
+    scope: PauseScope,
+    target: str,
+    *,
+    reason: str,
+    author: str,
+    now: datetime,
+) -> Pause:
     c = transaction.connection
     if scope is PauseScope.SCHEDULE:
         _schedule(c, target)
@@ -186,7 +209,7 @@ def lift_ended(transaction: Transaction, *, now: datetime) -> list[Pause]:
         if one.until is not None and one.until <= now
     ]
     for one in over:
-        lift_pause(
+        _lift(
             transaction, one.scope, one.target, reason="its end has come", author="runner", now=now
         )
     return over

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 
-from runner.adapters.sql import pauses, reading
+from runner.adapters.sql import reading
 from runner.errors import EncodingError, UsageError
 from runner.guard.budget import Budgets
 from runner.guard.intent import TransferLine
@@ -49,12 +49,13 @@ def about(
     """
     table = None
     if subject is not None:
-        table = timetable(subject.spec, anchor=now if row is None else row.anchor)
+        anchor, uid = (now, None) if row is None else (row.anchor, row.first_applied)
+        table = timetable(subject.spec, anchor=anchor, uid=uid)
     slot, text, wanted = _slot(table, at)
     found = reading.find(ledger, f"{schedule}@{text}")
     if not found and slot is not None:
         found = reading.find(ledger, f"{schedule}@{slot.due_at.isoformat()}")
-    paused = pauses.paused(ledger, schedule, at=max(now, wanted))
+    paused = reading.paused(ledger, schedule, at=max(now, wanted))
     grants = () if row is None else reading.grants(ledger, row.session)
     return Question(
         uid=schedule,

@@ -17,14 +17,16 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from runner.adapters.sql import pauses as pause_rows
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.alerts import incidents
-from runner.adapters.sql.pauses import in_force
+from runner.adapters.sql.names import Names
 from runner.adapters.sql.rows import line_from, parse_calls
 from runner.adapters.sql.store import is_held, open_for_reading
 from runner.errors import StoreError
 from runner.guard.budget import LIFE
 from runner.guard.intent import TransferLine
+from runner.records import Pause
 from runner.reporting.digest import Chain
 from runner.reporting.totals import PaidView
 from runner.reporting.views import (
@@ -44,8 +46,8 @@ from runner.reporting.views import (
 
 _CHUNK = 500  # ids in one IN list
 
-SCHEDULE_COLUMNS = tuple(f.name for f in fields(ScheduleView) if f.name not in {"last", "total"})
-"""What a schedule's own row says."""
+_MADE = {"uid", "session", "first_applied", "last", "total"}
+_SCHEDULE_COLUMNS = tuple(f.name for f in fields(ScheduleView) if f.name not in _MADE)
 
 _DECIDED_AGAINST = frozenset({"skipped", "missed", "superseded"})
 
@@ -84,7 +86,7 @@ def overview(
         schedules=schedules(c),
         grants=grants(c),
         open_runs=open_entries(c),
-        pauses=in_force(c),
+        pauses=pauses(c),
         asked=questions(c, since=now),
         channels=silent_channels(c),
         incidents=[one for one in incidents(c) if one.is_open],
@@ -98,7 +100,7 @@ def overview(
 def entries(c: Connection, *, limit: int | None, activations: bool = False) -> list[Entry]:
     """The newest occurrences (of ranges, by their first slot), newest first."""
     query = select(t.occurrences).order_by(t.occurrences.c.due_at.desc(), t.occurrences.c.id.desc())
-    found = of_occurrences(c, [occurrence(row) for row in c.execute(query.limit(limit))])
+    found = of_occurrences(c, occurrences(c, query.limit(limit)))
     if activations:
         query = _runs().where(t.runs.c.kind != "payment").order_by(t.runs.c.due_at.desc())
         found += [Entry(None, (run,)) for run in _complete(c, c.execute(query.limit(limit)))]
@@ -109,10 +111,8 @@ def entries(c: Connection, *, limit: int | None, activations: bool = False) -> l
 def entries_between(c: Connection, *, start: datetime, end: datetime) -> list[Entry]:
     """What was decided of the slots due in [start, end); of ranges, by their first slot."""
     o = t.occurrences.c
-    rows = c.execute(
-        select(t.occurrences).where(o.due_at >= start, o.due_at < end).order_by(o.due_at)
-    )
-    return of_occurrences(c, [occurrence(row) for row in rows])
+    query = select(t.occurrences).where(o.due_at >= start, o.due_at < end).order_by(o.due_at)
+    return of_occurrences(c, occurrences(c, query))
 
 
 def count_occurrences(c: Connection) -> int:
@@ -126,9 +126,9 @@ def open_entries(c: Connection) -> list[Entry]:
     runs = _complete(c, c.execute(query))
     wanted = [run.occurrence for run in runs if run.occurrence is not None]
     known = {
-        row.id: occurrence(row)
+        row.id: row
         for part in chunks(wanted)
-        for row in c.execute(select(t.occurrences).where(t.occurrences.c.id.in_(part)))
+        for row in occurrences(c, select(t.occurrences).where(t.occurrences.c.id.in_(part)))
     }
     return [Entry(known[run.occurrence] if run.occurrence else None, (run,)) for run in runs]
 
@@ -149,8 +149,8 @@ def find(c: Connection, name: str) -> list[Entry]:
     runs = _complete(c, c.execute(query.limit(50)))
     found = [Entry(None, (run,)) for run in runs if run.occurrence is None]
     ids = list(dict.fromkeys(run.occurrence for run in runs if run.occurrence is not None))
-    rows = c.execute(select(t.occurrences).where(t.occurrences.c.id.in_(ids)))
-    return found + of_occurrences(c, [occurrence(row) for row in rows])
+    query = select(t.occurrences).where(t.occurrences.c.id.in_(ids))
+    return found + of_occurrences(c, occurrences(c, query))
 
 
 def _at_slot(c: Connection, schedule: str, slot: str) -> list[Entry]:
@@ -160,8 +160,9 @@ def _at_slot(c: Connection, schedule: str, slot: str) -> list[Entry]:
     if instant is not None:
         inside = (o.count > 1) & (o.due_at <= instant) & (o.last_due_at >= instant)
         named = or_(named, o.due_at == instant, inside)
-    rows = c.execute(select(t.occurrences).where(o.schedule == schedule, named))
-    return of_occurrences(c, [occurrence(row) for row in rows])
+    uid = Names(c).meant("schedule", schedule)
+    query = select(t.occurrences).where(o.schedule == uid, named)
+    return of_occurrences(c, occurrences(c, query))
 
 
 def _instant(text: str) -> datetime | None:
@@ -191,7 +192,8 @@ def _runs() -> Select[Any]:
 
 
 def _complete(c: Connection, rows: Iterable[Row[Any]]) -> list[RunView]:
-    runs = [_run(row) for row in rows]
+    names = Names(c)
+    runs = [_run(row, names) for row in rows]
     operations: dict[str, list[OperationView]] = {}
     lines: dict[str, list[TransferLine]] = {}
     for part in chunks([run.id for run in runs]):
@@ -211,8 +213,9 @@ def _complete(c: Connection, rows: Iterable[Row[Any]]) -> list[RunView]:
     ]
 
 
-def _run(row: Row[Any]) -> RunView:
+def _run(row: Row[Any], names: Names) -> RunView:
     values = {name: getattr(row, name) for name in _RUN_COLUMNS}
+    values |= {"schedule": names.schedule(row.schedule), "session": names.session(row.session)}
     intent = None if row.intent is None else parse_calls(row.intent)
     return RunView(**values, intent=intent, generation=row.generation)
 
@@ -226,9 +229,13 @@ def _operations() -> Select[Any]:
     return select(*(t.operations.c[f.name] for f in fields(OperationView)))
 
 
-def occurrence(row: Row[Any]) -> OccurrenceView:
-    """One row."""
-    return OccurrenceView(**row._mapping)
+def occurrences(c: Connection, query: Select[Any]) -> list[OccurrenceView]:
+    """Rows of the table, by today's names."""
+    names = Names(c)
+    return [
+        OccurrenceView(**(dict(row._mapping) | {"schedule": names.schedule(row.schedule)}))
+        for row in c.execute(query)
+    ]
 
 
 def tally(c: Connection, *, start: datetime, end: datetime) -> dict[tuple[str, str | None], int]:
@@ -237,7 +244,7 @@ def tally(c: Connection, *, start: datetime, end: datetime) -> dict[tuple[str, s
     window = select(t.occurrences).where(
         t.occurrences.c.due_at >= start, t.occurrences.c.due_at < end
     )
-    rows = [occurrence(row) for row in c.execute(window)]
+    rows = occurrences(c, window)
     newest: dict[int, tuple[str, str | None]] = {}
     for part in chunks([row.id for row in rows]):
         query = select(t.runs.c.occurrence, t.runs.c.state, t.runs.c.reason)
@@ -277,11 +284,12 @@ def payments(c: Connection, *, start: datetime | None, end: datetime | None) -> 
         query = query.where(t.runs.c.due_at >= start)
     if end is not None:
         query = query.where(t.runs.c.due_at < end)
+    names = Names(c)
     return [
         PaidView(
             run=row.run,
-            schedule=row.schedule,
-            session=row.session,
+            schedule=names.schedule(row.schedule),
+            session=names.session(row.session),
             due_at=row.due_at,
             reason=row.reason,
             line=line_from(row),
@@ -300,7 +308,7 @@ def payments(c: Connection, *, start: datetime | None, end: datetime | None) -> 
 
 def asked(c: Connection, place: tuple[str, str]) -> AskedView | None:
     """What a person is asked about a slot now, its name with or without `#0`."""
-    schedule, slot = place
+    schedule, slot = Names(c).meant("schedule", place[0]), place[1]
     a = t.approvals.c
     query = (
         select(t.approvals)
@@ -308,14 +316,15 @@ def asked(c: Connection, place: tuple[str, str]) -> AskedView | None:
         .order_by(a.attempt.desc(), a.asked_at.desc())
     )
     row = c.execute(query.limit(1)).first()
-    return None if row is None else _asked(row)
+    return None if row is None else _asked(row, Names(c))
 
 
 def questions(c: Connection, *, since: datetime) -> list[AskedView]:
     """What was asked ahead and waits for a person, due after a moment, in the order of time."""
     a = t.approvals.c
     query = select(t.approvals).where(a.approved_at.is_(None), a.due_at > since).order_by(a.due_at)
-    return [_asked(row) for row in c.execute(query)]
+    names = Names(c)
+    return [_asked(row, names) for row in c.execute(query)]
 
 
 # ── alerts ────────────────────────────────────────────────────────────────────────────────────
@@ -348,14 +357,16 @@ def newest_heads(c: Connection, *, count: int) -> list[Chain]:
 
 def taken(c: Connection) -> dict[tuple[str, str, str], int]:
     """What is reserved and spent of every budget, by its period and token."""
+    names = Names(c)
     return {
-        (row.budget, row.period, row.token): row.reserved + row.spent
+        (names.budget(row.budget), row.period, row.token): row.reserved + row.spent
         for row in c.execute(select(t.budgets))
     }
 
 
-def _asked(row: Row[Any]) -> AskedView:
-    return AskedView(**{f.name: getattr(row, f.name) for f in fields(AskedView)})
+def _asked(row: Row[Any], names: Names) -> AskedView:
+    values = {f.name: getattr(row, f.name) for f in fields(AskedView)}
+    return AskedView(**(values | {"schedule": names.schedule(row.schedule)}))
 
 
 # ── what operators may still decide ───────────────────────────────────────────────────────────
@@ -363,11 +374,9 @@ def _asked(row: Row[Any]) -> AskedView:
 
 def settled_slots(c: Connection, schedule: str, *, start: datetime, end: datetime) -> set[str]:
     """Slots due in [start, end) that are paid, or whose outcome is open: not to be paid again."""
-    o = t.occurrences.c
-    rows = c.execute(
-        select(t.occurrences).where(o.schedule == schedule, o.due_at >= start, o.due_at < end)
-    )
-    found = of_occurrences(c, [occurrence(row) for row in rows])
+    o, uid = t.occurrences.c, Names(c).meant("schedule", schedule)
+    query = select(t.occurrences).where(o.schedule == uid, o.due_at >= start, o.due_at < end)
+    found = of_occurrences(c, occurrences(c, query))
     return {
         one.occurrence.slot
         for one in found
@@ -379,27 +388,37 @@ def skipped_since(
     c: Connection, schedules: Sequence[str], since: datetime
 ) -> dict[str, list[OccurrenceView]]:
     """What a pause that began then has skipped, by schedule, oldest first."""
-    o = t.occurrences.c
+    o, names = t.occurrences.c, Names(c)
     query = select(t.occurrences).where(
-        o.schedule.in_(schedules),
+        o.schedule.in_([names.meant("schedule", one) for one in schedules]),
         o.decision == "skipped",
         o.reason == "paused",
         o.decided_at >= since,
     )
     found: dict[str, list[OccurrenceView]] = {}
-    for row in c.execute(query.order_by(o.due_at)):
-        found.setdefault(row.schedule, []).append(occurrence(row))
+    for row in occurrences(c, query.order_by(o.due_at)):
+        found.setdefault(row.schedule, []).append(row)
     return found
+
+
+def pauses(c: Connection) -> list[Pause]:
+    """Every pause that somebody wrote and nobody lifted."""
+    return pause_rows.called(c, pause_rows.in_force(c))
+
+
+def paused(c: Connection, schedule: str, *, at: datetime) -> str | None:
+    """Why nothing of a schedule is to be paid at a moment; None: it may be (O1)."""
+    return pause_rows.paused(c, Names(c).meant("schedule", schedule), at=at)
 
 
 def schedules_under(c: Connection, scope: str, target: str) -> list[str]:
     """The schedules that a pause of this scope covers."""
     s = t.schedules.c
     columns = {"schedule": s.uid, "session": s.session, "account": s.account}
-    query = select(s.uid)
+    query, names = select(s.uid), Names(c)
     if scope in columns:
-        query = query.where(columns[scope] == target)
-    return list(c.scalars(query))
+        query = query.where(columns[scope] == names.meant(scope, target))
+    return [names.schedule(uid) for uid in c.scalars(query)]
 
 
 # ── schedules, grants, events ─────────────────────────────────────────────────────────────────
@@ -413,15 +432,22 @@ def schedules(c: Connection) -> list[ScheduleView]:
 def with_newest(c: Connection, rows: Sequence[Row[Any]]) -> list[ScheduleView]:
     """Rows of schedules, each with its newest slot that was not superseded, and its total."""
     uids = [row.uid for row in rows]
+    names = Names(c)
     lasts, totals = _newest(c, uids), _totals(c, uids)
     return [
-        ScheduleView(
-            **{name: getattr(row, name) for name in SCHEDULE_COLUMNS},
-            last=lasts.get(row.uid),
-            total=totals.get(row.uid, ()),
-        )
+        replace(schedule_row(row, names), last=lasts.get(row.uid), total=totals.get(row.uid, ()))
         for row in rows
     ]
+
+
+def schedule_row(row: Row[Any], names: Names) -> ScheduleView:
+    """What a schedule's own row says, by today's names."""
+    return ScheduleView(
+        **{name: getattr(row, name) for name in _SCHEDULE_COLUMNS},
+        uid=names.schedule(row.uid),
+        session=names.session(row.session),
+        first_applied=row.uid,
+    )
 
 
 def _newest(c: Connection, uids: Sequence[str]) -> dict[str, Entry]:
@@ -436,11 +462,11 @@ def _newest(c: Connection, uids: Sequence[str]) -> dict[str, Entry]:
     query = select(t.occurrences).join_from(
         t.schedules, t.occurrences, t.occurrences.c.id == newest
     )
+    names = Names(c)
     found: list[Entry] = []
     for part in chunks(uids):
-        rows = c.execute(query.where(t.schedules.c.uid.in_(part)))
-        found += of_occurrences(c, [occurrence(row) for row in rows])
-    return {one.schedule: one for one in found if one.schedule is not None}
+        found += of_occurrences(c, occurrences(c, query.where(t.schedules.c.uid.in_(part))))
+    return {names.meant("schedule", one.schedule): one for one in found if one.schedule is not None}
 
 
 def _totals(c: Connection, uids: Sequence[str]) -> dict[str, tuple[TotalView, ...]]:
@@ -458,13 +484,19 @@ def _totals(c: Connection, uids: Sequence[str]) -> dict[str, tuple[TotalView, ..
 
 def grants(c: Connection, session: str | None = None) -> list[GrantView]:
     """Every generation, of one session or of all, oldest first."""
-    names = [f.name for f in fields(GrantView)]
-    query = select(*(t.grants.c[name] for name in names))
+    names = Names(c)
+    query = select(*(t.grants.c[f.name] for f in fields(GrantView)))
     query = query.order_by(t.grants.c.session, t.grants.c.generation)
     if session is not None:
-        query = query.where(t.grants.c.session == session)
+        query = query.where(t.grants.c.session == names.meant("session", session))
     return [
-        GrantView(**(dict(row._mapping) | {"permissions": tuple(json.loads(row.permissions))}))
+        GrantView(
+            **dict(row._mapping)
+            | {
+                "session": names.session(row.session),
+                "permissions": tuple(json.loads(row.permissions)),
+            }
+        )
         for row in c.execute(query)
     ]
 
@@ -501,21 +533,25 @@ def timeline(c: Connection, entry: Entry) -> list[EventView]:
     row = entry.occurrence
     if row is not None:
         decided = _events().where(
-            t.events.c.subject == row.schedule,
+            t.events.c.subject == Names(c).meant("schedule", row.schedule),
             t.events.c.kind.like("occurrence.%"),
             t.events.c.at >= row.decided_at - timedelta(seconds=1),
             t.events.c.at <= row.decided_at + timedelta(seconds=1),
         )
-        told = [_event(one) for one in c.execute(decided)]
+        told = [replace(_event(one), subject=row.schedule) for one in c.execute(decided)]
         found += [one for one in told if one.data.get("slot") == row.slot]
     return sorted(found, key=lambda one: one.at)
 
 
 def events(c: Connection, subjects: Sequence[str]) -> list[EventView]:
     """What was recorded about these subjects: run ids, sessions, schedules."""
+    names = Names(c)
+    asked = {
+        names.meant(kind, one): one for one in subjects for kind in ("schedule", "session")
+    } | {one: one for one in subjects}
     return [
-        _event(row)
-        for part in chunks(subjects)
+        replace(_event(row), subject=asked[row.subject])
+        for part in chunks(list(asked))
         for row in c.execute(_events().where(t.events.c.subject.in_(part)))
     ]
 

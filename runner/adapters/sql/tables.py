@@ -31,7 +31,7 @@ from sqlalchemy import (
 
 from runner.adapters.sql import laws
 
-REVISION = 6
+REVISION = 7
 """Revision of this schema; a ledger of another one is refused until it is migrated."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -336,6 +336,15 @@ pauses = Table(
 )
 
 laws.attach(metadata)
+
+names = Table(
+    "names",
+    metadata,
+    Column("kind", String, primary_key=True),  # schedule | session
+    Column("uid", String, primary_key=True),  # as first applied (S1)
+    Column("name", String, nullable=False),  # today's, where it is another (T10)
+    UniqueConstraint("kind", "name"),
+)
 
 approvals = Table(
     "approvals",

@@ -335,7 +335,13 @@ BACKGROUND: dict[str, str] = {
     "schedule.previous_names": """
         What was paid is remembered by schedule and due time. A renamed schedule that does not
         name its old one is a new one to the ledger; with the old name written here it keeps its
-        history, its place in time and its budgets.
+        history, its place in time and its budgets. `runner plan` shows the move. Once it is applied
+        the line may be deleted; the old name stays taken.
+        """,
+    "session.previous_names": """
+        A renamed session that does not name its old one is a new one: its owner signs again, and
+        the old key has to be taken off the account. With the old name written here its grants,
+        budgets and pauses go on.
         """,
     "schedule.limits": """
         They hold beside those of the session: a run needs room under both. See `session.limits`

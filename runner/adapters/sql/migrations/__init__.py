@@ -20,6 +20,7 @@ STEPS: Final = {
     4: "r0004_approvals",
     5: "r0005_paid_at",
     6: "r0006_alerts",
+    7: "r0007_names",
 }
 """By the revision that a step leads to."""
 
