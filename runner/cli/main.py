@@ -29,6 +29,7 @@ COMMANDS = {
         "Live through the coming days in seconds, with play money.",
     ),
     "plan": ("runner.cli.plan:plan", "What would change, what it costs and what it risks."),
+    "apply": ("runner.cli.apply:apply", "Carry a plan out once, and end."),
     "up": ("runner.cli.up:up", "Run the daemon."),
     "status": ("runner.cli.status:status", "Is all well, what needs me, what comes next?"),
     "why": ("runner.cli.why:why", "Why a slot was or was not paid, or will be."),

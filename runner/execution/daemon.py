@@ -259,6 +259,29 @@ class Daemon:
                 task.cancel()
             await asyncio.gather(*watching, return_exceptions=True)
 
+    async def apply(self, seeds: Sequence[ScheduleSeed]) -> None:
+        """
+        Schedules are brought to those of the policies and sessions are looked after, for ever;
+        nothing is claimed, and no run is taken up: the next start does.
+        """
+        tasks = [asyncio.create_task(w.run()) for w in self._watchers.values()]
+        try:
+            await self._first_look()
+            await self._reconcile()
+            await self._install(seeds)
+            await self._grantwork.load()
+            keeping = [asyncio.create_task(one) for one in self._grantwork.work()]
+            tasks += keeping
+            if keeping:
+                await asyncio.wait(keeping, return_when=asyncio.FIRST_COMPLETED)
+                for task in keeping:
+                    if task.done():
+                        task.result()  # a keeper ends by a fault alone: let it be seen
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
     # ── starting ──────────────────────────────────────────────────────────────────────────────
 
     async def _first_look(self) -> None:

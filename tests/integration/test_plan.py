@@ -1,7 +1,9 @@
 """`runner plan` around a real daemon: what it foretells comes to pass, and is planned no more."""
 
+import json
+
 import pytest
-from support.house import House
+from support.house import House, wait_for
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -104,3 +106,64 @@ def test_plan_looks_beside_a_running_daemon(house):
 
     assert daemon.returncode == 0
     assert plans[-1] == 0
+
+
+# ── apply ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_saved_plan_is_carried_out_exactly_once_and_pays_nothing(house):
+    """
+    Grants serve and schedules are seeded; then nothing is left to plan, and the plan is stale.
+    """
+    assert house.run("plan", "--out", "saved.json").returncode == 0
+
+    applied = house.run("apply", "saved.json", "--json")
+    again = house.run("apply", "saved.json")
+    check = house.run("plan", "--check")
+
+    assert applied.returncode == 0, applied.stderr
+    done = json.loads(applied.stdout)
+    assert (done["left"], done["awaiting_signature"]) == ([], [])
+    assert len(done["plan"]["sessions"]) == 2
+    assert check.returncode == 0, check.stdout
+    assert {one["state"] for one in house.json("grants", "list")} == {"active"}
+    assert house.json("runs", "list") == []
+    assert again.returncode == 1
+    assert "stale: there is a ledger by now" in again.stderr
+    assert "No changes" in house.run("apply").stdout
+
+
+def test_a_saved_plan_is_refused_when_a_policy_or_the_ledger_has_changed(house):
+    """
+    It says what has changed, and does nothing.
+    """
+    assert house.run("apply").returncode == 0
+    write(house, EDITED)
+    assert house.run("plan", "--out", "saved.json").returncode == 0
+    write(house, EDITED.replace("2 usdc", "3 usdc"))
+    grants = house.json("grants", "list")
+
+    edited = house.run("apply", "saved.json")
+    write(house, EDITED)
+    applied = house.run("apply", "saved.json")
+    late = house.run("apply", "saved.json")
+    (house.folder / "saved.json").write_text("{}")
+    broken = house.run("apply", "saved.json")
+
+    assert edited.returncode == 1
+    assert "stale: the policy `demo` was changed" in edited.stderr
+    assert applied.returncode == 0, applied.stderr
+    assert len(house.json("grants", "list")) > len(grants)
+    assert "stale: grants or schedules of the ledger were changed" in late.stderr
+    assert (broken.returncode, "no saved plan" in broken.stderr) == (1, True)
+
+
+def test_beside_a_running_daemon_nothing_is_applied(house):
+    house.start("up", "--for", "40s")
+    wait_for(lambda: "daemon.armed" in house.logs(), what="the daemon")
+
+    said = house.run("apply")
+
+    assert said.returncode == 1
+    assert "puts edited policies in force by itself" in said.stderr
+    assert "runner plan" in said.stderr
