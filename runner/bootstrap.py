@@ -116,6 +116,7 @@ class Runtime:
     policies: Sequence[Policy]
     settings: Settings
     beat_at: Callable[[], float]
+    store: SqlStore
     daemon: Daemon
     ledger: SqlLedger
     seeds: Sequence[ScheduleSeed]
@@ -254,6 +255,7 @@ async def runtime(
                 policies=policies,
                 settings=settings,
                 beat_at=lambda: alarm.beat_at,
+                store=store,
                 daemon=daemon,
                 ledger=ledger,
                 seeds=seeds,

@@ -109,6 +109,7 @@ async def _run(
             policies=lambda: reloader.policies,
             tally=tally,
             beat_at=ready.beat_at,
+            writer=_across(loop, ready.store.write),
         )
         pages = asyncio.create_task(serve(source, token, telemetry))
         try:
@@ -120,3 +121,12 @@ async def _run(
             await asyncio.gather(pages, return_exceptions=True)
         counts = await ready.counts()
         telemetry.emit("daemon.summary", seconds=time.monotonic() - started, **counts)
+
+
+def _across(loop: asyncio.AbstractEventLoop, write: Callable[..., Any]) -> Any:
+    """The daemon's writer, for those who live in another loop."""
+
+    def writer(work: Any) -> Any:
+        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(write(work), loop))
+
+    return writer

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from runner.dashboard import api, doors, health, live, metrics, pages
+from runner.dashboard import actions, api, doors, health, live, metrics, pages
 from runner.dashboard.coming import Coming
 from runner.dashboard.security import Door, Gate
 from runner.dashboard.source import Kept, Source
@@ -26,20 +26,10 @@ _SCRAPE_SECONDS = 5.0
 def application(source: Source, door: Door, telemetry: Telemetry) -> ASGIApp:
     """Everything behind the door."""
     web = Web(source, door, Coming(source.policies, source.now), telemetry)
-    routes = [
-        *_probes(web),
-        *api.routes(web),
-        *live.routes(web),
-        *doors.routes(web),
-        *pages.routes(web),
-    ]
-    return Gate(
-        _Faults(
-            Starlette(routes=routes, exception_handlers={RunnerError: _unable, 500: _faulty}),
-            telemetry,
-        ),
-        door,
-    )
+    parts = (api, live, doors, actions, pages)
+    routes = [*_probes(web), *(route for part in parts for route in part.routes(web))]
+    app = Starlette(routes=routes, exception_handlers={RunnerError: _unable, 500: _faulty})
+    return Gate(_Faults(app, telemetry), door)
 
 
 def _probes(web: Web) -> list[Route]:

@@ -34,7 +34,7 @@ def routes(web: Web) -> list[Route]:
         if not web.door.fits(form.get("token", "")):
             web.telemetry.emit("http.refused", level="warning", detail="a wrong token was shown")
             return _form(web, request, to, "That is not the token.", code=403)
-        answer = RedirectResponse(_own(to), status_code=303)
+        answer = RedirectResponse(own(to), status_code=303)
         answer.headers["Set-Cookie"] = cookie_for(request, web.door.new_seat(name))
         return answer
 
@@ -69,11 +69,11 @@ async def form_of(request: Request) -> dict[str, str]:
         raise UsageError("that form cannot be read") from None
 
 
-def _own(to: str) -> str:
+def own(to: str) -> str:
     """Back to a page of ours, never to another site."""
     return to if to.startswith("/") and not to.startswith(("//", "/\\")) else "/"
 
 
 def _form(web: Web, request: Request, to: str, problem: str = "", code: int = 200) -> Response:
-    values = {"title": "Sign in", "to": _own(to), "problem": problem}
+    values = {"title": "Sign in", "to": own(to), "problem": problem}
     return HTMLResponse(show(web, request, "login.html", here="", **values), status_code=code)

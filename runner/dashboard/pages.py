@@ -20,6 +20,7 @@ from runner.dashboard.api import Asked, run_cursor
 from runner.dashboard.stories import grant_page, run_page
 from runner.dashboard.views import Missing, Web
 from runner.errors import RunnerError, UsageError
+from runner.records import CommandState
 from runner.reporting import why
 from runner.reporting.health import Severity
 from runner.reporting.text import away, moves, plural, rfc3339, stamp
@@ -98,13 +99,31 @@ def show(web: Web, request: Request, template: str, *, here: str, **values: Any)
             "menu": MENU,
             "seat": web.door.seat_of(request.headers),
             "store": settings.store.rpartition("/")[2],
-            "told": None,
-            "told_kind": "",
+            **_told(web, request),
             "tokens": shown.tokens_of(web.source.policies()),
             "version": __version__,
             **values,
         },
     )
+
+
+_DONE: Final = {
+    "pause": "It is paused: nothing more is claimed for it.",
+    "resume": "It goes on with its next slot; nothing that was skipped is replayed.",
+}
+
+
+def _told(web: Web, request: Request) -> dict[str, str | None]:
+    """What came of the wish that led here: from the ledger, never from the address."""
+    told, kind = _DONE.get(request.query_params.get("done", "")), ""
+    number = request.query_params.get("command", "")
+    if number.isdecimal() and len(number) < 12:
+        with web.source.ledger() as c:
+            found = pages.command(c, int(number))
+        if found is not None:
+            told = found.answer or "It is written down; the daemon acts on it as soon as it can."
+            kind = "bad" if found.state is CommandState.REFUSED else ""
+    return {"told": told, "told_kind": kind}
 
 
 # ── overview ──────────────────────────────────────────────────────────────────────────────────
@@ -313,10 +332,9 @@ def _waiting(web: Web, asked: Asked) -> Page:
     del asked
     by_hand = views.owners_by_hand(web)
     with web.source.ledger() as c:
-        since = web.source.now() - timedelta(days=3650)
         return "waiting.html", {
             "title": "Waiting",
-            "approvals": reading.questions(c, since=since)[:_ON_A_PAGE],
+            "approvals": views.approvals(c, web.source.now())[:_ON_A_PAGE],
             "owners": [
                 one
                 for one in reading.grants(c)

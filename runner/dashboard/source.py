@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Lock
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, PoolProxiedConnection
 from sqlalchemy.exc import SQLAlchemyError
 
 from runner.adapters.metering import Tally
-from runner.adapters.sql.store import open_for_reading
+from runner.adapters.sql.store import Transaction, open_for_reading
 from runner.errors import StoreError
 from runner.policy.model import Policy
 from runner.settings import Settings
 
 T = TypeVar("T")
+
+
+class Writer(Protocol):
+    """The daemon's own writer, from whatever loop."""
+
+    def __call__(self, work: Callable[[Transaction], T]) -> Awaitable[T]:
+        """As `SqlStore.write`."""
+        ...
 
 
 @dataclass(slots=True)
@@ -28,12 +36,14 @@ class Source:
     Attributes:
         policies: Those in force; after an edit the following ones.
         beat_at: The monotonic moment at which the daemon last had nothing to do.
+        writer: Takes what a person asks for; None: nobody does.
     """
 
     settings: Settings
     policies: Callable[[], Sequence[Policy]]
     tally: Tally
     beat_at: Callable[[], float]
+    writer: Writer | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     monotonic: Callable[[], float] = time.monotonic
     _engine: Engine | None = field(default=None, init=False)
@@ -57,6 +67,17 @@ class Source:
         except SQLAlchemyError as error:
             why = getattr(error, "orig", None) or type(error).__name__
             raise StoreError(f"the ledger cannot be read: {why}") from None
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        """
+        Have the daemon write something down; it is durable when this returns.
+
+        Raises:
+            StoreError: the ledger takes no write, or there is no daemon.
+        """
+        if self.writer is None:
+            raise StoreError("nobody writes into this ledger", hint="start the daemon: runner up")
+        return await self.writer(work)
 
     def version(self) -> int:
         """

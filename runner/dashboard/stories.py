@@ -18,7 +18,7 @@ from runner.reporting.health import over_sessions, session_status
 from runner.reporting.lists import is_short
 from runner.reporting.story import Names, describe, functions_of, permission_text, told
 from runner.reporting.text import amount, away, span, stamp
-from runner.reporting.views import Entry, EventView, GrantView, OperationView, RunView
+from runner.reporting.views import AskedView, Entry, EventView, GrantView, OperationView, RunView
 from runner.reporting.words import CONDITIONS, meaning
 
 _COIN_DECIMALS = 18
@@ -76,6 +76,7 @@ def run_page(web: Web, name: str) -> dict[str, Any]:
     return {
         "title": f"{entry.schedule or 'grant'} {stamp(entry.due_at)}",
         "entry": entry,
+        "asked": _asked(web, entry),
         "said": meaning(entry.state, entry.reason),
         "facts": list(_run_facts(entry, now)),
         "moved": [] if run is None else [_moved(line) for line in run.lines],
@@ -84,6 +85,14 @@ def run_page(web: Web, name: str) -> dict[str, Any]:
         "refusals": [event.data for event in timeline if event.data.get("findings")][-1:],
         "timeline": [_step(event) for event in timeline],
     }
+
+
+def _asked(web: Web, entry: Entry) -> AskedView | None:
+    """What a person is asked about it now."""
+    if entry.occurrence is None or not (entry.newest is None or entry.newest.open):
+        return None
+    with web.source.ledger() as c:
+        return reading.asked(c, (entry.occurrence.schedule, entry.occurrence.slot))
 
 
 def _is_sandbox(web: Web, entry: Entry) -> bool:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from threading import Lock
 
+from sqlalchemy import Connection
+
 from runner.adapters.sql import pages, questions, reading
 from runner.dashboard.coming import Coming
 from runner.dashboard.security import Door
@@ -18,11 +20,12 @@ from runner.ports import Telemetry
 from runner.reporting import health
 from runner.reporting.calendar import Mark, coming, zone_of
 from runner.reporting.health import Status
-from runner.reporting.views import Entry, EventView
+from runner.reporting.views import AskedView, Entry, EventView
 from runner.reporting.why import Question
 from runner.settings import Settings
 
 _DAY = timedelta(days=1)
+_CONSENT = frozenset({"approval", "new_receiver", "near_duplicate"})
 
 
 class Missing(RunnerError):
@@ -143,6 +146,16 @@ def month(web: Web, first: date) -> list[Mark]:
             if mark.due_at > now and (uid, mark.due_at) not in decided
         ]
     return [one for one in marks if (one.day.year, one.day.month) == (first.year, first.month)]
+
+
+def approvals(c: Connection, now: datetime) -> list[AskedView]:
+    """What a person is asked now: of slots to come, and of runs that are held for it."""
+    held = []
+    for one in reading.open_entries(c):
+        if one.occurrence is not None and one.reason in _CONSENT:
+            asked = reading.asked(c, (one.occurrence.schedule, one.occurrence.slot))
+            held += [] if asked is None else [asked]
+    return held + [one for one in reading.questions(c, since=now) if one not in held]
 
 
 def coming_days(web: Web, count: int) -> list[Mark]:

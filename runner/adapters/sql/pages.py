@@ -26,8 +26,9 @@ from sqlalchemy import (
 
 from runner.adapters.sql import reading
 from runner.adapters.sql import tables as t
+from runner.adapters.sql.commands import command_by_id
 from runner.adapters.sql.names import Names
-from runner.records import RunKind
+from runner.records import Command, RunKind
 from runner.reporting.views import Entry, ScheduleView
 
 _DAY_MICROSECONDS = 86_400_000_000
@@ -194,6 +195,12 @@ def schedule(c: Connection, uid: str) -> ScheduleView | None:
     first = Names(c).meant("schedule", uid)
     rows = c.execute(select(t.schedules).where(t.schedules.c.uid == first)).all()
     return next(iter(reading.with_newest(c, rows)), None)
+
+
+def command(c: Connection, identity: int) -> Command | None:
+    """One wish as it stands; None where there is none."""
+    known = c.scalar(select(t.commands.c.id).where(t.commands.c.id == identity))
+    return None if known is None else command_by_id(c, identity)
 
 
 def states(c: Connection) -> list[ScheduleView]:

@@ -19,7 +19,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -388,8 +388,14 @@ def sqlite_path(url: str) -> Path | None:
 
 
 def _make_private(path: Path) -> None:
-    """Who is paid what is nobody else's business; SQLite's side files take the mode over."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    """
+    Who is paid what is nobody else's business; SQLite's side files take the mode over.
+
+    A ledger that is there is not touched: closing any handle of a file drops every POSIX lock that
+    this process holds on it, SQLite's own among them, and then two may write at once.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def is_held(url: str) -> bool:

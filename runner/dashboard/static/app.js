@@ -7,8 +7,13 @@
   const QUIET_MS = 2000;
   let waiting = null, asking = false;
 
-  const busy = (part) => part.contains(document.activeElement) &&
-    document.activeElement.matches("input, select, textarea, button, summary");
+  const typed = (field) => field.type === "checkbox" ? field.checked !== field.defaultChecked
+    : field.type !== "hidden" && field.value !== field.defaultValue;
+
+  const busy = (part) => part.querySelector("details[open]:not([data-open])") ||
+    [...part.querySelectorAll("input, textarea")].some(typed) ||
+    (part.contains(document.activeElement) &&
+     document.activeElement.matches("input, select, textarea, button, summary"));
 
   const title = () => document.querySelector("h1").textContent.trim();
 
