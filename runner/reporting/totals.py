@@ -17,6 +17,7 @@ from typing import Any
 
 from runner.ethereum.units import format_units
 from runner.guard.intent import NATIVE, TransferLine
+from runner.reporting.digest import Chain
 from runner.reporting.text import (
     Cell,
     Look,
@@ -37,7 +38,7 @@ _FORMULA = ("=", "+", "-", "@")
 
 @dataclass(frozen=True, slots=True)
 class PaidView:
-    """A movement of a successful run, with the operation that made it."""
+    """A movement of a successful run, with the operation that made it, and its whole fee in wei."""
 
     run: str
     schedule: str
@@ -50,6 +51,9 @@ class PaidView:
     paid_at: datetime | None
     user_op_hash: str
     transaction_hash: str | None
+    block: int | None = None
+    fee: int | None = None
+    sponsored: bool = False
 
     @property
     def confirmed(self) -> bool:
@@ -73,11 +77,22 @@ class Total:
 
 
 @dataclass(frozen=True, slots=True)
+class Fees:
+    """What the operations of a chain cost in wei, those that somebody sponsored or those not."""
+
+    chain: int
+    sponsored: bool
+    amount: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """Payments in the order in which they were due, and their totals."""
+    """Payments in the order in which they were due, their totals, and what they cost."""
 
     payments: tuple[PaidView, ...]
     totals: tuple[Total, ...]
+    fees: tuple[Fees, ...] = ()
 
     @property
     def unconfirmed(self) -> int:
@@ -89,7 +104,7 @@ def report(movements: Iterable[PaidView]) -> Report:
     """Order the movements and add them up; nothing is added over chains or tokens."""
     moved = [one for one in movements if one.line.kind not in _MOVES_NOTHING]
     payments = tuple(_named(sorted(moved, key=lambda one: (one.due_at, one.schedule))))
-    return Report(payments, tuple(_totals(payments)))
+    return Report(payments, tuple(_totals(payments)), tuple(_fees(payments)))
 
 
 def _named(payments: Sequence[PaidView]) -> Iterable[PaidView]:
@@ -134,11 +149,23 @@ def _totals(payments: Sequence[PaidView]) -> list[Total]:
     ]
 
 
+def _fees(payments: Sequence[PaidView]) -> list[Fees]:
+    """Each operation once, however many payments it made."""
+    operations = {one.user_op_hash: one for one in payments if one.fee is not None}
+    groups: dict[tuple[int, bool], list[int]] = {}
+    for one in operations.values():
+        groups.setdefault((one.chain, one.sponsored), []).append(one.fee or 0)
+    return [
+        Fees(chain, sponsored, sum(group), len(group))
+        for (chain, sponsored), group in sorted(groups.items())
+    ]
+
+
 # ── for scripts ───────────────────────────────────────────────────────────────────────────────
 
 
-def as_json(made: Report) -> dict[str, Any]:
-    """`report --json`: base units, checksummed addresses, `native` for the coin."""
+def as_json(made: Report, heads: Sequence[Chain] = ()) -> dict[str, Any]:
+    """`report --json`: base units, checksummed addresses, `native` for the coin, fees in wei."""
     return {
         "totals": [
             {
@@ -152,6 +179,18 @@ def as_json(made: Report) -> dict[str, Any]:
                 "to_name": total.receiver_name,
             }
             for total in made.totals
+        ],
+        "fees": [
+            {
+                "chain": one.chain,
+                "sponsored": one.sponsored,
+                "amount": str(one.amount),
+                "count": one.count,
+            }
+            for one in made.fees
+        ],
+        "heads": [
+            {"incarnation": one.incarnation, "seq": one.seq, "mac": one.mac} for one in heads
         ],
         "payments": [_payment(payment) for payment in made.payments],
     }
@@ -178,6 +217,9 @@ def _payment(one: PaidView) -> dict[str, Any]:
         "ref": one.line.ref,
         "user_op_hash": one.user_op_hash,
         "transaction_hash": one.transaction_hash,
+        "block": one.block,
+        "fee": None if one.fee is None else str(one.fee),
+        "sponsored": one.sponsored,
     }
 
 
@@ -186,13 +228,14 @@ def as_csv(made: Report) -> str:
     rows = [_payment(payment) for payment in made.payments]
     names = ["due_at", "paid_at", "schedule", "to_name", "to", "amount", "symbol", "memo", "ref"]
     names += ["kind", "confirmed", "base_units", "token", "chain", "from", "session", "run"]
-    names += ["user_op_hash", "transaction_hash"]
+    names += ["user_op_hash", "transaction_hash", "block", "fee", "sponsored"]
     out = io.StringIO()
     writer = csv.DictWriter(out, names, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     for row in rows:
         row["base_units"] = row["amount"]
         row["amount"] = format_units(int(row["amount"]), row["decimals"])
+        row["sponsored"] = "yes" if row["sponsored"] else "no"
         row["confirmed"] = "yes" if row["confirmed"] else "no"
         writer.writerow({name: harmless(row[name]) for name in names})
     return out.getvalue()
@@ -209,8 +252,8 @@ def harmless(value: Any) -> Any:
 # ── for people ────────────────────────────────────────────────────────────────────────────────
 
 
-def as_table(made: Report, look: Look) -> list[str]:
-    """Totals first: who got how much; then every payment."""
+def as_table(made: Report, look: Look, heads: Sequence[Chain] = ()) -> list[str]:
+    """Totals first: who got how much; then every payment, what they cost, and the heads (H9)."""
     if not made.payments:
         return ["Nothing was paid in this period."]
     several = len({total.chain for total in made.totals}) > 1
@@ -239,7 +282,17 @@ def as_table(made: Report, look: Look) -> list[str]:
     ]
     head = ["DUE", "SCHEDULE", "AMOUNT", "TO", "NOTE", "RUN"]
     lines += ["", *table(head, rows, look, flexible=(4, 1, 3, 2), right=(2,))]
-    return [*lines, "", _sum(made)]
+    lines += ["", _sum(made)]
+    lines += [
+        f"Fees on chain {one.chain}: {amount(one.amount, 18, 'native')} for "
+        f"{plural(one.count, 'operation')}, paid by {'a sponsor' if one.sponsored else 'accounts'}."
+        for one in made.fees
+    ]
+    lines += [
+        look.tint(f"Head of the ledger's chain {one.incarnation}: {one.seq} {one.mac}", Tone.DIM)
+        for one in heads
+    ]
+    return lines
 
 
 def _remark(one: PaidView) -> Cell:

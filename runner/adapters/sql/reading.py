@@ -270,6 +270,9 @@ def payments(c: Connection, *, start: datetime | None, end: datetime | None) -> 
             t.operations.c.block_at,
             t.operations.c.hash,
             t.operations.c.transaction_hash,
+            t.operations.c.block_number,
+            t.operations.c.gas_cost,
+            t.operations.c.sponsored,
         )
         .join_from(t.transfers, t.runs, t.transfers.c.run == t.runs.c.id)
         .join(t.operations, t.operations.c.run == t.runs.c.id)
@@ -298,6 +301,9 @@ def payments(c: Connection, *, start: datetime | None, end: datetime | None) -> 
             paid_at=row.block_at,
             user_op_hash=row.hash,
             transaction_hash=row.transaction_hash,
+            block=row.block_number,
+            fee=row.gas_cost,
+            sponsored=row.sponsored,
         )
         for row in c.execute(query)
     ]
