@@ -70,6 +70,7 @@ from runner.execution.daemon import Daemon
 from runner.execution.digest import Digests
 from runner.execution.grant_verbs import GrantWishes
 from runner.execution.lane import Lane
+from runner.execution.strangers import Lookout
 from runner.execution.verbs import RunVerbs
 from runner.guard.budget import Budgets
 from runner.guard.intent import NATIVE, Intent, intent_of
@@ -152,12 +153,15 @@ async def runtime(
     telemetry: Telemetry,
     environment: Mapping[str, str],
     sandbox: bool,
+    adopt: bool | None = None,
 ) -> AsyncIterator[Runtime]:
     """
     Open everything that `policies` need.
 
     Args:
         sandbox: `--sandbox`: every wallet is the embedded one, every signer a throw-away key.
+        adopt: What becomes of session keys on accounts that the ledger does not know (X19): they
+            are written into it, or refused; None: nobody looks.
 
     Raises:
         RunnerError: something is missing or refuses; what was opened is closed again.
@@ -194,6 +198,8 @@ async def runtime(
         alarm.start()
         stack.callback(alarm.stop)
 
+        lookout = Lookout(ledger, ledger, adopt=adopt)
+
         async def build(
             policies: Sequence[Policy], signers: Mapping[str, Signer] | None = None
         ) -> Runtime:
@@ -211,6 +217,7 @@ async def runtime(
             named = Renamed(telemetry, names_of(known))
             assembly = Assembly(wallets, signers, named, sandbox=sandbox)
             schedules, sessions = await assembly.contexts(known)
+            await lookout.meet(assembly.accounts, named)
             daemon = Daemon(
                 schedules=schedules,
                 sessions=sessions,

@@ -582,6 +582,10 @@ class Ledger(Protocol):
         """Write a generation down before anyone is asked."""
         ...
 
+    async def adopt_foreign(self, new: NewGrant, entity_id: int) -> Grant:
+        """Write down what was found on an account, its generation the entity (X18, X19)."""
+        ...
+
     async def offered(
         self, grant: Grant, *, session_id: bytes, entity_id: int, nonce: int, now: datetime
     ) -> Grant:

@@ -124,7 +124,17 @@ STANDING: Final = frozenset(
 """Kinds that the ledger itself shows, for as long as they last."""
 
 REDETECTED: Final = frozenset(
-    {"unreachable", "skew", "granting", "blocked", "orphaned", "unwatched", "funding"}
+    {
+        "unreachable",
+        "skew",
+        "granting",
+        "blocked",
+        "orphaned",
+        "unwatched",
+        "funding",
+        "foreign",
+        "unscanned",
+    }
     | {"RenewalOverdue", "GrantCritical", "AllowanceLow", "OwnerActionNeeded"}
 )
 """Kinds that each start of a daemon finds anew: what it does not find again is over."""
@@ -251,6 +261,12 @@ TABLE: Final[Mapping[str, tuple[Opens | Closes, ...]]] = MappingProxyType(
             Opens(
                 "orphaned", _SESSION, "left the policies, not the account", _W, until="expires_at"
             ),
+        ),
+        "account.unscanned": (
+            Opens("unscanned", "{account}", "was not looked at for unknown session keys", _W),
+        ),
+        "account.foreign": (
+            Opens("foreign", "{account}", "carries session keys that the ledger does not know", _W),
         ),
         "grant.revocation_failed": (
             Opens("revocation", "{account}", "keeps a key that is to be taken off", _C),

@@ -135,7 +135,7 @@ async def _carry_out(
     before = facts_of(settings).exists
     telemetry = StructlogTelemetry(people=True, level=settings.log.level)
     async with runtime(
-        settings, policies, telemetry=telemetry, environment=os.environ, sandbox=False
+        settings, policies, telemetry=telemetry, environment=os.environ, sandbox=False, adopt=False
     ) as ready:
         if saved is not None and before:  # now that nobody else can change the ledger
             _refuse_stale(saved, policies, settings)

@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 @config_option
 @click.option("--sandbox", is_flag=True, help="Play money only: embedded wallet, throw-away keys.")
 @click.option("--for", "seconds", type=Duration(), help="End by itself after this time, as 40s.")
-def up(config: str | None, sandbox: bool, seconds: float | None) -> None:
+@click.option(
+    "--adopt",
+    is_flag=True,
+    help="Go on beside session keys on an account that the ledger does not know.",
+)
+def up(config: str | None, sandbox: bool, seconds: float | None, adopt: bool) -> None:
     """
     Run the daemon: keep sessions granted, pay what falls due, watch it to its end.
 
@@ -73,6 +78,7 @@ def up(config: str | None, sandbox: bool, seconds: float | None) -> None:
             token,
             sandbox=sandbox,
             seconds=seconds,
+            adopt=adopt,
             read=read,
         )
     )
@@ -87,6 +93,7 @@ async def _run(
     *,
     sandbox: bool,
     seconds: float | None,
+    adopt: bool,
     read: Callable[[], Any],
 ) -> None:
     from runner.bootstrap import runtime
@@ -97,7 +104,12 @@ async def _run(
     started = time.monotonic()
     loop = asyncio.get_running_loop()
     async with runtime(
-        settings, policies, telemetry=telemetry, environment=os.environ, sandbox=sandbox
+        settings,
+        policies,
+        telemetry=telemetry,
+        environment=os.environ,
+        sandbox=sandbox,
+        adopt=adopt,
     ) as ready:
         telemetry = ready.telemetry
         reloader = Reloader(ready, Changes(settings, telemetry), telemetry, read=read)

@@ -38,19 +38,36 @@ class MemoryGrants:
         """One generation as it stands."""
         return self.rows.grants[identity]
 
+    async def adopt_foreign(self, new: NewGrant, entity_id: int) -> Grant:
+        """Write down what was found on an account, its generation the entity (X18, X19)."""
+        for one in self.rows.grants_of(new.session):
+            if one.generation == entity_id:
+                again = {"state": GrantState.FOREIGN, "closed_at": None, "detail": None}
+                return self.rows.change_grant(one, **again)
+        made = self._made(new, entity_id, GrantState.FOREIGN)
+        grant = replace(made, entity_id=entity_id, next_renewal_at=None)
+        self.rows.add_grant(grant)
+        return grant
+
     async def new_grant(self, new: NewGrant, key: bytes) -> Grant:
         """Write a generation down as requested, before anyone is asked."""
         before = self.rows.grants_of(new.session)
-        grant = Grant(
+        number = before[-1].generation + 1 if before else 1
+        grant = replace(self._made(new, number, GrantState.REQUESTED), key_sealed=key)
+        self.rows.add_grant(grant)
+        return grant
+
+    def _made(self, new: NewGrant, generation: int, state: GrantState) -> Grant:
+        return Grant(
             id=len(self.rows.grants) + 1,
             session=new.session,
-            generation=before[-1].generation + 1 if before else 1,
-            state=GrantState.REQUESTED,
+            generation=generation,
+            state=state,
             chain=new.chain,
             account=new.account,
             wallet=new.wallet,
             key_address=new.key_address,
-            key_sealed=key,
+            key_sealed=None,
             permissions=new.permissions,
             scope=new.scope,
             requested_at=new.requested_at,
@@ -66,8 +83,6 @@ class MemoryGrants:
             detail=None,
             version=1,
         )
-        self.rows.add_grant(grant)
-        return grant
 
     async def offered(
         self, grant: Grant, *, session_id: bytes, entity_id: int, nonce: int, now: datetime

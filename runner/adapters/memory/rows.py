@@ -220,7 +220,8 @@ class Tables:
             raise Conflict(f"{grant.session}#{grant.generation} was changed by another")
         changed = replace(current, version=grant.version + 1, **values)
         self.grants[grant.id] = changed
-        self._grants_of[grant.session][grant.generation - 1] = changed
+        mine = self._grants_of[grant.session]
+        mine[next(i for i, one in enumerate(mine) if one.id == grant.id)] = changed
         return changed
 
     def grants_of(self, session: str) -> list[Grant]:

@@ -42,6 +42,38 @@ class GrantRows:
         """One generation as it stands."""
         return await self._store.read(lambda c: _grant(c, identity))
 
+    async def adopt_foreign(self, new: NewGrant, entity_id: int) -> Grant:
+        """Write down what was found on an account, its generation the entity (X18, X19)."""
+        values = {
+            "session": new.session,
+            "generation": entity_id,
+            "state": GrantState.FOREIGN.value,
+            "chain": new.chain,
+            "account": new.account,
+            "wallet": new.wallet,
+            "key_address": new.key_address,
+            "permissions": format_permissions(new.permissions),
+            "scope": new.scope,
+            "requested_at": new.requested_at,
+            "expires_at": new.expires_at,
+            "entity_id": entity_id,
+        }
+        again = {
+            "state": GrantState.FOREIGN.value,
+            "closed_at": None,
+            "detail": None,
+            "version": t.grants.c.version + 1,
+        }
+
+        def work(tx: Transaction) -> Grant:
+            row = upsert(t.grants).values(values)
+            row = row.on_conflict_do_update(index_elements=["session", "generation"], set_=again)
+            identity = tx.connection.execute(row.returning(t.grants.c.id)).scalar_one()
+            tx.event(new.requested_at, "grant.foreign", new.session, entity=entity_id)
+            return _grant(tx.connection, identity)
+
+        return await self._store.write(work)
+
     async def new_grant(self, new: NewGrant, key: bytes) -> Grant:
         """Write a generation down as requested, its key sealed, before anyone is asked."""
 
