@@ -16,13 +16,18 @@ STATES = {
 def emitted() -> dict[str, set[str]]:
     """By event: its levels; `?` where the level is computed."""
     found: dict[str, set[str]] = {}
+    for _, node, names in sayings():
+        for name in names:
+            found.setdefault(name, set()).update(_level(node))
+    return found
+
+
+def sayings() -> Iterator[tuple[Path, ast.Call, list[str]]]:
+    """Every place where something is told: the file, the call, and the events it may tell."""
     for path in sorted(Path("runner").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and _speaks(node):
-                levels = set(_level(node))
-                for name in _names(node.args[0]):
-                    found.setdefault(name, set()).update(levels)
-    return found
+                yield path, node, list(_names(node.args[0]))
 
 
 def _speaks(node: ast.Call) -> bool:
