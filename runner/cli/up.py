@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +69,7 @@ def up(config: str | None, sandbox: bool, seconds: float | None, adopt: bool) ->
         refuse_unsupported(one for policy in found for one in policy.warnings)
         return found
 
-    asyncio.run(
+    _complete(
         _run(
             settings,
             policies,
@@ -82,6 +82,14 @@ def up(config: str | None, sandbox: bool, seconds: float | None, adopt: bool) ->
             read=read,
         )
     )
+
+
+def _complete(work: Coroutine[None, None, None]) -> None:
+    """Run it on uvloop: the daemon's day is many small messages, and libuv passes them cheaper."""
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(work)
 
 
 async def _run(

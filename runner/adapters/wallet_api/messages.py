@@ -66,6 +66,7 @@ from runner.ports import FeeOverride
 
 T = TypeVar("T")
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 _LATEST_EXPIRY = 9_999_999_999
 _PERMIT = "paymaster-permit"
 _STRANGERS = frozenset(
@@ -79,7 +80,7 @@ _STRANGERS = frozenset(
 
 def encode(value: Any) -> bytes:
     """Return a value as JSON text without blanks."""
-    return json.dumps(value, separators=(",", ":")).encode("ascii")
+    return _ENCODER.encode(value).encode("ascii")
 
 
 def account_request(
