@@ -214,12 +214,15 @@ class Watcher:
         self._venue.clock.observe(head.timestamp)
         self._keep(head)
         followers = list(self._followers.values())
+        # While the newest block is the same one, so is all below it: only who is new has to read.
+        same = self.head is not None and self.head.hash == head.hash
+        unread = [one for one in followers if not same or one.read_to is None]
         events: list[OperationEvent] = []
         lowest = 0
-        if followers:
-            lowest = min(self._unread(follower, head.number) for follower in followers)
+        if unread:
+            lowest = min(self._unread(follower, head.number) for follower in unread)
             events = await self._venue.chain.operation_events(
-                sorted({follower.sender for follower in followers}),
+                sorted({follower.sender for follower in unread}),
                 from_block=lowest,
                 to_block=head.number,
             )
@@ -228,11 +231,12 @@ class Watcher:
         self._tell_skew()
         self.seen.set()
         by_fence = {(event.sender, event.nonce): event for event in events}
-        for follower in followers:
+        for follower in unread:
             seen = by_fence.get((follower.sender, follower.nonce))
             if seen is not None or follower.event is None or follower.event.block_number >= lowest:
                 follower.event = seen
             follower.read_to = head.number
+        for follower in followers:
             follower.bell.set()
 
     def _unread(self, follower: Follower, head: int) -> int:

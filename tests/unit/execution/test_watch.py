@@ -22,13 +22,14 @@ class Chain:
 
     def __init__(self):
         self.number, self.events, self.asked, self.read = 100, [], [], []
+        self.fork = 0
 
     async def head(self):
         return await self.block(self.number)
 
     async def block(self, number):
         self.read.append(number)
-        return Block(number, NOW, f"0x{number:x}")
+        return Block(number, NOW, f"0x{number:x}" + "f" * self.fork)
 
     async def operation_events(self, senders, *, from_block, to_block):
         if from_block > to_block:
@@ -103,13 +104,31 @@ async def test_x12_reading_little_shows_what_reading_all_would(steps):
     eyes = watcher(chain)
     with eyes.follow(SENDER, 1, 96) as follower:
         for forward, includes, back in steps:
+            before = list(chain.events)
             if back and chain.events and chain.number - chain.events[0].block_number < back:
                 chain.events = []
             chain.number += forward
             if includes and not chain.events:
                 chain.events = [event(1, chain.number)]
+            chain.fork += chain.events != before  # other events are in other blocks
             await eyes.look()
             assert follower.event == (chain.events[0] if chain.events else None)
+
+
+async def test_x12_under_the_same_head_only_new_fences_are_read():
+    chain = Chain()
+    eyes = watcher(chain)
+    with eyes.follow(SENDER, 1, 20) as old:
+        await eyes.look()
+        await eyes.look()
+        assert chain.asked == [(15, 100)]
+        with eyes.follow(SENDER, 2, 95) as new:
+            await eyes.look()
+        chain.number = 101
+        await eyes.look()
+
+    assert chain.asked == [(15, 100), (90, 100), (90, 101)]
+    assert (old.read_to, new.read_to) == (101, 100)
 
 
 async def test_a_block_is_read_once_for_all_operations_in_it():
