@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -19,11 +18,14 @@ class InlineStore(SqlStore):
 
     def enqueue(self, work: Callable[[Transaction], T]) -> asyncio.Future[T]:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._commit([_Work(work, partial(_settle, future))])
+        self._commit([_Work(work, future)])
         return future
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         return self._query(query)
+
+    def _tell(self, batch: Sequence[_Work]) -> None:
+        _settle(batch)
 
     def _begin(self) -> None:
         """No thread."""

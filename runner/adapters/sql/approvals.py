@@ -14,11 +14,55 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from runner.adapters.sql import tables as t
+from runner.adapters.sql.prepared import Prepared, given
 from runner.adapters.sql.store import Transaction
 from runner.ethereum.address import Address
 from runner.planning.consent import History
 from runner.records import Consent, Run, RunKind
 from runner.scheduling.occurrence import State
+
+_PAID_LINES = Prepared(
+    select(t.transfers.c.receiver_name, t.transfers.c.receiver)
+    .where(t.transfers.c.run == given("run"), t.transfers.c.kind != "observed")
+    .distinct()
+)
+_receiver = upsert(t.receivers).values(
+    policy=given("policy"),
+    name=given("name"),
+    receiver=given("receiver"),
+    paid_at=given("paid_at"),
+)
+_REMEMBER = Prepared(
+    _receiver.on_conflict_do_update(
+        index_elements=["policy", "name", "receiver"],
+        set_={"paid_at": _receiver.excluded.paid_at},
+    )
+)
+_ANCHOR = Prepared(select(t.schedules.c.anchor).where(t.schedules.c.uid == given("schedule")))
+_LAST_PAID = Prepared(
+    select(t.runs.c.due_at, t.runs.c.claimed_at)
+    .where(
+        t.runs.c.schedule == given("its_schedule"),
+        t.runs.c.kind == RunKind.PAYMENT.value,
+        t.runs.c.state == State.SUCCESS.value,
+        t.runs.c.by_hand.is_(False),
+    )
+    .order_by(t.runs.c.due_at.desc())
+    .limit(2)
+)
+_NEWEST_OF_NAME = Prepared(
+    select(t.receivers.c.receiver)
+    .where(t.receivers.c.policy == given("its_policy"), t.receivers.c.name == given("its_name"))
+    .order_by(t.receivers.c.paid_at.desc(), t.receivers.c.receiver.desc())
+    .limit(1)
+)
+_KNOWN = Prepared(
+    select(t.receivers.c.receiver)
+    .where(
+        t.receivers.c.policy == given("its_policy"), t.receivers.c.receiver == given("its_receiver")
+    )
+    .limit(1)
+)
 
 
 def request(transaction: Transaction, one: Consent, *, now: datetime) -> bool:
@@ -88,54 +132,32 @@ def give(
 
 def remember_receivers(transaction: Transaction, run: Run, *, now: datetime) -> None:
     """A run has paid: whom it paid is known from now on."""
-    x = t.transfers.c
-    lines = transaction.connection.execute(
-        select(x.receiver_name, x.receiver).where(x.run == run.id, x.kind != "observed").distinct()
-    )
+    c = transaction.connection
     policy = run.schedule.partition("/")[0]
-    for line in lines.all():
-        row = upsert(t.receivers).values(
-            policy=policy, name=line.receiver_name, receiver=line.receiver, paid_at=now
-        )
-        transaction.connection.execute(
-            row.on_conflict_do_update(
-                index_elements=["policy", "name", "receiver"], set_={"paid_at": now}
-            )
-        )
+    for line in _PAID_LINES.all(c, run=run.id):
+        paid = {"name": line.receiver_name, "receiver": line.receiver}
+        _REMEMBER.run(c, policy=policy, paid_at=now, **paid)
 
 
 def history(
     connection: Connection, schedule: str, names: Collection[str], addresses: Sequence[Address]
 ) -> History:
     """What was paid before, as far as a run to these receivers depends on it."""
-    s, r, w = t.schedules.c, t.runs.c, t.receivers.c
     policy = schedule.partition("/")[0]
-    anchored_at = connection.scalar(select(s.anchor).where(s.uid == schedule))
-    paid = connection.execute(
-        select(r.due_at, r.claimed_at)
-        .where(
-            r.schedule == schedule,
-            r.kind == RunKind.PAYMENT.value,
-            r.state == State.SUCCESS.value,
-            r.by_hand.is_(False),
-        )
-        .order_by(r.due_at.desc())
-        .limit(2)
-    )
-    by_name = {
-        row.name: Address(row.receiver)
-        for row in connection.execute(
-            select(w.name, w.receiver)
-            .where(w.policy == policy, w.name.in_(sorted(names)))
-            .order_by(w.paid_at, w.receiver)
-        )
+    newest = {
+        name: _NEWEST_OF_NAME.scalar(connection, its_policy=policy, its_name=name)
+        for name in sorted(set(names))
     }
-    known = connection.scalars(
-        select(w.receiver).where(w.policy == policy, w.receiver.in_(sorted(set(addresses))))
+    known = (
+        _KNOWN.scalar(connection, its_policy=policy, its_receiver=address)
+        for address in sorted(set(addresses))
     )
     return History(
-        anchored_at=anchored_at,
-        last_paid=tuple((row.due_at, row.claimed_at) for row in paid),
-        by_name=by_name,
-        known=frozenset(Address(one) for one in known),
+        anchored_at=_ANCHOR.scalar(connection, schedule=schedule),
+        last_paid=tuple(
+            (row.due_at, row.claimed_at)
+            for row in _LAST_PAID.all(connection, its_schedule=schedule)
+        ),
+        by_name={name: Address(one) for name, one in newest.items() if one is not None},
+        known=frozenset(Address(one) for one in known if one is not None),
     )

@@ -15,11 +15,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, delete, insert, select, update
 
 from runner.adapters.sql import tables as t
+from runner.adapters.sql.prepared import Prepared, given
 from runner.adapters.sql.store import Transaction
 from runner.guard.budget import Budgets, Reservation, busiest, format_instant, parse_instant
 from runner.records import RunKind
 from runner.scheduling.occurrence import State
 
+_HELD = Prepared(select(t.reservations).where(t.reservations.c.run == given("its_run")))
 _BEGUN = ""
 """The period of the row that says: this limit has been counted since its beginning."""
 
@@ -99,13 +101,12 @@ def exchange(transaction: Transaction, run: str, wanted: Sequence[Reservation]) 
         Whether they fit. If not, the run is left without any.
     """
     c = transaction.connection
-    mine = t.reservations.c.run == run
-    rows = c.execute(select(t.reservations).where(mine)).all()
+    rows = _HELD.all(c, its_run=run)
     held = {(r.budget, r.period, r.token): r.amount for r in rows if r.state == "reserved"}
     if held == {(one.budget, one.period, one.token): one.amount for one in wanted}:
         return True
     release(transaction, run)
-    c.execute(delete(t.reservations).where(mine))
+    c.execute(delete(t.reservations).where(t.reservations.c.run == run))
     if not fits(transaction, wanted):
         return False
     reserve(transaction, run, wanted)
@@ -129,7 +130,7 @@ def unspend(transaction: Transaction, run: str) -> None:
 
 def _shift(transaction: Transaction, run: str, *, to: str) -> None:
     c = transaction.connection
-    rows = c.execute(select(t.reservations).where(t.reservations.c.run == run)).all()
+    rows = _HELD.all(c, its_run=run)
     for row in rows:
         if row.state == to:
             continue

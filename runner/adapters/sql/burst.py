@@ -14,12 +14,19 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, func, insert, select, tuple_, update
 
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.pauses import pause_of, wide_pauses
+from runner.adapters.sql.prepared import Prepared, given
 from runner.adapters.sql.queries import note_decision, runs
-from runner.adapters.sql.rows import occurrence_row, run_from, run_row
+from runner.adapters.sql.rows import (
+    OCCURRENCE_COLUMNS,
+    RUN_COLUMNS,
+    occurrence_row,
+    run_from,
+    run_row,
+)
 from runner.adapters.sql.store import Transaction
 from runner.records import Claim, Run
 from runner.scheduling.occurrence import Reason, State
@@ -28,6 +35,14 @@ _AT_ONCE = 500
 """Rows of one look: their parameters stay below what SQLite admits in a statement."""
 
 Item = TypeVar("Item")
+
+_OCCURRENCE = Prepared(insert(t.occurrences), columns=["id", *OCCURRENCE_COLUMNS])
+_MADE = Prepared(insert(t.runs), columns=RUN_COLUMNS)
+_COUNT = Prepared(
+    update(t.schedules)
+    .where(t.schedules.c.uid == given("its_uid"))
+    .values(runs=t.schedules.c.runs + 1)
+)
 
 
 @dataclass(slots=True)
@@ -88,22 +103,15 @@ def _write(
     decided = [*claimed, *refused]
     for one in decided:
         note_decision(transaction, one, now)
-    if decided:
-        c.execute(
-            insert(t.occurrences),
-            [{"id": first + n, **occurrence_row(one, now)} for n, one in enumerate(decided)],
-        )
+    _OCCURRENCE.run_many(
+        c, ({"id": first + n, **occurrence_row(one, now)} for n, one in enumerate(decided))
+    )
     made = [
         run_row(one, occurrence=first + n, incarnation=transaction.incarnation, now=now)
         for n, one in enumerate(claimed)
     ]
-    if made:
-        c.execute(insert(t.runs), made)
-        s = t.schedules.c
-        c.execute(
-            update(t.schedules).where(s.uid == bindparam("its_uid")).values(runs=s.runs + 1),
-            [{"its_uid": one.schedule} for one in claimed],
-        )
+    _MADE.run_many(c, made)
+    _COUNT.run_many(c, ({"its_uid": one.schedule} for one in claimed))
     return [row["id"] for row in made]
 
 

@@ -11,18 +11,40 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, func, insert, not_, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Row,
+    and_,
+    func,
+    insert,
+    not_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from runner.adapters.sql import budgets
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.burst import claim_plain
 from runner.adapters.sql.pauses import paused
+from runner.adapters.sql.prepared import Prepared, given
 from runner.adapters.sql.queries import note_decision
 from runner.adapters.sql.rows import occurrence_row, run_row
 from runner.adapters.sql.store import Transaction
 from runner.records import Claim, Pace, Run, ScheduleSeed
 from runner.scheduling.occurrence import Reason, State
+
+_OVER = Prepared(
+    update(t.schedules)
+    .where(t.schedules.c.uid == given("its_uid"), t.schedules.c.state == "active")
+    .values(state="completed")
+)
+_PLACE = Prepared(
+    update(t.schedules)
+    .where(t.schedules.c.uid == given("its_uid"), t.schedules.c.decided_until < given("place"))
+    .values(decided_until=given("place"))
+)
 
 
 def install_schedules(
@@ -112,13 +134,10 @@ def claim(
             made.append(run)
         elif decided is not None:
             refused.append(decided)
-    s = t.schedules.c
     if decided_until:
-        transaction.connection.execute(
-            update(t.schedules)
-            .where(s.uid == bindparam("its_uid"), s.decided_until < bindparam("place"))
-            .values(decided_until=bindparam("place")),
-            [{"its_uid": uid, "place": instant} for uid, instant in decided_until.items()],
+        _PLACE.run_many(
+            transaction.connection,
+            ({"its_uid": uid, "place": instant} for uid, instant in decided_until.items()),
         )
     return made, refused
 
@@ -179,12 +198,7 @@ def _end_reached(transaction: Transaction, one: Claim, schedule: Row[Any]) -> st
 
 def complete(transaction: Transaction, schedule: str, *, limit: str, now: datetime) -> None:
     """The schedule has come to its end: no slot of it is claimed any more (T9)."""
-    changed = transaction.connection.execute(
-        update(t.schedules)
-        .where(t.schedules.c.uid == schedule, t.schedules.c.state == "active")
-        .values(state="completed")
-    )
-    if changed.rowcount:
+    if _OVER.run(transaction.connection, its_uid=schedule):
         transaction.event(now, "schedule.completed", schedule, limit=limit)
 
 
@@ -248,7 +262,7 @@ def _backlog(transaction: Transaction, schedule: str, pace: Pace) -> bool:
     return any(begin - due_at > pace.late for due_at, begin in began.items())
 
 
-def _waiting(schedule: str) -> ColumnElement[bool]:
+def _waiting(schedule: str | BindParameter[Any]) -> ColumnElement[bool]:
     """Slots that wait for their predecessor."""
     return and_(
         t.runs.c.schedule == schedule,
@@ -257,15 +271,19 @@ def _waiting(schedule: str) -> ColumnElement[bool]:
     )
 
 
+_IN_LINE = Prepared(
+    select(t.runs.c.id, t.runs.c.expires_at)
+    .where(_waiting(given("schedule")))
+    .order_by(t.runs.c.due_at)
+)
+
+
 def next_in_line(
     transaction: Transaction, schedule: str, *, now: datetime
 ) -> tuple[list[str], str | None]:
     """What waits for its predecessor: those whose window has ended (M8), and the oldest other."""
     ended: list[str] = []
-    rows = transaction.connection.execute(
-        select(t.runs.c.id, t.runs.c.expires_at).where(_waiting(schedule)).order_by(t.runs.c.due_at)
-    )
-    for row in rows:
+    for row in _IN_LINE.all(transaction.connection, schedule=schedule):
         if row.expires_at is None or now < row.expires_at:
             return ended, row.id
         ended.append(row.id)

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from runner.adapters.sql import tables as t
+from runner.adapters.sql.prepared import Prepared, given
 from runner.adapters.sql.queries import run_by_id
 from runner.adapters.sql.rows import format_permissions, grant_from
 from runner.adapters.sql.store import SqlStore, Transaction
@@ -22,6 +23,11 @@ _DESTROYS_KEY = frozenset(
     {GrantState.RETIRED, GrantState.EXPIRED, GrantState.REVOKED, GrantState.ABANDONED}
 )
 _CLOSED = frozenset({GrantState.EXPIRED, GrantState.REVOKED, GrantState.ABANDONED})
+_PIN = Prepared(
+    select(t.pins.c.paymaster).where(
+        t.pins.c.wallet == given("its_wallet"), t.pins.c.chain == given("its_chain")
+    )
+)
 
 
 class GrantRows:
@@ -275,8 +281,9 @@ class GrantRows:
 
     async def paymaster_pin(self, wallet: str, chain: int) -> Address | None:
         """The paymaster that this profile has used on this chain (G4)."""
-        query = select(t.pins.c.paymaster).where(t.pins.c.wallet == wallet, t.pins.c.chain == chain)
-        found = await self._store.read(lambda c: c.scalar(query))
+        found = await self._store.glance(
+            lambda c: _PIN.scalar(c, its_wallet=wallet, its_chain=chain)
+        )
         return None if found is None else Address(found)
 
     async def pin_paymaster(

@@ -25,9 +25,16 @@ from runner.adapters.sql.grant_verbs import GrantVerbRows
 from runner.adapters.sql.grants import GrantRows
 from runner.adapters.sql.moves import move, next_attempt, touch
 from runner.adapters.sql.names import identities, write_names
+from runner.adapters.sql.prepared import Prepared, given
 from runner.adapters.sql.queries import run_by_id
 from runner.adapters.sql.reads import RunReads
-from runner.adapters.sql.rows import format_calls, operation_values, transfer_rows
+from runner.adapters.sql.rows import (
+    LINE_COLUMNS,
+    OPERATION_COLUMNS,
+    format_calls,
+    operation_values,
+    transfer_rows,
+)
 from runner.adapters.sql.store import SqlStore, Transaction
 from runner.adapters.sql.verbs import VerbRows
 from runner.adapters.vault import Vault
@@ -60,6 +67,53 @@ from runner.records import (
 )
 from runner.scheduling.moves import may_move
 from runner.scheduling.occurrence import Reason, State
+
+_TOLD = ("signed", "sent", "unknown")
+_LIVE = tuple(status.value for status in LIVE_OPERATIONS)
+_o, _f = t.operations.c, t.fences.c
+
+_FENCE = Prepared(
+    select(_f.nonce, _f.chain, _f.sender).where(
+        _f.run == given("its_run"), _f.attempt == given("its_attempt")
+    )
+)
+_NEW_FENCE = Prepared(
+    insert(t.fences), columns=["chain", "sender", "nonce", "run", "part", "attempt"]
+)
+_NEW_OPERATION = Prepared(insert(t.operations), columns=OPERATION_COLUMNS)
+_GRANT_STATE = Prepared(select(t.grants.c.state).where(t.grants.c.id == given("grant")))
+_KIND = Prepared(select(_o.kind).where(_o.hash == given("its_hash")))
+_SAID = Prepared(
+    update(t.operations)
+    .where(_o.hash == given("its_hash"), _o.status.in_(_TOLD))
+    .values(
+        status=given("its_status"),
+        detail=given("its_detail"),
+        call_id=func.coalesce(given("its_call_id", _o.call_id.type), _o.call_id),
+    )
+)
+_INCLUDED = Prepared(
+    update(t.operations)
+    .where(_o.hash == given("its_hash"))
+    .values(
+        status=OperationStatus.INCLUDED.value,
+        block_number=given("number"),
+        block_hash=given("its_block"),
+        block_at=given("at"),
+        transaction_hash=given("transaction"),
+        gas_cost=given("cost"),
+    )
+)
+_WON = Prepared(
+    update(t.operations).where(_o.hash == given("its_hash")).values(status=given("its_status"))
+)
+_LOST = Prepared(
+    update(t.operations)
+    .where(_o.run == given("its_run"), _o.status.in_(_LIVE))
+    .values(status=OperationStatus.DEAD.value)
+)
+_NO_LINES = Prepared(t.transfers.delete().where(t.transfers.c.run == given("its_run")))
+_NEW_LINE = Prepared(insert(t.transfers), columns=LINE_COLUMNS)
 
 
 class SqlLedger(
@@ -120,7 +174,7 @@ class SqlLedger(
 
     async def stopped(self) -> str | None:
         """Why nothing at all may be signed or sent (O8)."""
-        return await self._store.read(pauses.stopped)
+        return await self._store.glance(pauses.stopped)
 
     async def complete(self, schedules: Sequence[str], *, now: datetime) -> None:
         """No slot of these is left: they are over (T9)."""
@@ -240,11 +294,10 @@ class SqlLedger(
         """
 
         def work(tx: Transaction) -> Run:
-            c = tx.connection
             if not budgets.exchange(tx, run.id, reservations):
                 state = State.HELD if on_budget == "hold" else State.SKIPPED
                 return move(tx, run, state, reason=Reason.BUDGET, now=now)
-            c.execute(t.transfers.delete().where(t.transfers.c.run == run.id))
+            _NO_LINES.run(tx.connection, its_run=run.id)
             _insert_lines(tx, run.id, transfers, start=0)
             return move(
                 tx,
@@ -262,7 +315,7 @@ class SqlLedger(
         self, schedule: str, *, names: Sequence[str], addresses: Sequence[Address]
     ) -> History:
         """What was paid before, as far as a run to these receivers depends on it."""
-        return await self._store.read(
+        return await self._store.glance(
             lambda c: approvals.history(c, schedule, names, list(addresses))
         )
 
@@ -299,31 +352,24 @@ class SqlLedger(
             c = tx.connection
             _check_allowed(c, run, operation, now)
             _check_generation(c, run, operation)
-            held = c.execute(
-                select(t.fences.c.nonce, t.fences.c.chain, t.fences.c.sender).where(
-                    t.fences.c.run == run.id, t.fences.c.attempt == run.attempt
-                )
-            ).first()
+            held = _FENCE.first(c, its_run=run.id, its_attempt=run.attempt)
             fence = (operation.nonce, operation.chain, operation.sender)
             if held is None:
                 try:
-                    c.execute(
-                        insert(t.fences).values(
-                            chain=operation.chain,
-                            sender=operation.sender,
-                            nonce=operation.nonce,
-                            run=run.id,
-                            part=run.part,
-                            attempt=run.attempt,
-                        )
+                    _NEW_FENCE.run(
+                        c,
+                        chain=operation.chain,
+                        sender=operation.sender,
+                        nonce=operation.nonce,
+                        run=run.id,
+                        part=run.part,
+                        attempt=run.attempt,
                     )
                 except IntegrityError:
                     raise Conflict(f"the fence of run {run.id} is taken by another") from None
             elif tuple(held) != fence:
                 raise Conflict(f"run {run.id} is pinned to another fence")
-            c.execute(
-                insert(t.operations).values(operation_values(run.id, operation, self._vault, now))
-            )
+            _NEW_OPERATION.run(c, **operation_values(run.id, operation, self._vault, now))
             tx.event(
                 now,
                 f"operation.signed.{operation.kind}",
@@ -356,17 +402,9 @@ class SqlLedger(
 
         def work(tx: Transaction) -> Run:
             c = tx.connection
-            told = {"status": status.value, "detail": detail}
-            if call_id is not None:
-                told["call_id"] = call_id  # an id is the service's to choose
-            c.execute(
-                update(t.operations)
-                .where(
-                    t.operations.c.hash == operation,
-                    t.operations.c.status.in_(("signed", "sent", "unknown")),
-                )
-                .values(told)
-            )
+            # An id is the service's to choose; one that it does not tell stays as it is.
+            told = {"its_status": status.value, "its_detail": detail, "its_call_id": call_id}
+            _SAID.run(c, its_hash=operation, **told)
             current = run_by_id(c, run.id)
             state = State(status.value)
             known = may_move(current.state, state, was=current.reason, reason=None)
@@ -381,23 +419,18 @@ class SqlLedger(
 
         def work(tx: Transaction) -> Run:
             c = tx.connection
-            c.execute(
-                update(t.operations)
-                .where(t.operations.c.hash == inclusion.hash)
-                .values(
-                    status=OperationStatus.INCLUDED.value,
-                    block_number=inclusion.block_number,
-                    block_hash=inclusion.block_hash,
-                    block_at=inclusion.block_at,
-                    transaction_hash=inclusion.transaction_hash,
-                    gas_cost=inclusion.gas_cost,
-                )
+            _INCLUDED.run(
+                c,
+                its_hash=inclusion.hash,
+                number=inclusion.block_number,
+                its_block=inclusion.block_hash,
+                at=inclusion.block_at,
+                transaction=inclusion.transaction_hash,
+                cost=inclusion.gas_cost,
             )
             current = run_by_id(c, run.id)
-            operation = c.execute(
-                select(t.operations.c.kind).where(t.operations.c.hash == inclusion.hash)
-            ).one()
-            paid = operation.kind == OperationKind.PAYMENT.value and inclusion.success
+            kind = _KIND.scalar(c, its_hash=inclusion.hash)
+            paid = kind == OperationKind.PAYMENT.value and inclusion.success
             tx.event(
                 now,
                 "operation.included",
@@ -451,18 +484,9 @@ class SqlLedger(
 
         def work(tx: Transaction) -> Run:
             c = tx.connection
-            live = [status.value for status in LIVE_OPERATIONS]
             if winner is not None:
-                c.execute(
-                    update(t.operations)
-                    .where(t.operations.c.hash == winner)
-                    .values(status=outcome.value)
-                )
-            c.execute(
-                update(t.operations)
-                .where(t.operations.c.run == run.id, t.operations.c.status.in_(live))
-                .values(status=OperationStatus.DEAD.value)
-            )
+                _WON.run(c, its_hash=winner, its_status=outcome.value)
+            _LOST.run(c, its_run=run.id)
             current = run_by_id(c, run.id)
             if observed:
                 asked = select(func.count()).where(t.transfers.c.run == run.id)
@@ -522,12 +546,10 @@ def _check_generation(c: Connection, run: Run, operation: NewOperation) -> None:
     """R11, R13: what has to stop signs nothing that gives."""
     if operation.kind not in SILENCEABLE_OPERATIONS:
         return
-    state = c.scalar(select(t.grants.c.state).where(t.grants.c.id == run.grant_id))
+    state = _GRANT_STATE.scalar(c, grant=run.grant_id)
     if state in SILENCED_GRANTS:
         raise Conflict(f"the grant that run {run.id} is pinned to is {state}")
 
 
 def _insert_lines(tx: Transaction, run: str, lines: Sequence[TransferLine], *, start: int) -> None:
-    rows = transfer_rows(run, lines, start=start)
-    if rows:
-        tx.connection.execute(insert(t.transfers), rows)
+    _NEW_LINE.run_many(tx.connection, transfer_rows(run, lines, start=start))

@@ -7,14 +7,18 @@ Functions over one transaction; `ledger.py` gives each its turn on the writer.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import insert, select, update
 
 from runner.adapters.sql import approvals, budgets
 from runner.adapters.sql import tables as t
+from runner.adapters.sql.prepared import Prepared, given
 from runner.adapters.sql.queries import run_by_id
+from runner.adapters.sql.rows import parse_calls
 from runner.adapters.sql.store import Transaction
 from runner.errors import Conflict
 from runner.guard.budget import Reservation
@@ -25,14 +29,43 @@ from runner.scheduling.occurrence import CLOSED, Reason, State, is_running, run_
 _FAILED = frozenset({State.REVERTED, State.NOT_INCLUDED, State.MISSED})
 
 
+@cache
+def _change(names: tuple[str, ...]) -> Prepared:
+    """Change these columns of a run, if it is at the version that is known (H2)."""
+    return Prepared(
+        update(t.runs)
+        .where(t.runs.c.id == given("its_id"), t.runs.c.version == given("was"))
+        .values(
+            version=given("was") + 1,
+            incarnation=given("by"),
+            **{name: given(f"new_{name}") for name in names},
+        )
+    )
+
+
+def _changed(tx: Transaction, run: Run, **values: Any) -> bool:
+    new = {f"new_{name}": value for name, value in values.items()}
+    at = {"its_id": run.id, "was": run.version, "by": tx.incarnation}
+    return _change(tuple(values)).run(tx.connection, **at, **new) == 1
+
+
+_FIELDS = frozenset(each.name for each in fields(Run))
+
+_FAILED_AGAIN = Prepared(
+    update(t.schedules)
+    .where(t.schedules.c.uid == given("its_uid"))
+    .values(failures_in_row=t.schedules.c.failures_in_row + 1)
+)
+_PAID = Prepared(
+    update(t.schedules)
+    .where(t.schedules.c.uid == given("its_uid"))
+    .values(failures_in_row=0, paid_at=given("its_end"))
+)
+
+
 def touch(tx: Transaction, run: Run, **values: Any) -> Run:
     """Change a run that stays in its state."""
-    changed = tx.connection.execute(
-        update(t.runs)
-        .where(t.runs.c.id == run.id, t.runs.c.version == run.version)
-        .values(version=run.version + 1, incarnation=tx.incarnation, **values)
-    )
-    if changed.rowcount != 1:
+    if not _changed(tx, run, **values):
         raise Conflict(f"run {run.id} was changed by another")
     return run_by_id(tx.connection, run.id)
 
@@ -65,31 +98,34 @@ def move(
     if rule is None or (run.state in CLOSED) is not reopens:
         why = f"({reason})" if reason else ""
         raise Conflict(f"run {run.id} cannot go from {run.state} to {state}{why}")
-    c = tx.connection
     closed = state in CLOSED
-    values = {key: value for key, value in values.items() if value is not None}
-    changed = c.execute(
-        update(t.runs)
-        .where(t.runs.c.id == run.id, t.runs.c.version == run.version)
-        .values(
-            state=state.value,
-            reason=reason.value if reason else None,
-            detail=detail,
-            running=is_running(state, reason),
-            version=run.version + 1,
-            incarnation=tx.incarnation,
-            closed_at=now if closed else None,
-            **values,
-        )
-    )
-    if changed.rowcount != 1:
+    moved = {
+        "state": state.value,
+        "reason": reason.value if reason else None,
+        "detail": detail,
+        "running": is_running(state, reason),
+        "closed_at": now if closed else None,
+    }
+    moved |= {key: value for key, value in values.items() if value is not None}
+    if not _changed(tx, run, **moved):
         raise Conflict(f"run {run.id} was changed by another")
     tx.event(now, f"run.{state}", run.id, reason=reason, detail=detail, attempt=run.attempt)
     if counts and run.kind is RunKind.PAYMENT:
         _EFFECTS[rule.effect](tx, run.id)
     if closed:
         _settle(tx, run, state, reason, now, goes_on=goes_on)
-    return run_by_id(c, run.id)
+    return replace(run, version=run.version + 1, **_record(moved))
+
+
+def _record(moved: Mapping[str, Any]) -> dict[str, Any]:
+    """Columns that a move wrote, as the fields of a run: its row need not be read back (H2)."""
+    told = {name: value for name, value in moved.items() if name in _FIELDS}
+    told["state"] = State(told["state"])
+    if told["reason"] is not None:
+        told["reason"] = Reason(told["reason"])
+    if "intent" in told:
+        told["intent"] = parse_calls(told["intent"])
+    return told
 
 
 _EFFECTS: Mapping[Effect, Callable[[Transaction, str], None]] = {
@@ -172,7 +208,7 @@ def _settle(
         approvals.remember_receivers(tx, run, now=now)
     failed = state in _FAILED and reason is not Reason.LATE and not goes_on
     if failed or state is State.SUCCESS:
-        values: dict[str, Any] = {"failures_in_row": t.schedules.c.failures_in_row + 1}
-        if not failed:
-            values = {"failures_in_row": 0, "paid_at": now}
-        c.execute(update(t.schedules).where(t.schedules.c.uid == run.schedule).values(**values))
+        if failed:
+            _FAILED_AGAIN.run(c, its_uid=run.schedule)
+        else:
+            _PAID.run(c, its_uid=run.schedule, its_end=now)

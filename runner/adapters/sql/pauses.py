@@ -17,33 +17,40 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.names import Names
+from runner.adapters.sql.prepared import Prepared, given
 from runner.adapters.sql.store import Transaction
 from runner.errors import UsageError
 from runner.records import Pause, PauseScope
 
 WIDE = (PauseScope.SESSION, PauseScope.ACCOUNT, PauseScope.ALL)
 
+_STOP = Prepared(select(t.pauses).where(t.pauses.c.scope == PauseScope.STOP.value))
+_WIDE = Prepared(select(t.pauses).order_by(t.pauses.c.scope))
+_SCHEDULE = Prepared(
+    select(
+        t.schedules.c.session,
+        t.schedules.c.account,
+        t.schedules.c.paused_reason,
+        t.schedules.c.paused_until,
+    ).where(t.schedules.c.uid == given("schedule"))
+)
+
 
 def stopped(connection: Connection) -> str | None:
     """Why nothing may be signed or sent; None: it may (O8)."""
-    query = select(t.pauses).where(t.pauses.c.scope == PauseScope.STOP.value)
-    row = connection.execute(query).first()
+    row = _STOP.first(connection)
     return None if row is None else describe(_pause(row))
 
 
 def paused(connection: Connection, schedule: str, *, at: datetime) -> str | None:
     """Why nothing of a schedule is to be paid at a moment; None: it may be (O1)."""
-    s = t.schedules.c
-    row = connection.execute(
-        select(s.session, s.account, s.paused_reason, s.paused_until).where(s.uid == schedule)
-    ).first()
+    row = _SCHEDULE.first(connection, schedule=schedule)
     return stopped(connection) if row is None else pause_of(row, wide_pauses(connection), at=at)
 
 
 def wide_pauses(connection: Connection) -> list[Pause]:
     """Every pause that is wider than one schedule, by scope."""
-    query = select(t.pauses).order_by(t.pauses.c.scope)
-    return [_pause(row) for row in connection.execute(query)]
+    return [_pause(row) for row in _WIDE.all(connection)]
 
 
 def pause_of(schedule: Row[*tuple[Any, ...]], wide: Sequence[Pause], *, at: datetime) -> str | None:

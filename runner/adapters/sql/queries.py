@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, select
 
 from runner.adapters.sql import tables as t
+from runner.adapters.sql.prepared import Prepared, given
 from runner.adapters.sql.rows import run_from
 from runner.adapters.sql.store import Transaction
 from runner.records import Claim, Run
@@ -20,9 +21,12 @@ def runs() -> Select[Any]:
     )
 
 
+_RUN = Prepared(runs().where(t.runs.c.id == given("identity")))
+
+
 def run_by_id(c: Connection, identity: str) -> Run:
     """One run as it stands."""
-    return run_from(c.execute(runs().where(t.runs.c.id == identity)).one())
+    return run_from(_RUN.first(c, identity=identity))
 
 
 def note_decision(transaction: Transaction, one: Claim, now: datetime) -> None:

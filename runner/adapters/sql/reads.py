@@ -12,6 +12,7 @@ from datetime import datetime
 from sqlalchemy import Connection, and_, func, or_, select
 
 from runner.adapters.sql import tables as t
+from runner.adapters.sql.prepared import Prepared, given
 from runner.adapters.sql.queries import run_by_id, runs
 from runner.adapters.sql.rows import line_from, operation_from, run_from
 from runner.adapters.sql.store import SqlStore
@@ -26,6 +27,33 @@ _NOT_IN_A_BLOCK = [
     status.value
     for status in (OperationStatus.SIGNED, OperationStatus.SENT, OperationStatus.UNKNOWN)
 ]
+
+
+_OPERATIONS = Prepared(
+    select(t.operations)
+    .where(t.operations.c.run == given("run"))
+    .order_by(t.operations.c.signed_at)
+)
+_LINES = Prepared(
+    select(t.transfers).where(t.transfers.c.run == given("run")).order_by(t.transfers.c.position)
+)
+_SUCCESSOR = Prepared(
+    runs().where(
+        t.runs.c.occurrence == given("its_occurrence"),
+        t.runs.c.part == given("its_part"),
+        t.runs.c.attempt == given("next_attempt"),
+    )
+)
+_FAILURES = Prepared(
+    select(t.schedules.c.failures_in_row).where(t.schedules.c.uid == given("schedule"))
+)
+_FEES = Prepared(
+    select(t.operations.c.status, t.operations.c.gas_cost, t.operations.c.max_cost).where(
+        t.operations.c.chain == given("its_chain"),
+        t.operations.c.sender == given("its_sender"),
+        t.operations.c.signed_at >= given("since"),
+    )
+)
 
 
 class RunReads:
@@ -108,14 +136,11 @@ class RunReads:
 
     async def run(self, identity: str) -> Run:
         """One run as it stands."""
-        return await self._store.read(lambda c: run_by_id(c, identity))
+        return await self._store.glance(lambda c: run_by_id(c, identity))
 
     async def operations(self, run: str) -> list[Operation]:
         """All operations signed for a run, oldest first."""
-        query = (
-            select(t.operations).where(t.operations.c.run == run).order_by(t.operations.c.signed_at)
-        )
-        return await self._store.read(lambda c: [operation_from(row) for row in c.execute(query)])
+        return await self._store.glance(lambda c: operations_of(c, run))
 
     async def closed_since(self, chain: int, block: int) -> list[tuple[Run, Operation]]:
         """Runs closed on what was included in this block or later, each with that (X13)."""
@@ -134,22 +159,17 @@ class RunReads:
 
     async def successor(self, run: Run) -> Run | None:
         """The attempt that followed a closed run, if there is one."""
-        query = runs().where(
-            t.runs.c.occurrence == run.occurrence,
-            t.runs.c.part == run.part,
-            t.runs.c.attempt == run.attempt + 1,
-        )
+        its = {"its_occurrence": run.occurrence, "its_part": run.part}
 
         def read(c: Connection) -> Run | None:
-            row = c.execute(query).first()
+            row = _SUCCESSOR.first(c, **its, next_attempt=run.attempt + 1)
             return None if row is None else run_from(row)
 
-        return await self._store.read(read)
+        return await self._store.glance(read)
 
     async def failures_in_row(self, schedule: str) -> int:
         """Failed runs of a schedule since its last success (M10)."""
-        query = select(t.schedules.c.failures_in_row).where(t.schedules.c.uid == schedule)
-        return int(await self._store.read(lambda c: c.scalar(query) or 0))
+        return int(await self._store.glance(lambda c: _FAILURES.scalar(c, schedule=schedule) or 0))
 
     async def fees_since(self, chain: int, sender: Address, since: datetime) -> int:
         """
@@ -157,19 +177,15 @@ class RunReads:
 
         What is included counts what was charged, what is open its maximum, what is dead nothing.
         """
-        columns = t.operations.c
-        query = select(columns.status, columns.gas_cost, columns.max_cost).where(
-            columns.chain == chain, columns.sender == sender, columns.signed_at >= since
-        )
 
         def read(c: Connection) -> int:
             return sum(
                 row.max_cost if row.gas_cost is None else row.gas_cost
-                for row in c.execute(query)
+                for row in _FEES.all(c, its_chain=chain, its_sender=sender, since=since)
                 if row.status != OperationStatus.DEAD.value
             )
 
-        return await self._store.read(read)
+        return await self._store.glance(read)
 
     async def charged(self, grant: int) -> dict[str, dict[str, int]]:
         """By run pinned to this grant and not closed without success: base units per token."""
@@ -262,9 +278,13 @@ class RunReads:
 
     async def transfers(self, run: str) -> list[TransferLine]:
         """What a frozen intent moves, in order."""
-        return await self._store.read(lambda c: _lines(c, run))
+        return await self._store.glance(lambda c: _lines(c, run))
+
+
+def operations_of(c: Connection, run: str) -> list[Operation]:
+    """All operations signed for a run, oldest first."""
+    return [operation_from(row) for row in _OPERATIONS.all(c, run=run)]
 
 
 def _lines(c: Connection, run: str) -> list[TransferLine]:
-    query = select(t.transfers).where(t.transfers.c.run == run).order_by(t.transfers.c.position)
-    return [line_from(row) for row in c.execute(query)]
+    return [line_from(row) for row in _LINES.all(c, run=run)]

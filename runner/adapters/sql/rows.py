@@ -53,6 +53,30 @@ _PERMISSIONS: dict[str, type[Any]] = {
 }
 
 
+OPERATION_COLUMNS = (
+    *("run", "hash", "kind", "call_id", "chain", "sender", "nonce", "max_fee_per_gas"),
+    *("max_priority_fee_per_gas", "max_cost", "sponsored", "request_sealed", "status"),
+    *("signed_at", "from_block"),
+)
+"""What `operation_values` fills."""
+
+LINE_COLUMNS = ("run", "position", *(each.name for each in fields(TransferLine)))
+"""What `transfer_rows` fills."""
+
+OCCURRENCE_COLUMNS = (
+    *("schedule", "slot", "due_at", "decision", "reason", "by_slot", "decided_at"),
+    *("count", "last_slot", "last_due_at"),
+)
+"""What `occurrence_row` fills."""
+
+RUN_COLUMNS = (
+    *("id", "kind", "occurrence", "schedule", "session", "attempt", "state", "reason"),
+    *("running", "exclusive", "due_at", "claimed_at", "deadline_at", "expires_at"),
+    *("charged_at", "incarnation"),
+)
+"""What `run_row` fills."""
+
+
 def occurrence_row(one: Claim, now: datetime) -> dict[str, Any]:
     """The row of a decided slot, or of a range of them."""
     return {

@@ -34,13 +34,15 @@ from sqlalchemy import (
     insert,
     inspect,
     select,
+    text,
 )
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
+from runner.adapters.sql.prepared import Prepared
 from runner.adapters.sql.tables import REVISION, events, incarnations, meta, metadata
 from runner.adapters.vault import Vault
-from runner.errors import Conflict, LedgerEmpty, LedgerHeld, StoreError
+from runner.errors import LedgerEmpty, LedgerHeld, StoreError
 from runner.version import __version__
 
 T = TypeVar("T")
@@ -51,6 +53,13 @@ _BUSY_SECONDS = 60.0
 """So long a daemon that starts waits for whoever writes into its ledger: a backup, a copy."""
 
 _FOR_A_COMMAND = ", for a command"
+
+_BEGIN_PIECE = Prepared(text("SAVEPOINT piece"))
+_END_PIECE = Prepared(text("RELEASE SAVEPOINT piece"))
+_UNDO_PIECE = Prepared(text("ROLLBACK TO SAVEPOINT piece"))
+_EVENT = Prepared(
+    insert(events), columns=["incarnation", "seq", "at", "kind", "subject", "data", "mac"]
+)
 _PATIENCE_SECONDS = 5.0
 
 
@@ -71,7 +80,7 @@ class Transaction:
 @dataclass(slots=True)
 class _Work:
     run: Callable[[Transaction], Any]
-    resolve: Callable[[Any, BaseException | None], None]
+    future: asyncio.Future[Any]
     result: Any = None
     error: BaseException | None = None
     events: list[tuple[datetime, str, str, str]] = field(default_factory=list)
@@ -93,6 +102,7 @@ class SqlStore:
         self.incarnation = incarnation
         self._role = role
         self._looking: PoolProxiedConnection | None = None
+        self._glancing: Connection | None = None
         self.failed: StoreError | None = None
         self._writer = threading.Thread(target=self._write_loop, name="ledger", daemon=True)
 
@@ -161,21 +171,29 @@ class SqlStore:
 
     def enqueue(self, work: Callable[[Transaction], T]) -> asyncio.Future[T]:
         """As `write`, without waiting: durable with or before whatever is written after it."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-
-        def resolve(value: Any, error: BaseException | None) -> None:
-            try:
-                loop.call_soon_threadsafe(_settle, future, value, error)
-            except RuntimeError:  # the loop has closed: nobody waits for this any more
-                return
-
-        self._queue.put(_Work(work, resolve))
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._queue.put(_Work(work, future))
         return future
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Run a query on a connection of its own, beside the writer."""
         return await asyncio.to_thread(self._query, query)
+
+    async def glance(self, query: Callable[[Connection], T]) -> T:
+        """
+        As `read`, for a few rows by their keys and prepared statements alone: here and now.
+
+        Such a look takes the database some microseconds, less than to hand it to a thread. It
+        waits for nobody: what somebody else has locked is read as `read` does it.
+        """
+        try:
+            if self._glancing is None:
+                self._glancing = self._reader.connect()
+                with self._glancing.begin():
+                    self._glancing.exec_driver_sql("PRAGMA busy_timeout = 0")
+            return query(self._glancing)
+        except SQLAlchemyError:
+            return await self.read(query)
 
     async def version(self) -> int:
         """`PRAGMA data_version`: another number once another connection has committed."""
@@ -206,8 +224,9 @@ class SqlStore:
             await self.write(end)
         finally:
             await self._end()
-            if self._looking is not None:
-                self._looking.close()
+            for looking in (self._looking, self._glancing):
+                if looking is not None:
+                    looking.close()
             self._engine.dispose()
             if self._lock is not None:
                 os.close(self._lock)
@@ -246,34 +265,33 @@ class SqlStore:
             self._seq, self._mac = chain
             lost = StoreError(f"the ledger took no write: {_reason(error)}")
             for work in batch:
-                work.resolve(None, work.error or lost)
-            return
-        for work in batch:
-            work.resolve(work.result, work.error)
+                work.error = work.error or lost
+        self._tell(batch)
+
+    def _tell(self, batch: Sequence[_Work]) -> None:
+        """Who waits hears of it, all of a loop at one knock: each costs a system call."""
+        for loop in {work.future.get_loop() for work in batch}:
+            mine = [work for work in batch if work.future.get_loop() is loop]
+            with suppress(RuntimeError):  # a loop that has closed: nobody waits there any more
+                loop.call_soon_threadsafe(_settle, mine)
 
     def _run_one(self, connection: Connection, work: _Work) -> None:
         transaction = Transaction(connection, self.incarnation)
         chain = (self._seq, self._mac)
-        savepoint = connection.begin_nested()
+        _BEGIN_PIECE.run(connection)
         try:
             work.result = work.run(transaction)
             self._append_events(connection, transaction.events)
-            savepoint.commit()
-        except Conflict as error:
-            savepoint.rollback()
-            self._seq, self._mac = chain
-            work.error = error
+            _END_PIECE.run(connection)
         except SQLAlchemyError as error:
-            if not savepoint.is_active:
-                raise
             try:
-                savepoint.rollback()
+                _undo_piece(connection)
             except SQLAlchemyError:  # SQLite has given up the whole transaction: say by what
                 raise error from None
             self._seq, self._mac = chain
             work.error = StoreError(f"the ledger refused a write: {_reason(error)}")
-        except Exception as error:  # a fault of this one piece: its neighbours are not to suffer
-            savepoint.rollback()
+        except Exception as error:  # of this one piece: its neighbours are not to suffer
+            _undo_piece(connection)
             self._seq, self._mac = chain
             work.error = error
 
@@ -296,8 +314,12 @@ class SqlStore:
                     "mac": self._mac,
                 }
             )
-        if rows:
-            connection.execute(insert(events), rows)
+        _EVENT.run_many(connection, rows)
+
+
+def _undo_piece(connection: Connection) -> None:
+    _UNDO_PIECE.run(connection)
+    _END_PIECE.run(connection)
 
 
 @contextmanager
@@ -321,13 +343,14 @@ def _begun(engine: Engine, patience: float) -> Iterator[Connection]:
         connection.commit()
 
 
-def _settle(future: asyncio.Future[Any], value: Any, error: BaseException | None) -> None:
-    if future.done():
-        return
-    if error is None:
-        future.set_result(value)
-    else:
-        future.set_exception(error)
+def _settle(batch: Sequence[_Work]) -> None:
+    for work in batch:
+        if work.future.done():
+            continue
+        if work.error is None:
+            work.future.set_result(work.result)
+        else:
+            work.future.set_exception(work.error)
 
 
 def event_message(

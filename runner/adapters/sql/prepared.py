@@ -1,0 +1,141 @@
+"""
+Statements that are compiled once: what every payment reads and writes, at the driver's own price.
+
+Through SQLAlchemy a look at one row by its key costs many times what the database takes for it:
+the statement is built, its cache key computed, a context and a result made. Here a statement is
+written in SQLAlchemy Core all the same, for its types and dialects, and compiled when it is first
+used; from then on it goes straight to the driver, on the connection and in the transaction of
+whoever asks. Faults come as SQLAlchemy's, so that nobody has to tell the two ways apart.
+
+`tests/bench/bench_ledger.py` measures one beside the other.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import BindParameter, Connection, Select, bindparam
+from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.types import TypeEngine
+
+Processor = Callable[[Any], Any]
+
+
+def given(name: str, type_: TypeEngine[Any] | None = None) -> BindParameter[Any]:
+    """A value that differs from use to use; its type is that of what it stands beside."""
+    return bindparam(name, None, type_, required=False)
+
+
+class Prepared:
+    """
+    One statement; what is `given` is handed over by name, whatever else it holds is fixed.
+
+    Args:
+        columns: Of an insertion: what each row names.
+    """
+
+    def __init__(self, statement: Any, *, columns: Sequence[str] | None = None) -> None:
+        self._statement = statement
+        self._names = columns
+        self._dialect: type[Dialect] | None = None
+        self._text = ""
+        self._binds: list[tuple[str | None, Any, Processor | None]] = []
+        self._processors: list[tuple[int, Processor]] = []
+        self._row: Callable[..., Any] = tuple
+
+    def run(self, connection: Connection, **values: Any) -> int:
+        """Change rows; returns how many were changed."""
+        return int(self._execute(connection, values).rowcount)
+
+    def run_many(self, connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
+        """The same for many sets of values."""
+        self._compile(connection.dialect)
+        bound = [self._bound(values) for values in rows]
+        try:
+            _driver(connection).executemany(self._text, bound)
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise _translated(error, self._text, connection.dialect) from None
+
+    def all(self, connection: Connection, **values: Any) -> list[Any]:
+        """Every row, its columns by name."""
+        return [self._read(row) for row in self._execute(connection, values).fetchall()]
+
+    def first(self, connection: Connection, **values: Any) -> Any:
+        """The first row; None: there is none."""
+        row = self._execute(connection, values).fetchone()
+        return None if row is None else self._read(row)
+
+    def scalar(self, connection: Connection, **values: Any) -> Any:
+        """The first column of the first row; None: there is none."""
+        row = self.first(connection, **values)
+        return None if row is None else row[0]
+
+    def _execute(self, connection: Connection, values: Mapping[str, Any]) -> Any:
+        self._compile(connection.dialect)
+        bound = self._bound(values)
+        try:
+            return _driver(connection).execute(self._text, bound)
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise _translated(error, self._text, connection.dialect) from None
+
+    def _bound(self, values: Mapping[str, Any]) -> list[Any]:
+        """In the order of the text. A value that is missing is a KeyError, never a NULL."""
+        return [
+            fixed if name is None else values[name] if process is None else process(values[name])
+            for name, fixed, process in self._binds
+        ]
+
+    def _read(self, row: Sequence[Any]) -> Any:
+        if not self._processors:
+            return self._row(*row)
+        read = list(row)
+        for place, process in self._processors:
+            read[place] = process(read[place])
+        return self._row(*read)
+
+    def _compile(self, dialect: Dialect) -> None:
+        if self._dialect is type(dialect):
+            return
+        compiled = self._statement.compile(
+            dialect=dialect,
+            column_keys=None if self._names is None else list(self._names),
+            compile_kwargs={"render_postcompile": True},
+        )
+        known = compiled.construct_params(_check=False)
+        self._binds = [
+            _bind(compiled.binds.get(name), name, known[name], dialect)
+            for name in compiled.positiontup
+        ]
+        self._text = str(compiled)
+        if isinstance(self._statement, Select):
+            columns = list(self._statement.selected_columns)
+            readers = [_of(one.type, dialect).result_processor(dialect, None) for one in columns]
+            self._processors = [(n, each) for n, each in enumerate(readers) if each is not None]
+            self._row = namedtuple("Row", [one.name for one in columns])  # type: ignore[misc]
+        self._dialect = type(dialect)  # the last: another thread may have come as far as this
+
+
+def _bind(
+    bind: BindParameter[Any] | None, name: str, value: Any, dialect: Dialect
+) -> tuple[str | None, Any, Processor | None]:
+    """How a place of the text is filled: by what is given under a name, or always alike."""
+    process = None if bind is None else _of(bind.type, dialect).bind_processor(dialect)
+    if bind is None or bind.unique:
+        return None, value if process is None else process(value), None
+    return name, None, process
+
+
+def _of(type_: TypeEngine[Any], dialect: Dialect) -> TypeEngine[Any]:
+    return type_.dialect_impl(dialect)
+
+
+def _driver(connection: Connection) -> Any:
+    return connection.connection.driver_connection
+
+
+def _translated(error: Exception, text: str, dialect: Dialect) -> Exception:
+    """The driver's fault as SQLAlchemy's; values are told to nobody."""
+    return DBAPIError.instance(text, None, error, dialect.loaded_dbapi.Error, hide_parameters=True)
