@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -131,11 +132,17 @@ async def _carry_out(
     from runner.adapters.telemetry import StructlogTelemetry
     from runner.bootstrap import runtime
     from runner.cli.standing import facts_of
+    from runner.settings import Alerts
 
     before = facts_of(settings).exists
     telemetry = StructlogTelemetry(people=True, level=settings.log.level)
     async with runtime(
-        settings, policies, telemetry=telemetry, environment=os.environ, sandbox=False, adopt=False
+        replace(settings, alerts=Alerts()),  # whoever applies looks on: nobody has to be told
+        policies,
+        telemetry=telemetry,
+        environment=os.environ,
+        sandbox=False,
+        adopt=False,
     ) as ready:
         if saved is not None and before:  # now that nobody else can change the ledger
             _refuse_stale(saved, policies, settings)

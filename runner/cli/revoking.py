@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Collection
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runner.cli.asking import is_running
@@ -58,10 +59,11 @@ async def _finish(settings: Settings, names: Collection[str], seconds: float) ->
 async def _take_off(settings: Settings, seconds: float) -> None:
     from runner.adapters.telemetry import StructlogTelemetry
     from runner.bootstrap import runtime
+    from runner.settings import Alerts
 
     telemetry = StructlogTelemetry(people=True, level="warning")
     async with runtime(
-        settings,
+        replace(settings, alerts=Alerts()),  # in a hurry, no secret of a chat server is missed
         policies_of(settings),
         telemetry=telemetry,
         environment=os.environ,

@@ -175,7 +175,7 @@ class AlertDesk:
     async def _tell(self, known: dict[Cause, Incident], now: datetime) -> None:
         letters = []
         for cause, one in known.items():
-            word = due(one, now)
+            word = due(one, now) if self._subscribers else None
             if word is not None:
                 message = about(one, word, now)
                 letters.append((message, self._receivers(message, cause)))
@@ -223,7 +223,7 @@ class AlertDesk:
         moments = [
             at
             for one in (self._known or {}).values()
-            for at in (one.tell_at, one.lapse_at)
+            for at in (one.tell_at if self._subscribers else None, one.lapse_at)
             if at is not None
         ]
         waits = [max((at - now).total_seconds(), 0.05) for at in moments]

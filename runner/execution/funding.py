@@ -11,6 +11,7 @@ from runner.ethereum.units import format_units
 from runner.execution.contexts import AccountContext, ScheduleContext
 from runner.guard.intent import NATIVE
 from runner.planning.funding import Planned, Shortfall, first_shortfall
+from runner.planning.renames import title
 from runner.ports import Clock, Ledger, Telemetry
 from runner.records import RunKind, ScheduleState
 from runner.scheduling.occurrence import State
@@ -144,6 +145,7 @@ class FundingWatch:
             (a for one in schedules for t, a in one.assets.items() if t == found.token), None
         )
         name, decimals = ("native", 18) if asset is None else (asset.name, asset.decimals)
+        name_of = next(title(one.spec) for one in schedules if one.uid == found.schedule)
         needs, has = (format_units(n, decimals) for n in (found.needs, found.has))
         self._telemetry.emit(
             "funding.short",
@@ -151,7 +153,7 @@ class FundingWatch:
             account=uid,
             schedule=found.schedule,
             due_at=found.due_at,
-            detail=f"{found.schedule} needs {needs} {name} at "
+            detail=f"{name_of} needs {needs} {name} at "
             f"{found.due_at:%Y-%m-%d %H:%M} UTC, and {has} {name} will be there",
             hint=f"send {name} to {account.address}",
         )

@@ -291,6 +291,22 @@ async def test_an_open_incident_is_not_told_again_by_the_next_process(desks):
     assert second.titles == ["[critical] w/1 disagrees with our clock (still)"]
 
 
+async def test_what_nobody_could_be_told_is_told_by_the_first_who_can_tell(desks):
+    """
+    A process without destinations keeps the incident, and does not count it as told.
+    """
+    pager = Pager()
+    async with desks.open() as desk:
+        desk.emit("policies.refused", level="error", detail="line 3")
+        await asyncio.sleep(0.2)
+    (kept,) = await desks.book.ledger.incidents()
+    async with desks.open(pager):
+        await until(lambda: pager.got)
+
+    assert (kept.is_open, kept.told) == (True, 0)
+    assert pager.titles == ["[warning] policies were edited, and the edit is bad"]
+
+
 async def test_what_the_next_process_does_not_find_again_is_over(desks):
     first, second = Pager(), Pager()
     async with desks.open(first) as desk:

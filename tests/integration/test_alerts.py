@@ -156,3 +156,20 @@ def test_b11_a_slot_that_is_not_covered_is_told_ahead_and_taken_back_when_it_is_
     assert "demo/large needs 2000000 usdc at" in short["detail"]
     assert short["level"] == "critical"
     assert (shown["severity"], shown["subject"]) == ("critical", "demo/treasury")
+
+
+def test_a_panic_needs_no_secret_of_a_chat_server(tmp_path):
+    """
+    The destination's secret is not there: the daemon says so at its start, the stop works.
+    """
+    with receiver() as service:
+        house = house_with(tmp_path, service)
+        assert house.run("apply").returncode == 0
+        (tmp_path / "pager").unlink()
+
+        refused = house.run("up", "--for", "1s")
+        stopped = house.run("stop", "--revoke-all", "--reason", "stolen")
+
+    assert refused.returncode == 2
+    assert "alerts.routes[0].to[0]" in refused.stderr
+    assert stopped.returncode == 0, stopped.stderr
