@@ -30,6 +30,8 @@ from runner.reporting.text import rfc3339
 PREFIX: Final = "/api/v1"
 _MOST = 1000
 _USUAL = 100
+_HEADS = 5
+"""Of the event chains: as many as `runner report` tells."""
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
 
 
@@ -215,7 +217,7 @@ def _calendar(web: Web, asked: Asked) -> Any:
         first = datetime(int(match[1]), int(match[2]), 1, tzinfo=UTC)
     found = []
     for _ in range(months):
-        found += views.month(web, first.date())
+        found += views.month(web, first.date(), fresh=True)
         first = (first + timedelta(days=31)).replace(day=1)
     return calendar.as_json(found)
 
@@ -234,4 +236,5 @@ def _report(web: Web, asked: Asked) -> Any:
         start = web.source.now() - timedelta(days=31)
     with web.source.ledger() as c:
         made = totals.report(reading.payments(c, start=start, end=end))
-    return totals.as_json(made)
+        heads = reading.newest_heads(c, count=_HEADS)
+    return totals.as_json(made, heads)

@@ -21,7 +21,7 @@ from runner.guard.intent import TransferLine
 from runner.reporting.calendar import Mark
 from runner.reporting.scripts import Upcoming
 from runner.reporting.text import away, moves, stamp
-from runner.reporting.totals import PaidView, report
+from runner.reporting.totals import Total
 from runner.reporting.views import ScheduleView
 
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
@@ -250,16 +250,15 @@ def needs(marks: Iterable[Mark], terms: Mapping[str, Terms], now: datetime) -> l
     ]
 
 
-def totals(paid: Iterable[PaidView]) -> list[PaidTo]:
+def totals(found: Iterable[Total]) -> list[PaidTo]:
     """What each receiver got, the most payments first."""
-    made = report(paid)
-    found = [
+    shown = [
         PaidTo(
             str(one.receiver),
             one.receiver_name,
             grouped(one.amount, one.decimals, one.symbol),
             one.count,
         )
-        for one in made.totals
+        for one in found
     ]
-    return sorted(found, key=lambda one: -one.count)[:200]
+    return sorted(shown, key=lambda one: -one.count)[:200]

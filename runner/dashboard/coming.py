@@ -25,13 +25,21 @@ class Coming:
         self._lock = Lock()
         self._known: dict[str, tuple[Schedule, _Key, Upcoming | None]] = {}
 
-    def of(self, rows: Iterable[ScheduleView]) -> dict[str, Upcoming | None]:
-        """By uid; a slot that is due and not decided yet is still to come."""
+    def of(self, rows: Iterable[ScheduleView], *, every: bool = True) -> dict[str, Upcoming | None]:
+        """
+        By uid; a slot that is due and not decided yet is still to come.
+
+        Args:
+            rows: What the ledger knows of schedules.
+            every: Also those of the policies that are not among these.
+        """
         known = {row.uid: row for row in rows}
         now, found = self._now(), {}
         with self._lock:
             for policy in self._policies():
                 for spec in policy.schedules.values():
+                    if not every and spec.uid not in known:
+                        continue
                     found[spec.uid] = self._next(spec, known.get(spec.uid), now)
         return found
 

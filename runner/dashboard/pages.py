@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -12,11 +12,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from runner.adapters.sql import measures, pages, reading
+from runner.adapters.sql import pages, reading
 from runner.adapters.sql.alerts import incidents
 from runner.adapters.sql.pauses import in_force
 from runner.dashboard import board, plots, shown, views
 from runner.dashboard.api import Asked, run_cursor
+from runner.dashboard.source import Kept
 from runner.dashboard.stories import grant_page, run_page
 from runner.dashboard.views import Missing, Web
 from runner.errors import RunnerError, UsageError
@@ -42,6 +43,8 @@ _ON_A_PAGE = 50
 _FINDINGS = 6
 _SHOWN = 8
 _DAYS = 30
+_MONTHS = 24
+_SECONDS = 10.0
 
 
 def routes(web: Web) -> list[Route]:
@@ -131,18 +134,14 @@ def _told(web: Web, request: Request) -> dict[str, str | None]:
 
 def _overview(web: Web, asked: Asked) -> Page:
     del asked
-    status = views.status(web)
+    status = views.status(web, newest=False)
     lines = {uid: one.most.lines for uid, one in views.terms(web).items()}
     needed = [one for one in status.findings if one.severity is not Severity.INFO]
     due = [one.next for one in status.schedules if one.next is not None]
     coming = sorted(due, key=lambda one: (one.due_at, one.schedule))[:_SHOWN]
     days = plots.last_days(status.at.date(), _DAYS)
-    with web.source.ledger() as c:
-        uses = measures.uses(c)
-        start = datetime.combine(days[0], datetime.min.time(), UTC)
-        ended = pages.ended_by_day(c, start=start, end=status.at + timedelta(days=1))
     worst = needed[0].severity if needed else None
-    plot, sums = board.outcomes_plot(days, ended)
+    plot, sums = board.outcomes_plot(days, web.sums.ended.quick())
     return "overview.html", {
         "title": "Overview",
         "mood": "good" if worst is None else "bad" if worst is Severity.CRITICAL else "warn",
@@ -160,7 +159,7 @@ def _overview(web: Web, asked: Asked) -> Page:
         "failed_in_all": sums["failed"],
         "left_in_all": sums["left"],
         "sessions": status.sessions[:_SHOWN],
-        "uses": uses,
+        "uses": web.sums.uses.quick(),
         "open_runs": status.open_runs[:_SHOWN],
     }
 
@@ -204,7 +203,7 @@ def _schedules(web: Web, asked: Asked) -> Page:
         "q": match,
         "rows": rows,
         "lines": {uid: one.most.lines for uid, one in views.terms(web).items()},
-        "coming": web.coming.of(rows),
+        "coming": web.coming.of(rows, every=False),
         "following": following,
     }
 
@@ -220,7 +219,7 @@ def _schedule(web: Web, asked: Asked) -> Page:
         ended = pages.ended_by_day(c, start=start, end=now + timedelta(days=1), schedule=uid)
     if row is None and known is None:
         raise Missing(f"there is no schedule {uid[:120]}")
-    following = None if row is None else web.coming.of([row]).get(uid)
+    following = None if row is None else web.coming.of([row], every=False).get(uid)
     at = asked.text("at") or (None if following is None else rfc3339(following.due_at))
     question = None if at is None else views.question(web, uid, at)
     fields = [] if question is None else why.why(question)
@@ -284,9 +283,9 @@ def _run(web: Web, asked: Asked) -> Page:
 
 def _grants(web: Web, asked: Asked) -> Page:
     del asked
-    with web.source.ledger() as c:
-        uses = measures.uses(c)
-    return "grants.html", {"title": "Grants", "sessions": views.status(web).sessions, "uses": uses}
+    sessions = views.status(web, newest=False).sessions
+    uses = web.sums.uses.quick()
+    return "grants.html", {"title": "Grants", "sessions": sessions, "uses": uses}
 
 
 def _grant(web: Web, asked: Asked) -> Page:
@@ -299,32 +298,36 @@ def _grant(web: Web, asked: Asked) -> Page:
 def _calendar(web: Web, asked: Asked) -> Page:
     now = web.source.now()
     first = board.month_of(asked.text("month"), now)
-    marks = views.month(web, first)
+    key = (first, now.date())
+    if len(web.calendars) > _MONTHS:
+        web.calendars.clear()
+    count, weeks = web.calendars.setdefault(key, Kept(lambda: _month(web, *key), _SECONDS)).quick()
     before, after = first - timedelta(days=1), (first + timedelta(days=31)).replace(day=1)
-    lines = {uid: one.most.lines for uid, one in views.terms(web).items()}
     return "calendar.html", {
         "title": f"{first:%B %Y}",
         "month": f"{first:%B %Y}",
-        "count": f"{sum(one.count for one in marks):,}",
+        "count": f"{count:,}",
         "before": f"{before:%Y-%m}",
         "after": f"{after:%Y-%m}",
-        "weeks": board.weeks(first, marks, lines, today=now.date()),
+        "weeks": weeks,
     }
+
+
+def _month(web: Web, first: date, today: date) -> tuple[int, list[list[board.Day]]]:
+    marks = views.month(web, first, fresh=True)
+    lines = {uid: one.most.lines for uid, one in views.terms(web).items()}
+    return sum(one.count for one in marks), board.weeks(first, marks, lines, today=today)
 
 
 def _money(web: Web, asked: Asked) -> Page:
     del asked
     now = web.source.now()
     days = plots.last_days(now.date(), _DAYS)
-    start = datetime.combine(days[0], datetime.min.time(), UTC)
-    with web.source.ledger() as c:
-        spent = pages.spent_by_day(c, start=start, end=now + timedelta(days=1))
-        paid = reading.payments(c, start=now - timedelta(days=31), end=None)
     return "money.html", {
         "title": "Money",
-        "spends": board.spends(days, spent),
-        "needs": board.needs(views.coming_days(web, 30), views.terms(web), now),
-        "totals": board.totals(paid),
+        "spends": board.spends(days, web.sums.spent.quick()),
+        "needs": board.needs(web.needed.quick(), views.terms(web), now),
+        "totals": board.totals(web.sums.totals.quick()),
     }
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any, Generic, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, PoolProxiedConnection
@@ -127,3 +127,20 @@ class Kept(Generic[T]):
             if self._value is None or now - self._value[0] >= self._seconds:
                 self._value = (now, self._make())
             return self._value[1]
+
+    def quick(self) -> T:
+        """
+        The value at once, if there ever was one: an old one is made anew meanwhile.
+
+        For sums over weeks, which a page need not wait for.
+        """
+        known = self._value
+        if known is None:
+            return self.get()
+        if self._monotonic() - known[0] >= self._seconds and not self._lock.locked():
+            Thread(target=self._renew, name="sums", daemon=True).start()
+        return known[1]
+
+    def _renew(self) -> None:
+        with suppress(StoreError):  # whoever asks next is told
+            self.get()

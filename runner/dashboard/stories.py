@@ -184,9 +184,9 @@ def grant_page(web: Web, uid: str) -> dict[str, Any]:
     known = {one.uid for policy in web.source.policies() for one in policy.sessions.values()}
     with web.source.ledger() as c:
         grants = reading.grants(c, uid)
-        over = over_sessions(pages.states(c))
+        over = over_sessions(reading.states(c))
         spent = pages.spent_of(c, uid)
-        uses = measures.uses(c).get(uid, ())
+    uses = web.sums.uses.quick().get(uid, ())
     if not grants and uid not in known:
         raise Missing(f"there is no session {uid[:120]}")
     status = session_status(uid, grants, now, over=uid in over)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from threading import Lock
+from typing import Any
 
 from sqlalchemy import Connection
 
 from runner.adapters.sql import pages, questions, reading
+from runner.adapters.sql.measures import Use, uses
+from runner.adapters.sql.pages import Decided, Spent
 from runner.dashboard.coming import Coming
 from runner.dashboard.security import Door
-from runner.dashboard.source import Source
+from runner.dashboard.source import Kept, Source
 from runner.errors import RunnerError
 from runner.guard.budget import Budgets
 from runner.guard.intent import NATIVE, Intent, intent_of
@@ -20,11 +24,15 @@ from runner.ports import Telemetry
 from runner.reporting import health
 from runner.reporting.calendar import Mark, coming, zone_of
 from runner.reporting.health import Status
+from runner.reporting.totals import Total, report
 from runner.reporting.views import AskedView, Entry, EventView
 from runner.reporting.why import Question
 from runner.settings import Settings
 
 _DAY = timedelta(days=1)
+_MONTH = timedelta(days=34)  # the longest, and a day on either side
+_MOST_MONTHS = 24
+_SUMS_SECONDS = 10.0
 _CONSENT = frozenset({"approval", "new_receiver", "near_duplicate"})
 
 
@@ -41,9 +49,16 @@ class Web:
     coming: Coming
     telemetry: Telemetry
     months: Months = field(init=False)
+    sums: Sums = field(init=False)
+    known: tuple[Sequence[Policy], dict[str, Terms]] | None = field(default=None, init=False)
+
+    needed: Kept[list[Mark]] = field(init=False)
+    calendars: dict[Any, Kept[Any]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self.months = Months()
+        self.sums = Sums(self.source)
+        self.needed = Kept(lambda: coming_days(self, 30), _SUMS_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +69,51 @@ class Terms:
     policy: Policy
     session: str
     most: Intent
+
+
+class Sums:
+    """What is summed up over weeks, a little old at worst: no page waits for it twice."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.uses = Kept(self._uses, _SUMS_SECONDS)
+        self.ended = Kept(self._ended, _SUMS_SECONDS)
+        self.spent = Kept(self._spent, _SUMS_SECONDS)
+        self.totals = Kept(self._totals, _SUMS_SECONDS)
+        self._decided: dict[date, Kept[list[Decided]]] = {}
+
+    def decided(self, first: date) -> Kept[list[Decided]]:
+        """What was decided of the month that begins then, with a day on either side."""
+        if len(self._decided) > _MOST_MONTHS:
+            self._decided.clear()
+        begin = datetime.combine(first, time(), UTC) - _DAY
+        made = Kept(lambda: self._between(begin, begin + _MONTH), _SUMS_SECONDS)
+        return self._decided.setdefault(first, made)
+
+    def _between(self, start: datetime, end: datetime) -> list[Decided]:
+        with self._source.ledger() as c:
+            return pages.decided_between(c, start=start, end=end)
+
+    def _uses(self) -> dict[str, tuple[Use, ...]]:
+        with self._source.ledger() as c:
+            return uses(c)
+
+    def _ended(self) -> dict[date, dict[str, int]]:
+        with self._source.ledger() as c:
+            return pages.ended_by_day(c, start=self._start(), end=self._source.now() + _DAY)
+
+    def _spent(self) -> list[Spent]:
+        with self._source.ledger() as c:
+            return pages.spent_by_day(c, start=self._start(), end=self._source.now() + _DAY)
+
+    def _totals(self) -> tuple[Total, ...]:
+        with self._source.ledger() as c:
+            paid = reading.payments(c, start=self._source.now() - timedelta(days=31), end=None)
+        return report(paid).totals
+
+    def _start(self) -> datetime:
+        today = self._source.now().astimezone(UTC).date()
+        return datetime.combine(today - timedelta(days=29), time(), UTC)
 
 
 class Months:
@@ -78,23 +138,32 @@ class Months:
 
 
 def terms(web: Web) -> dict[str, Terms]:
-    """Every schedule of the policies in force, by uid."""
+    """Every schedule of the policies in force, by uid; made once for each set of policies."""
+    policies = web.source.policies()
+    if web.known is not None and web.known[0] is policies:
+        return web.known[1]
     found = {}
-    for policy in web.source.policies():
+    for policy in policies:
         assets = {asset.address or NATIVE: asset for asset in policy.assets}
         for spec in policy.schedules.values():
             session = policy.sessions[spec.session].uid
             found[spec.uid] = Terms(spec, policy, session, intent_of(spec.calls, assets))
+    web.known = (policies, found)
     return found
 
 
-def status(web: Web) -> Status:
-    """As `runner status`; the day is this machine's."""
+def status(web: Web, *, newest: bool = True) -> Status:
+    """
+    As `runner status`; the day is this machine's.
+
+    Args:
+        newest: Whether to look up what became of every schedule's newest slot.
+    """
     now = web.source.now()
     start = datetime.combine(now.astimezone().date(), time()).astimezone(UTC)
     store = web.source.settings.store
     with web.source.ledger() as c:
-        view = reading.overview(c, store, start=start, end=start + _DAY, now=now)
+        view = reading.overview(c, store, start=start, end=start + _DAY, now=now, newest=newest)
     following = web.coming.of(view.schedules)
     return health.status(view, policies=web.source.policies(), upcoming=following, now=now)
 
@@ -115,16 +184,20 @@ def run(web: Web, name: str) -> tuple[Entry, list[EventView]]:
         return found[0], reading.timeline(c, found[0])
 
 
-def month(web: Web, first: date) -> list[Mark]:
-    """What was decided of a month's slots, and what is still to come."""
+def month(web: Web, first: date, *, fresh: bool = False) -> list[Mark]:
+    """
+    What was decided of a month's slots, and what is still to come.
+
+    Args:
+        fresh: As of now; else what was decided may be some seconds old.
+    """
     now = web.source.now()
-    begin = datetime.combine(first, time(), UTC) - _DAY
-    end = begin + timedelta(days=34)
     specs = {
         spec.uid: spec for policy in web.source.policies() for spec in policy.schedules.values()
     }
+    decided_of = web.sums.decided(first)
+    known = decided_of.get() if fresh else decided_of.quick()
     with web.source.ledger() as c:
-        known = pages.decided_between(c, start=begin, end=end)
         anchors = pages.anchors(c)
     zones = {uid: zone_of(spec) for uid, spec in specs.items()}
     marks = [

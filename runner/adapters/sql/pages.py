@@ -7,7 +7,6 @@ ended (by due time and row), never by counting rows from the beginning.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -203,23 +202,21 @@ def command(c: Connection, identity: int) -> Command | None:
     return None if known is None else command_by_id(c, identity)
 
 
-def states(c: Connection) -> list[ScheduleView]:
-    """Every schedule's own row, without its slots."""
-    names = Names(c)
-    rows = c.execute(select(t.schedules).order_by(t.schedules.c.uid))
-    return [reading.schedule_row(row, names) for row in rows]
-
-
 def spent_of(c: Connection, session: str) -> list[tuple[datetime, str, int]]:
     """What the grant in service of a session has spent: when, of which token, how much."""
     r, x, g = t.runs.c, t.transfers.c, t.grants.c
     uid = Names(c).meant("session", session)
-    grant = select(g.id).where(g.session == uid, g.state == "active").scalar_subquery()
+    active = select(g.id, g.requested_at).where(g.session == uid, g.state == "active")
+    grant = c.execute(active).first()
+    if grant is None:
+        return []
     rows = c.execute(
         select(func.coalesce(r.closed_at, r.claimed_at).label("at"), x.token, x.amount)
         .join_from(t.runs, t.transfers, x.run == r.id)
         .where(
-            r.grant_id == grant,
+            # What it paid was closed after it was asked for, or is open: there is an index of that.
+            or_(r.closed_at.is_(None), r.closed_at >= grant.requested_at),
+            r.grant_id == grant.id,
             x.kind != "observed",
             or_(r.closed_at.is_(None), r.state.in_(("success", "included"))),
         )
@@ -232,10 +229,3 @@ def anchors(c: Connection) -> dict[str, datetime]:
     """What each schedule counts from, by uid."""
     s, names = t.schedules.c, Names(c)
     return {names.schedule(row.uid): row.anchor for row in c.execute(select(s.uid, s.anchor))}
-
-
-def outcomes(c: Connection, schedule: str) -> Mapping[str, int]:
-    """How often each end came, of one schedule."""
-    r, uid = t.runs.c, Names(c).meant("schedule", schedule)
-    rows = c.execute(select(r.state, func.count()).where(r.schedule == uid).group_by(r.state))
-    return {row[0]: row[1] for row in rows}

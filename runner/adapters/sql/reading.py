@@ -73,17 +73,24 @@ def ledger(url: str) -> Iterator[Connection]:
 
 
 def overview(
-    c: Connection, store: str, *, start: datetime, end: datetime, now: datetime
+    c: Connection,
+    store: str,
+    *,
+    start: datetime,
+    end: datetime,
+    now: datetime,
+    newest: bool = True,
 ) -> LedgerView:
     """
     The ledger at one moment, for `status`.
 
     Args:
         start: Where the day of the person who asks begins; `end` is where it ends.
+        newest: Whether to look up what became of every schedule's newest slot.
     """
     return LedgerView(
         daemon=daemon(c, store),
-        schedules=schedules(c),
+        schedules=schedules(c) if newest else states(c),
         grants=grants(c),
         open_runs=open_entries(c),
         pauses=pauses(c),
@@ -433,6 +440,13 @@ def schedules_under(c: Connection, scope: str, target: str) -> list[str]:
 def schedules(c: Connection) -> list[ScheduleView]:
     """Every schedule ever applied, each with what became of its newest claimed slot."""
     return with_newest(c, c.execute(select(t.schedules).order_by(t.schedules.c.uid)).all())
+
+
+def states(c: Connection) -> list[ScheduleView]:
+    """Every schedule's own row, without its slots."""
+    names = Names(c)
+    rows = c.execute(select(t.schedules).order_by(t.schedules.c.uid))
+    return [schedule_row(row, names) for row in rows]
 
 
 def with_newest(c: Connection, rows: Sequence[Row[Any]]) -> list[ScheduleView]:
