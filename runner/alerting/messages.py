@@ -7,6 +7,7 @@ A message's id follows from what it says, so that one that is sent twice can be 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -16,6 +17,8 @@ from runner.frozen import frozen
 
 VERSION: Final = 1
 """Of the JSON that webhooks get; members may be added, none is renamed or taken away."""
+
+_MOST_LISTED = 20
 
 
 @frozen
@@ -78,6 +81,40 @@ def about(incident: Incident, word: Word, now: datetime) -> Message:
             "count": incident.count,
             "opened_at": rfc3339(incident.opened_at),
             "resolved_at": rfc3339(incident.resolved_at) if incident.resolved_at else None,
+        },
+        good=over,
+    )
+
+
+def together(incidents: Sequence[Incident], word: Word, now: datetime) -> Message:
+    """One word about many incidents of one kind: what befalls all of them is told once."""
+    worst = max(incidents, key=lambda one: one.severity.rank)
+    over = word is Word.RESOLVED
+    label = "resolved" if over else str(worst.severity)
+    subjects = [one.cause.subject for one in incidents]
+    lines = [
+        f"{one.cause.subject}: {one.detail}" if one.detail else one.cause.subject
+        for one in incidents[:_MOST_LISTED]
+    ]
+    if len(incidents) > _MOST_LISTED:
+        lines.append(f"and {len(incidents) - _MOST_LISTED} more: runner alerts list")
+    seeds = (f"{one.cause.subject} {one.opened_at} {one.told}" for one in incidents)
+    name = identifier(worst.cause.kind, word.value, *seeds)
+    return Message(
+        id=name,
+        severity=worst.severity,
+        title=f"[{label}] {len(incidents)} times: {worst.what}",
+        text="\n".join(lines),
+        body={
+            "version": VERSION,
+            "id": name,
+            "at": rfc3339(now),
+            "type": "incidents",
+            "status": word.value,
+            "severity": worst.severity.value,
+            "kind": worst.cause.kind,
+            "subjects": subjects,
+            "what": worst.what,
         },
         good=over,
     )

@@ -26,14 +26,17 @@ from runner.alerting.causes import (
     Severity,
     read,
 )
-from runner.alerting.incidents import FINDS_AGAIN, Incident, due, raised, resolved, spoken
-from runner.alerting.messages import Message, about
+from runner.alerting.incidents import FINDS_AGAIN, Incident, Word, due, raised, resolved, spoken
+from runner.alerting.messages import Message, about, together
 from runner.errors import StoreError
 from runner.execution.delivery import PostOffice
 from runner.frozen import frozen
 from runner.ports import AlertBook, Channel, Clock, Telemetry
 
 _LOOK_SECONDS = 15.0
+_MOST_ALONE = 5
+"""More incidents of one kind than these, told at once, are one message."""
+
 _SOON_SECONDS = 1.0
 _SETTLED = timedelta(seconds=2)
 """What an event told so shortly ago is not taken back by a look that may have begun before."""
@@ -173,13 +176,23 @@ class AlertDesk:
         await self._tell(known, now)
 
     async def _tell(self, known: dict[Cause, Incident], now: datetime) -> None:
-        letters = []
+        groups: dict[tuple[str, Word], list[Incident]] = {}
         for cause, one in known.items():
             word = due(one, now) if self._subscribers else None
             if word is not None:
-                message = about(one, word, now)
-                letters.append((message, self._receivers(message, cause)))
-                known[cause] = spoken(one, now)
+                groups.setdefault((cause.kind, word), []).append(one)
+        letters = []
+        for (_, word), group in groups.items():
+            many = len(group) > _MOST_ALONE
+            messages = (
+                [together(group, word, now)] if many else [about(x, word, now) for x in group]
+            )
+            letters += [
+                (message, self._receivers(message, one.cause))
+                for message, one in zip(messages, group, strict=False)
+            ]
+            for one in group:
+                known[one.cause] = spoken(one, now)
         changed = [one for cause, one in known.items() if _is_news(self._kept.get(cause), one)]
         self._known = known
         if not changed and not letters:

@@ -193,6 +193,26 @@ async def test_its_end_is_told_too_and_a_success_without_any_incident_writes_not
     assert pager.got[1].good
 
 
+async def test_what_befalls_many_at_once_is_one_message(desks):
+    pager = Pager()
+    async with desks.open(pager) as desk:
+        for number in range(300):
+            desk.emit(
+                "occurrence.decided",
+                level="warning",
+                schedule=f"p/{number}",
+                slot="t",
+                reason="late",
+            )
+        await until(lambda: pager.got)
+        await asyncio.sleep(0.1)
+
+    assert pager.titles == ["[warning] 300 times: left out a payment"]
+    assert len(pager.got[0].body["subjects"]) == 300
+    assert "and 280 more: runner alerts list" in pager.got[0].text
+    assert len(await desks.book.ledger.incidents()) == 300
+
+
 async def test_routes_choose_by_severity(desks):
     loud, quiet = Pager("LOUD"), Pager("QUIET")
     people = [Subscriber(loud, Severity.WARNING), Subscriber(quiet, Severity.CRITICAL)]
