@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from runner.adapters.sql import measures, pages, reading
+from runner.adapters.sql import measures, reading
 from runner.dashboard import plots, shown, views
 from runner.dashboard.views import Missing, Web
 from runner.ethereum.units import format_units
@@ -185,10 +185,9 @@ def grant_page(web: Web, uid: str) -> dict[str, Any]:
     with web.source.ledger() as c:
         grants = reading.grants(c, uid)
         over = over_sessions(reading.states(c))
-        spent = pages.spent_of(c, uid)
-    uses = web.sums.uses.quick().get(uid, ())
     if not grants and uid not in known:
         raise Missing(f"there is no session {uid[:120]}")
+    uses, spent = web.sums.uses.quick().get(uid, ()), web.sums.burnt(uid)
     status = session_status(uid, grants, now, over=uid in over)
     newest = status.grant or (grants[-1] if grants else None)
     tokens = shown.tokens_of(web.source.policies())

@@ -32,6 +32,7 @@ from runner.settings import Settings
 _DAY = timedelta(days=1)
 _MONTH = timedelta(days=34)  # the longest, and a day on either side
 _MOST_MONTHS = 24
+_MOST_SESSIONS = 100
 _SUMS_SECONDS = 10.0
 _CONSENT = frozenset({"approval", "new_receiver", "near_duplicate"})
 
@@ -81,6 +82,7 @@ class Sums:
         self.spent = Kept(self._spent, _SUMS_SECONDS)
         self.totals = Kept(self._totals, _SUMS_SECONDS)
         self._decided: dict[date, Kept[list[Decided]]] = {}
+        self._burnt: dict[str, Kept[list[tuple[datetime, str, int]]]] = {}
 
     def decided(self, first: date) -> Kept[list[Decided]]:
         """What was decided of the month that begins then, with a day on either side."""
@@ -89,6 +91,17 @@ class Sums:
         begin = datetime.combine(first, time(), UTC) - _DAY
         made = Kept(lambda: self._between(begin, begin + _MONTH), _SUMS_SECONDS)
         return self._decided.setdefault(first, made)
+
+    def burnt(self, session: str) -> list[tuple[datetime, str, int]]:
+        """What the grant in service of a session has spent: when, of which token, how much."""
+
+        def look() -> list[tuple[datetime, str, int]]:
+            with self._source.ledger() as c:
+                return pages.spent_of(c, session)
+
+        if len(self._burnt) > _MOST_SESSIONS:
+            self._burnt.clear()
+        return self._burnt.setdefault(session, Kept(look, _SUMS_SECONDS)).quick()
 
     def _between(self, start: datetime, end: datetime) -> list[Decided]:
         with self._source.ledger() as c:
