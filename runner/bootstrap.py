@@ -213,10 +213,12 @@ async def runtime(
                 signers = await signers_of(settings, policies, environment, throw_away=sandbox)
             for name, profile in wanted.items():
                 await wallets.open(name, profile, policies)
+            # Whatever its schedules are called: a policy's digest leaves their first names out.
+            revisions = fingerprints(policies)
             known = identified(policies, await ledger.identities())
             named = Renamed(telemetry, names_of(known))
             assembly = Assembly(wallets, signers, named, sandbox=sandbox)
-            schedules, sessions = await assembly.contexts(known)
+            schedules, sessions = await assembly.contexts(known, revisions)
             await lookout.meet(assembly.accounts, named)
             daemon = Daemon(
                 schedules=schedules,
@@ -242,16 +244,14 @@ async def runtime(
                 store=settings.store.removeprefix("sqlite:///"),
             )
             applied = await ledger.applied()
-            revisions = {each.spec.policy: each.revision for each in schedules.values()}
             written = {
                 policy.name: record_of(policy)
                 for policy in policies
-                if revisions.get(policy.name) != applied.get(policy.name)
+                if policy.schedules and revisions[policy.name] != applied.get(policy.name)
             }
             seeds = [
                 seed_of(each, written.get(each.spec.policy, "")) for each in schedules.values()
             ]
-            revision = _revision(policies)
             in_force[:] = policies
             pings.urls = {
                 title(each.spec): each.spec.ping
@@ -267,7 +267,7 @@ async def runtime(
                 ledger=ledger,
                 seeds=seeds,
                 incarnation=store.incarnation,
-                revision=revision,
+                revision=frozenset(revisions.items()),
                 telemetry=telemetry,
                 build=build,
             )
@@ -305,7 +305,12 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
 
 
 def _revision(policies: Sequence[Policy]) -> frozenset[tuple[str, str]]:
-    return frozenset((policy.name, fingerprint(policy)) for policy in policies)
+    return frozenset(fingerprints(policies).items())
+
+
+def fingerprints(policies: Sequence[Policy]) -> dict[str, str]:
+    """By the name of each policy, its digest."""
+    return {policy.name: fingerprint(policy) for policy in policies}
 
 
 def terms_of(policies: Sequence[Policy]) -> dict[str, Terms]:
@@ -682,9 +687,14 @@ class Assembly:
         self.accounts: dict[str, AccountContext] = {}
 
     async def contexts(
-        self, policies: Sequence[Policy]
+        self, policies: Sequence[Policy], revisions: Mapping[str, str]
     ) -> tuple[dict[str, ScheduleContext], dict[str, SessionContext]]:
-        """Every schedule and session by uid."""
+        """
+        Every schedule and session by uid.
+
+        Args:
+            revisions: The fingerprint of each policy, by its name.
+        """
         schedules: dict[str, ScheduleContext] = {}
         sessions: dict[str, SessionContext] = {}
         for policy in policies:
@@ -698,7 +708,6 @@ class Assembly:
             most = {one.name: intent_of(one.calls, assets) for one in policy.schedules.values()}
             for session in policy.sessions.values():
                 sessions[session.uid] = self._session(policy, session, most)
-            revision = fingerprint(policy)
             for schedule in policy.schedules.values():
                 context = sessions[policy.sessions[schedule.session].uid]
                 deadline = schedule.run_deadline or run_deadline_default(context.spec.lifetime)
@@ -707,7 +716,7 @@ class Assembly:
                     session=context,
                     most=most[schedule.name],
                     assets=assets,
-                    revision=revision,
+                    revision=revisions[policy.name],
                     run_deadline=deadline,
                     room=room(deadline, context.venue.margins),
                 )

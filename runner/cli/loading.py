@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,7 @@ def policies_of(
     Raises:
         PolicyErrors: every fault of every file.
     """
-    from runner.cli.spread import spread
+    from runner.cli.spread import spread, weight_of
     from runner.policy.parse import all_here, load_policies
     from runner.scheduling.cron import check_cron
 
@@ -65,7 +66,7 @@ def policies_of(
         check_cron=check_cron,
         cover=review.cover,
         lint=None if now is None else review.lint,
-        spread=all_here if one_process else spread,
+        spread=all_here if one_process else partial(spread, weigh=weight_of),
     )
 
 

@@ -31,7 +31,7 @@ from runner.execution.pursuit import Pursuit
 from runner.execution.sessions import SessionKeeper, can_burn
 from runner.execution.steps import Operator, Order, TooLate
 from runner.execution.watch import Watcher
-from runner.guard.intent import Intent, spent_by_token
+from runner.guard.intent import Intent, TransferLine, spent_by_token
 from runner.planning.consent import Doubt, History, doubts
 from runner.ports import Ledger, OperationEvent, Telemetry
 from runner.records import Consent, Grant, OperationKind, Run
@@ -220,7 +220,7 @@ class Executor:
                 signed = await self._signed(run, grant, intent, deadline, signing)
             finally:
                 self.schedule.session.account.lane.fees.discard(run.id)
-            return await self._pursue(signed, grant, deadline, stack)
+            return await self._pursue(signed, grant, deadline, stack, intent.lines)
 
     async def _signed(
         self,
@@ -481,10 +481,15 @@ class Executor:
         self._keeper.charge(grant, run.id, spent_by_token(lines))
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.schedule.session.account.lane.payment())
-            return await self._pursue(run, grant, deadline, stack)
+            return await self._pursue(run, grant, deadline, stack, tuple(lines))
 
     async def _pursue(
-        self, run: Run, grant: Grant, deadline: datetime, lane: AsyncExitStack
+        self,
+        run: Run,
+        grant: Grant,
+        deadline: datetime,
+        lane: AsyncExitStack,
+        lines: tuple[TransferLine, ...],
     ) -> tuple[Run, OperationEvent | None]:
         included = asyncio.Event()
         pursuit = Pursuit(
@@ -494,7 +499,7 @@ class Executor:
             ledger=self._ledger,
             telemetry=self._telemetry,
             grant=grant,
-            lines=tuple(await self._ledger.transfers(run.id)),
+            lines=lines,
             deadline_at=deadline,
             may_burn=can_burn(self.schedule.session.permissions),
             standing=lambda: self._keeper.standing(grant),

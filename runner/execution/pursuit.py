@@ -126,7 +126,8 @@ class Pursuit:
                 except (WalletApiError, GuardError) as error:
                     await self._rest(step, run, error)
                 # Nobody else writes them: they are as they were until something was done.
-                operations = await self._ledger.operations(run.id)
+                if run.state not in CLOSED:
+                    operations = await self._ledger.operations(run.id)
             return Ending(run, follower.event)
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from datetime import datetime, time, timedelta
 from decimal import Decimal
@@ -63,32 +64,54 @@ def trigger_text(schedule: Schedule) -> str:
             )
 
 
-@cache
-def _names(kind: type[Any]) -> tuple[str, ...]:
-    """The fields of a class that carry meaning."""
-    return tuple(field.name for field in fields(kind) if field.name not in _PLACES)
-
-
 def _plain(value: Any) -> Any:
-    if value is None or type(value) in {str, int, bool}:
-        return value
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, Mark):
-        return None
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if is_dataclass(value) and not isinstance(value, type):
-        plain = {name: _plain(getattr(value, name)) for name in _names(type(value))}
-        return {"is": type(value).__name__, **plain}
-    if isinstance(value, bytes):
-        return "0x" + value.hex()
-    if isinstance(value, datetime | time):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, Decimal):
-        return str(value)
+    """A value as JSON has it. There are a million of them in a large policy, of a few kinds."""
+    kind: Any = type(value)
+    return _reader(kind)(value)
+
+
+@cache
+def _reader(kind: Any) -> Callable[[Any], Any]:
+    """How values of one kind are written."""
+    if issubclass(kind, Enum):
+        return lambda member: member.value
+    if issubclass(kind, Mark):
+        return lambda _mark: None
+    if issubclass(kind, tuple | list):
+        return lambda items: [_plain(item) for item in items]
+    if issubclass(kind, dict):
+        return lambda members: {str(key): _plain(item) for key, item in members.items()}
+    if is_dataclass(kind):
+        return _members_of(kind)
+    if issubclass(kind, bytes):
+        return lambda raw: "0x" + raw.hex()
+    if issubclass(kind, datetime | time):
+        return lambda moment: moment.isoformat()
+    if issubclass(kind, timedelta):
+        return timedelta.total_seconds
+    if issubclass(kind, Decimal):
+        return str
+    return _as_it_is
+
+
+def _members_of(kind: Any) -> Callable[[Any], Any]:
+    """The fields of a class that carry meaning."""
+    name = kind.__name__
+    names = tuple(field.name for field in fields(kind) if field.name not in _PLACES)
+
+    def read(value: Any) -> dict[str, Any]:
+        plain: dict[str, Any] = {"is": name}
+        for each in names:
+            member = getattr(value, each)
+            its: Any = type(member)
+            plain[each] = member if its in _AS_IT_IS else _reader(its)(member)
+        return plain
+
+    return read
+
+
+def _as_it_is(value: Any) -> Any:
     return value
+
+
+_AS_IT_IS = frozenset({str, int, bool, type(None)})

@@ -19,7 +19,7 @@ from runner.adapters.signers.local import LocalSigner, SessionKeys
 from runner.adapters.virtual import VirtualAlarm, VirtualClock, VirtualLoop
 from runner.adapters.wallet_api.envelope import HttpAnswer
 from runner.adapters.wallet_api.transport import Endpoint
-from runner.bootstrap import Assembly, Place, Wallets, seed_of, signers_of
+from runner.bootstrap import Assembly, Place, Wallets, fingerprints, seed_of, signers_of
 from runner.execution.contexts import ScheduleContext, SessionContext
 from runner.execution.daemon import Daemon
 from runner.guard.intent import NATIVE
@@ -81,7 +81,9 @@ class Engine:
         for name in sorted({account.wallet for account in accounts}):
             await wallets.open(name, profile, self._policies)
         assembly = Assembly(wallets, signers, self._telemetry, sandbox=True)
-        self.schedules, self.sessions = await assembly.contexts(self._policies)
+        self.schedules, self.sessions = await assembly.contexts(
+            self._policies, fingerprints(self._policies)
+        )
         purses = purses_of(self._policies, assembly.accounts, balances)
         for purse in purses.purses:
             venue = assembly.accounts[purse.account].venue

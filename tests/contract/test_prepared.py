@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given as drawn
+from hypothesis import settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -39,6 +40,7 @@ def pin(wallet, chain=1, at=NOW):
     return {"wallet": wallet, "chain": chain, "paymaster": "0x01", "pinned_at": at}
 
 
+@settings(deadline=None)  # a database for each example
 @drawn(
     name=st.text(max_size=9),
     chain=st.integers(0, 2**63 - 1),

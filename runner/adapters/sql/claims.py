@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
+    Connection,
     Row,
     and_,
     func,
@@ -276,6 +277,11 @@ _IN_LINE = Prepared(
     .where(_waiting(given("schedule")))
     .order_by(t.runs.c.due_at)
 )
+
+
+def is_waited_for(connection: Connection, schedule: str) -> bool:
+    """Whether a slot of this schedule waits for its predecessor."""
+    return _IN_LINE.first(connection, schedule=schedule) is not None
 
 
 def next_in_line(

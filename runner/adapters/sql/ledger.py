@@ -231,6 +231,9 @@ class SqlLedger(
                 return None, turn
             return move(tx, run, State.CLAIMED, now=now, deadline_at=deadline_at), None
 
+        # What waits was held while another ran, so before that one was closed: a look shows it.
+        if not await self._store.glance(lambda c: claims.is_waited_for(c, schedule)):
+            return None, None
         return await self._store.write(work)
 
     async def reserve(

@@ -11,7 +11,7 @@ import pytest
 
 from runner.cli import spread as spreading
 from runner.cli.loading import policies_of
-from runner.cli.spread import spread
+from runner.cli.spread import spread, weight_of
 from runner.errors import GuardError, Mark, PolicyError, PolicyErrors, WalletRefused
 from runner.policy.parse import load_policies
 from runner.policy.report import fault_as_json
@@ -198,3 +198,32 @@ def test_a_process_with_threads_starts_no_other(tmp_path, in_parts, monkeypatch)
     found = policies_of(None, [write(tmp_path)], one_process=True)
 
     assert len(found) == 40
+
+
+def test_parts_are_of_about_the_same_weight(in_parts):
+    """
+    One large file is as much work as many small ones.
+    """
+    items = [30, 1, 1, 1, 20, 7, 30]
+
+    results = spread(list, items, weigh=lambda item: item)
+
+    assert results == [[30], [1, 1, 1, 20, 7], [30]]
+
+
+def test_no_part_is_empty_however_the_weights_lie(in_parts):
+    for items in ([90, 1, 1], [1, 1, 90], [45, 45], [0, 0, 40]):
+        results = spread(list, items, weigh=lambda item: item)
+
+        assert [one for part in results for one in part] == items
+        assert all(results)
+
+
+def test_a_file_weighs_by_its_size(tmp_path):
+    small, large = tmp_path / "small.yaml", tmp_path / "large.yaml"
+    small.write_text("version: 1\n")
+    large.write_text("#" * 100_000)
+
+    assert weight_of(small) == 1
+    assert 20 <= weight_of(large) <= 30
+    assert weight_of(tmp_path / "missing.yaml") == 1
