@@ -25,7 +25,7 @@ from runner.adapters.alerts.opening import open_channels
 from runner.adapters.chain import RpcChainReader
 from runner.adapters.clock import SystemClock, WalletClock
 from runner.adapters.pings import Pings
-from runner.adapters.secrets import read_reference
+from runner.adapters.secrets import fetch_reference, read_reference
 from runner.adapters.signers.local import (
     LocalSigner,
     SessionKeys,
@@ -109,7 +109,8 @@ class Runtime:
     """
     A daemon ready to run, the ledger it holds, and the seeds of its schedules.
 
-    `revision` tells the policies apart; `build` makes the like over others. `beat_at` is the
+    `revision` tells the policies apart, `about` says how much is in them, and where the ledger
+    is; `build` makes the like over others. `beat_at` is the
     monotonic moment at which the daemon last had nothing to do, `settings` what it really uses
     (`--sandbox` has a ledger of its own), `telemetry` is heard by those who alert people.
     """
@@ -124,6 +125,7 @@ class Runtime:
     incarnation: str
     revision: frozenset[tuple[str, str]]
     telemetry: Telemetry
+    about: Mapping[str, Any]
     build: Callable[[Sequence[Policy]], Awaitable[Runtime]]
 
     async def rebuilt(self, policies: Sequence[Policy]) -> Runtime | None:
@@ -236,13 +238,6 @@ async def runtime(
                 copies=ledger,
                 funding_lead=settings.alerts.funding_lead,
             )
-            telemetry.emit(
-                "daemon.ready",
-                schedules=len(schedules),
-                sessions=len(sessions),
-                accounts=len(assembly.accounts),
-                store=settings.store.removeprefix("sqlite:///"),
-            )
             applied = await ledger.applied()
             written = {
                 policy.name: record_of(policy)
@@ -258,6 +253,12 @@ async def runtime(
                 for each in schedules.values()
                 if each.spec.ping is not None
             }
+            about = {
+                "schedules": len(schedules),
+                "sessions": len(sessions),
+                "accounts": len(assembly.accounts),
+                "store": settings.store.removeprefix("sqlite:///"),
+            }
             return Runtime(
                 policies=policies,
                 settings=settings,
@@ -269,6 +270,7 @@ async def runtime(
                 incarnation=store.incarnation,
                 revision=frozenset(revisions.items()),
                 telemetry=telemetry,
+                about=about,
                 build=build,
             )
 
@@ -475,7 +477,11 @@ class Wallets:
             raise UsageError(f"wallet `{name}` has no url", hint="write `url:` or `embedded: true`")
         key = None
         if profile.api_key is not None:
-            key = read_reference(profile.api_key, self._environment, what=f"wallets.{name}.api_key")
+            key = await fetch_reference(
+                profile.api_key,
+                self._environment,
+                what=f"wallets.{name}.api_key",
+            )
         client = WalletApiClient(
             url=place.url,
             api_key=key,
@@ -535,7 +541,9 @@ class Wallets:
         reader: RpcChainReader = client.chain_reader(chain_id)
         reference = profile.rpc_url.get(chain_id)
         if reference is not None:
-            address = read_reference(reference, self._environment, what=f"wallets.{name}.rpc_url")
+            address = await fetch_reference(
+                reference, self._environment, what=f"wallets.{name}.rpc_url"
+            )
             observe = partial(self._observed, name)
             rpc = JsonRpcTransport(Endpoint(address, None), clock=place.clock, observe=observe)
             self._stack.push_async_callback(rpc.aclose)
@@ -635,9 +643,7 @@ async def open_signer(name: str, spec: SignerSpec, environment: Mapping[str, str
         password = (
             ""
             if spec.password is None
-            else read_reference(spec.password, environment, what=f"signers.{name}.password").rstrip(
-                "\r\n"
-            )
+            else await fetch_reference(spec.password, environment, what=f"signers.{name}.password")
         )
         try:
             document = spec.keystore.read_text(encoding="utf-8")
@@ -660,7 +666,7 @@ async def open_signer(name: str, spec: SignerSpec, environment: Mapping[str, str
     elif spec.manual is not None:
         return ManualSigner(spec.manual, name=name, sandbox_only=spec.sandbox_only)
     elif spec.source is not None:
-        text = read_reference(spec.source, environment, what=f"signers.{name}")
+        text = await fetch_reference(spec.source, environment, what=f"signers.{name}")
         secret = parse_private_key(text, name=name)
     else:
         raise SignerError(f"signer {name} names no key")

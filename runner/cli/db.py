@@ -15,7 +15,7 @@ import click
 from runner.cli.loading import near, policies_if_valid, settings_of
 from runner.cli.options import config_option, format_options, now
 from runner.cli.render import hint, note, write, write_json
-from runner.errors import StoreError, UsageError
+from runner.errors import StoreError
 
 if TYPE_CHECKING:  # each command imports what it needs when it is called
     from collections.abc import Sequence
@@ -62,7 +62,7 @@ def init_ledger(config: str | None) -> None:
     hint("keep a copy of the secret key elsewhere: without it the ledger's keys are lost")
 
 
-def _ledger_of(settings: Settings) -> Path:
+def ledger_of(settings: Settings) -> Path:
     from runner.adapters.sql.store import sqlite_path
 
     path = sqlite_path(settings.store)
@@ -105,7 +105,7 @@ def verify(config: str | None, form: str, head: bool) -> None:
     from runner.scheduling.triggers import timetable
 
     settings = settings_of(config)
-    path = _ledger_of(settings)
+    path = ledger_of(settings)
     vault = open_vault(settings, os.environ, create=False)
     policies = policies_if_valid(settings)
     engine = open_for_reading(settings.store)
@@ -164,7 +164,7 @@ def backup(config: str | None, target: Path) -> None:
     """
     from runner.adapters.sql.keeping import backup as copy
 
-    size = copy(_ledger_of(settings_of(config)), target, now=now())
+    size = copy(ledger_of(settings_of(config)), target, now=now())
     write([f"copied the ledger to {near(target.absolute())}: {size} bytes"])
 
 
@@ -200,67 +200,11 @@ def migrate(config: str | None) -> None:
     from runner.adapters.sql.tables import REVISION
 
     settings = settings_of(config)
-    found, copy = bring(settings.store, _ledger_of(settings), now=now())
+    found, copy = bring(settings.store, ledger_of(settings), now=now())
     if copy is None:
         write([f"the ledger is of revision {found} already"])
         return
     write([f"the ledger went from revision {found} to {REVISION}", f"its copy is {near(copy)}"])
-
-
-@db.command("rekey")
-@click.option("--new-env", metavar="NAME", help="Read the new secret key from this variable.")
-@config_option
-def rekey(config: str | None, new_env: str | None) -> None:
-    """
-    Seal everything secret in the ledger by a new secret key.
-
-    Where `secret_key` names a file, a new one is made in its place, and the old one is kept beside
-    it: backups made so far need it. Where it names a variable, give the new key in another one by
-    --new-env, then change the first. Stop the daemon before.
-    """
-    from runner.adapters.sql.keeping import rekey as seal
-    from runner.adapters.vault import Vault
-    from runner.bootstrap import open_vault
-
-    settings = settings_of(config)
-    path = _ledger_of(settings)
-    old = open_vault(settings, os.environ, create=False)
-    draft = None if new_env is not None else _draft_of(settings)
-    new = Vault(_new_secret(draft, new_env), entropy=os.urandom)
-    count = seal(settings.store, path, old, new)
-    write(
-        [f"{count} values are sealed by key {new.key_id.hex()} now, by {old.key_id.hex()} before"]
-    )
-    if draft is None:
-        hint(f"give the daemon what ${new_env} holds as its secret key")
-        return
-    secret = draft.with_suffix("")
-    kept = secret.with_name(f"{secret.name}.{old.key_id.hex()}")
-    secret.rename(kept)
-    draft.rename(secret)
-    write([f"the new key is {near(secret)}", f"the old one is {near(kept)}: older backups need it"])
-
-
-def _draft_of(settings: Settings) -> Path:
-    from runner.settings import FileRef
-
-    if not isinstance(settings.secret_key, FileRef):
-        raise UsageError(
-            "`secret_key` names no file that a new key could be written to",
-            hint="put the new key into a variable and name it: --new-env NAME",
-        )
-    return settings.secret_key.path.with_name(settings.secret_key.path.name + ".new")
-
-
-def _new_secret(draft: Path | None, new_env: str | None) -> bytes:
-    from runner.adapters.vault import parse_secret, read_or_create_secret
-
-    if draft is not None:  # durable before anything is sealed by it; found again after a crash
-        return read_or_create_secret(draft, create=True, entropy=os.urandom)
-    text = os.environ.get(str(new_env))
-    if text is None:
-        raise UsageError(f"the variable {new_env} is not set")
-    return parse_secret(text, origin=str(new_env))
 
 
 @db.command("export")
@@ -273,7 +217,7 @@ def export(config: str | None) -> None:
     from runner.adapters.sql.tables import metadata
 
     settings = settings_of(config)
-    _ledger_of(settings)
+    ledger_of(settings)
     engine = open_for_reading(settings.store)
     try:
         with engine.connect() as connection:

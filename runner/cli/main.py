@@ -47,6 +47,7 @@ COMMANDS = {
     "alerts": ("runner.cli.alerts:alerts", "What people are told: list, test."),
     "report": ("runner.cli.report:report", "What was paid to whom."),
     "db": ("runner.cli.db:db", "The ledger: make, check, copy, restore, migrate it."),
+    "keys": ("runner.cli.keys:keys", "Keys: new, import, list, rotate."),
     "scope": ("runner.cli.scope:scope", "What a session key can do: explain, judge."),
     "guard": ("runner.cli.guard:guard", "Would we sign this? Judged from files: op, grant."),
     "doctor": ("runner.cli.doctor:doctor", "Is everything as the daemon will need it?"),

@@ -37,11 +37,13 @@ def up(config: str | None, sandbox: bool, seconds: float | None, adopt: bool) ->
     up to a minute. Whatever ends it, the next start continues where it stopped.
     """
     from runner.adapters.metering import Metered, Tally
+    from runner.adapters.process import keep_memory_private
     from runner.adapters.telemetry import StructlogTelemetry
     from runner.cli.loading import policies_of, settings_of
     from runner.dashboard.server import token_of
     from runner.policy.unsupported import refuse_unsupported
 
+    keep_memory_private()
     settings = settings_of(config)
     token = token_of(settings, os.environ)
     # `--sandbox` replaces every signer: what is written about them does not matter then.
@@ -123,6 +125,8 @@ async def _run(
         reloader = Reloader(ready, Changes(settings, telemetry), telemetry, read=read)
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, reloader.stop)
+        # Said when SIGTERM ends it cleanly, and not before.
+        telemetry.emit("daemon.ready", **ready.about)
         timer = loop.call_later(seconds, reloader.stop) if seconds is not None else None
         source = Source(
             ready.settings,

@@ -154,7 +154,7 @@ class Stage:
         wait_for(self._beats, seconds=seconds, what="the daemon to go on")
         daemon = self.daemon
         if daemon is not None:
-            self.ready(event="daemon.armed")  # before that, SIGTERM may mean what it always does
+            self.ready(event="daemon.armed")  # one that is still starting has claimed nothing
             daemon.terminate()
             if daemon.wait(timeout=120) != 0:
                 raise Broken(f"the daemon ended with {daemon.returncode}")
