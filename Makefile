@@ -59,6 +59,7 @@ docs: setup
 	$(BIN)/python -m runner.policy.manual docs/policy.md
 	$(BIN)/runner schema policy > docs/policy.schema.json
 	$(BIN)/runner schema book > docs/book.schema.json
+	$(BIN)/runner schema organisation > docs/organisation.schema.json
 	$(BIN)/runner schema config > docs/config.schema.json
 
 fmt: .venv/.dev

@@ -434,7 +434,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What a person is asked to say yes to: exactly the intent with this digest (B9)."""
+    """What so many persons are asked to say yes to: exactly the intent with this digest (B9)."""
 
     schedule: str
     slot: str
@@ -442,6 +442,7 @@ class Consent:
     digest: str
     due_at: datetime
     detail: str
+    approvers: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ the command holds it and acts itself (O10).
 from __future__ import annotations
 
 import asyncio
-import getpass
 import os
+import pwd
 import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -46,8 +46,17 @@ def yes_option(command: Option) -> Option:
 
 
 def author() -> str:
-    """Who asks, as this machine knows them."""
-    return getpass.getuser()
+    """
+    Who asks, as this machine knows them: by the user that the process runs as, not by variables
+    that anybody may set; of root, who came to it by sudo.
+    """
+    user = os.getuid()
+    if user == 0 and os.environ.get("SUDO_USER"):
+        return os.environ["SUDO_USER"]
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:  # a container's user may have no name
+        return f"uid {user}"
 
 
 def confirm(question: str, *, yes: bool) -> None:

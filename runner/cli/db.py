@@ -15,7 +15,7 @@ import click
 from runner.cli.loading import near, policies_if_valid, settings_of
 from runner.cli.options import config_option, format_options, now
 from runner.cli.render import hint, note, write, write_json
-from runner.errors import StoreError
+from runner.errors import StoreError, UsageError
 
 if TYPE_CHECKING:  # each command imports what it needs when it is called
     from collections.abc import Sequence

@@ -130,9 +130,9 @@ def _told(asked: Asked) -> Iterator[str]:
 
 
 def _example(asked: Asked) -> str:
-    from runner.policy.catalogue.examples import CONFIG_EXAMPLES, EXAMPLES
+    from runner.policy.catalogue.examples import EVERY_EXAMPLE
 
-    return {**EXAMPLES, **CONFIG_EXAMPLES}[asked.levels[0].name][asked.key.name]
+    return EVERY_EXAMPLE[asked.levels[0].name][asked.key.name]
 
 
 def _listed(found: list[Asked]) -> list[str]:

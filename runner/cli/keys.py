@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
 from contextlib import suppress
@@ -68,14 +67,12 @@ _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 
 def _keep(name: str, secret: bytes, keystore: Path | None, password_env: str | None) -> None:
-    from eth_account import Account
-
-    from runner.adapters.signers.local import LocalSigner
+    from runner.adapters.signers.local import LocalSigner, write_keystore
 
     path = keystore or Path(f"{name}.json")
     address = LocalSigner(secret, name=name, sandbox_only=None).address
     password = _password(password_env)
-    document = json.dumps(Account.encrypt(secret, password))
+    document = write_keystore(secret, password)
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:

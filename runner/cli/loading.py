@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # each command imports what it needs when it is called
     from runner.planning.needs import Needs
     from runner.planning.renewal import Margins
     from runner.policy.faults import Finding
-    from runner.policy.model import Policy
+    from runner.policy.model import Organisation, Policy
     from runner.settings import Settings
 
 
@@ -58,8 +58,9 @@ def policies_of(
     if not wanted and settings is not None:
         wanted = [near(settings.policies)]
     margins = {} if settings is None else margins_of(settings)
-    review = _Review(now or datetime.now(UTC), margins)
-    return load_policies(
+    organisation = None if settings is None else organisation_of(settings)
+    review = _Review(now or datetime.now(UTC), margins, organisation)
+    found = load_policies(
         wanted,
         environment=os.environ,
         settings=settings,
@@ -68,20 +69,46 @@ def policies_of(
         lint=None if now is None else review.lint,
         spread=all_here if one_process else partial(spread, weigh=weight_of),
     )
+    if organisation is None:
+        return found
+    from runner.planning.organisation import held_to
+
+    return tuple(held_to(policy, organisation) for policy in found)
+
+
+def organisation_of(settings: Settings) -> Organisation | None:
+    """
+    The rules above all policies; None where runner.yaml names none.
+
+    Raises:
+        PolicyErrors: every fault of their file.
+    """
+    if settings.organisation is None:
+        return None
+    from runner.policy.organisation import load_organisation
+
+    name = str(near(settings.organisation))
+    return load_organisation(settings.organisation, name=name, environment=os.environ)
 
 
 class _Review:
     """Looks at policies that read well, one after the other; each is judged once for both looks."""
 
-    def __init__(self, now: datetime, margins: Mapping[str, Margins]) -> None:
-        self._now, self._margins = now, margins
+    def __init__(
+        self, now: datetime, margins: Mapping[str, Margins], organisation: Organisation | None
+    ) -> None:
+        self._now, self._margins, self._organisation = now, margins, organisation
         self._judged: tuple[Policy, Mapping[str, Needs]] | None = None
 
     def cover(self, policy: Policy) -> Iterator[Finding]:
         from runner.planning.coverage import coverage
 
         needs = self._needs(policy)
-        return coverage(policy, now=self._now, margins=self._margins, needs=needs)
+        yield from coverage(policy, now=self._now, margins=self._margins, needs=needs)
+        if self._organisation is not None:
+            from runner.planning.organisation import breaches
+
+            yield from breaches(policy, self._organisation)
 
     def lint(self, policy: Policy) -> Iterator[Finding]:
         from runner.planning.lint import lint

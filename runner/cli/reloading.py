@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.errors import PolicyErrors, RunnerError
@@ -25,23 +26,37 @@ _STEP_MS = 50
 
 
 class Changes:
-    """Rings when a file of the policies' folder changes, and on SIGHUP."""
+    """Rings when policies or the organisation's rules change, and on SIGHUP."""
 
     def __init__(self, settings: Settings, telemetry: Telemetry) -> None:
-        self._folder = settings.policies
+        self._policies = settings.policies
+        self._rules = settings.organisation
         self._telemetry = telemetry
         self._bell = asyncio.Event()
         self._ended = asyncio.Event()
 
     async def watch(self) -> None:
         """Until cancelled. What cannot be watched is told once; SIGHUP works all the same."""
-        from watchfiles import awatch
-
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._bell.set)
-        folder = self._folder if self._folder.is_dir() else self._folder.parent
+        folder = self._policies if self._policies.is_dir() else self._policies.parent
+        watching = [self._watch(folder)]
+        if self._rules is not None:
+            watching.append(self._watch(self._rules.parent, only=self._rules.name))
+        await asyncio.gather(*watching)
+
+    async def _watch(self, folder: Path, *, only: str | None = None) -> None:
+        """A folder with all below it; or `only` one file in it, which an editor may replace."""
+        from watchfiles import DefaultFilter, awatch
+
+        wanted = DefaultFilter() if only is None else lambda _, path: Path(path).name == only
         try:
             async for _ in awatch(
-                folder, debounce=_DEBOUNCE_MS, step=_STEP_MS, stop_event=self._ended
+                folder,
+                watch_filter=wanted,
+                recursive=only is None,
+                debounce=_DEBOUNCE_MS,
+                step=_STEP_MS,
+                stop_event=self._ended,
             ):
                 self._bell.set()
         except (OSError, RuntimeError) as error:

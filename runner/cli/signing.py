@@ -31,6 +31,7 @@ from runner.reporting.signing import wallet_typed_data
 from runner.reporting.text import rfc3339
 
 if TYPE_CHECKING:
+    from runner.policy.model import Organisation
     from runner.records import Grant
 
 _FORMAT = "runner/grant-request/v1"
@@ -103,11 +104,18 @@ class Request:
         nonce = decode_nonce(self.nonce)
         return nonce.entity_id if nonce.sequence else None
 
-    def approved(self, *, clean_entity: int | None = None) -> Approved:
+    def approved(
+        self,
+        *,
+        clean_entity: int | None = None,
+        rules: Organisation | None = None,
+        now: datetime,
+    ) -> Approved:
         """
         The guard's leave to sign it here.
 
         Args:
+            rules: Those above all policies, where this machine has them.
             clean_entity: A used entity that somebody vouches for: it was uninstalled clean (X15).
                 The file itself is no proof of it.
 
@@ -133,6 +141,8 @@ class Request:
                 living_entities=frozenset(),
                 sandbox=self.sandbox,
                 clean_sequences={nonce.entity_id: nonce.sequence} if nonce.sequence else None,
+                forbidden=frozenset() if rules is None else rules.forbidden_permissions,
+                latest=None if rules is None else rules.latest(now),
             ),
             SessionOffer(self.session_id, self.chain, SignTypedData(self.typed_data, None)),
         )

@@ -34,7 +34,7 @@ class Asking:
         schedule = executor.schedule
         if schedule.is_computed or schedule.spec.suspend:
             return
-        if not any(above(schedule.spec, schedule.most.lines)):
+        if not any(above(schedule.spec, schedule.most.lines, schedule.session.spec.above)):
             return
         if await self._ledger.paused(schedule.uid, now=now) is not None:
             return

@@ -240,6 +240,7 @@ class ScheduleContext:
             digest=intent_digest(self.uid, slot, attempt, calls),
             due_at=due_at,
             detail="; ".join(one.detail for one in why),
+            approvers=max((one.approvers for one in why), default=1),
         )
 
     def reservations(

@@ -319,6 +319,7 @@ class Executor:
             due_at=due_at,
             next_due=None if following is None else following.due_at,
             by_hand=by_hand,
+            organisation=self.schedule.session.spec.above,
         )
 
     async def _consent(self, run: Run, intent: Intent) -> Run:
@@ -350,7 +351,7 @@ class Executor:
         deadline: datetime,
         signing: Callable[[], None],
     ) -> Run:
-        account = self.schedule.session.account
+        account, spec = self.schedule.session.account, self.schedule.session.spec
         if grant.entity_id is None:
             raise AssertionError("an active grant has its entity")
         parallel = nonce_key(self._venue.chain_id, account.address, bytes.fromhex(run.id[2:]))
@@ -363,8 +364,9 @@ class Executor:
             intent=intent.calls,
             nonce=fence.value,
             grant=grant,
-            receivers=self.schedule.session.spec.receivers,
+            receivers=spec.receivers,
             moved_to=intent.receivers,
+            contracts=None if spec.above is None else spec.above.contracts,
             sign_before=min(deadline, grant.expires_at - self.schedule.room),
         )
         run, operation = await self._operator.make(

@@ -98,6 +98,7 @@ class Requests:
             permissions=grant.permissions,
         )
         living, clean = await self._entities()
+        above = self._session.spec.above
         verdict = check_grant(
             GrantTerms(
                 chain_id=self._venue.chain_id,
@@ -109,6 +110,8 @@ class Requests:
                 living_entities=living,
                 sandbox=self._venue.sandbox,
                 clean_sequences=clean,
+                forbidden=frozenset() if above is None else above.forbidden,
+                latest=None if above is None else above.latest(self._generations.now),
             ),
             offer,
         )

@@ -44,6 +44,7 @@ class Order:
     grant: Grant
     receivers: tuple[Address, ...] | None = None
     moved_to: tuple[Address, ...] = ()
+    contracts: frozenset[Address] | None = None
     outbids: tuple[Operation, ...] = ()
     sign_before: datetime | None = None
 
@@ -226,6 +227,7 @@ class Operator:
             deploys_for=(account.owner.address, account.spec.salt) if deploys else None,
             receivers=order.receivers,
             moved_to=order.moved_to,
+            contracts=order.contracts,
         )
 
     def _new_operation(

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from runner.frozen import frozen
 from runner.guard.intent import NATIVE, intent_of, is_computed
-from runner.policy.model import Limits, Money, Schedule, Session
+from runner.policy.model import Above, Limits, Money, Schedule, Session
 
 LIFE: Final = "life"
 """The one period of budgets that never begin anew."""
@@ -54,8 +54,8 @@ class Reservation:
 @frozen
 class Budgets:
     """
-    All that the runs of one schedule are charged to: the limits of its session, its own, and what
-    it may pay in all. `schedule` and `session` are uids.
+    All that the runs of one schedule are charged to: the limits of its session, its own, what it
+    may pay in all, and those of the organisation. `schedule` and `session` are uids.
     """
 
     schedule: str
@@ -63,6 +63,7 @@ class Budgets:
     limits: Limits
     session_limits: Limits
     until_total: tuple[Money, ...] = ()
+    above: Above | None = None
 
     @classmethod
     def of(cls, schedule: Schedule, session: Session) -> Budgets:
@@ -73,6 +74,7 @@ class Budgets:
             limits=schedule.limits,
             session_limits=session.limits,
             until_total=schedule.until_total,
+            above=session.above,
         )
 
     @property
@@ -120,6 +122,8 @@ class Budgets:
         )
 
     def _budgets(self) -> Iterator[_Budget]:
+        if self.above is not None:
+            yield from _of_limits(self.above.scope, self.above.limits)
         yield from _of_limits(self.shared, self.session_limits)
         yield from _of_limits(self.own, self.limits)
         if self.until_total:

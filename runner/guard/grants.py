@@ -32,6 +32,8 @@ class GrantTerms:
         living_entities: Entities of generations that can still sign (X16).
         clean_sequences: By entity that was used before and is proved to be clean (X15), the next
             sequence of its grants; any other entity has to be new, at sequence 0.
+        forbidden: Kinds of permissions that the organisation forbids.
+        latest: Unix seconds: the latest end that the organisation admits.
     """
 
     chain_id: int
@@ -43,6 +45,8 @@ class GrantTerms:
     living_entities: frozenset[int]
     sandbox: bool
     clean_sequences: Mapping[int, int] | None = None
+    forbidden: frozenset[str] = frozenset()
+    latest: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ def examine_grant(
     """The verdict, and every comparison that led to it."""
     checks = [chain(terms.chain_id, offer.chain_id)]
     checks.append(Check("X3.expiry", "a grant that ends", terms.expiry, terms.expiry > 0))
+    checks += _organisation(terms)
     request = offer.request
     if not isinstance(request, SignTypedData):
         checks.append(Check("G7.request", "eth_signTypedData_v4", kind_of(request), holds=False))
@@ -105,6 +110,15 @@ def examine_grant(
         subject=Subject("grant", terms.chain_id, terms.account, ours),
     )
     return tuple(checks), ApprovedGrant(approved, entity_id, nonce)
+
+
+def _organisation(terms: GrantTerms) -> Iterator[Check]:
+    """What no policy can ask for, whoever wrote it."""
+    for kind in sorted({permission.kind for permission in terms.permissions} & terms.forbidden):
+        yield Check("G7.permissions", "none that the organisation forbids", kind, holds=False)
+    if terms.latest is not None:
+        within = terms.expiry <= terms.latest
+        yield Check("G7.lifetime", f"an end by {terms.latest}", terms.expiry, within)
 
 
 def _refused(checks: list[Check]) -> tuple[tuple[Check, ...], Refused]:

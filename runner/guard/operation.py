@@ -33,6 +33,7 @@ class OperationTerms(Terms):
         intent: The frozen calls, or none for an activation or a burn (X4).
         receivers: Who may receive; None is anyone.
         moved_to: Who the intent sends value or tokens to.
+        contracts: What the organisation lets be called; None is anything.
     """
 
     intent: tuple[Call, ...]
@@ -42,6 +43,7 @@ class OperationTerms(Terms):
     now: int
     receivers: tuple[Address, ...] | None = None
     moved_to: tuple[Address, ...] = ()
+    contracts: frozenset[Address] | None = None
 
 
 def check_operation(terms: OperationTerms, offer: OperationOffer) -> ApprovedOperation | Refused:
@@ -68,6 +70,7 @@ def examine_operation(
         ),
         _scope(terms, operation),
         *_receivers(terms),
+        *_contracts(terms),
         approvals(terms.intent),
         _pulls(terms),
     )
@@ -106,6 +109,14 @@ def _receivers(terms: OperationTerms) -> Iterator[Check]:
     for receiver in terms.moved_to if terms.receivers is not None else ():
         allowed = receiver in (terms.receivers or ())
         yield Check("B4.receiver", "one of the session's receivers", receiver, allowed)
+
+
+def _contracts(terms: OperationTerms) -> Iterator[Check]:
+    if terms.contracts is None:
+        return
+    for call in terms.intent:
+        allowed = call.to in terms.contracts or not call.data
+        yield Check("B4.contract", "one of the organisation's contracts", call.to, allowed)
 
 
 def _pulls(terms: OperationTerms) -> Check:

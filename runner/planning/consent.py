@@ -17,16 +17,17 @@ from runner.ethereum.hashing import keccak256
 from runner.ethereum.units import format_units
 from runner.frozen import frozen
 from runner.guard.intent import NATIVE, TransferLine, spent_by_token
-from runner.policy.model import Money, Schedule
+from runner.policy.model import Above, Money, Schedule
 from runner.scheduling.occurrence import Reason
 
 
 @frozen
 class Doubt:
-    """Why a person is asked; `reason` is what the run is held for."""
+    """Why so many persons are asked; `reason` is what the run is held for."""
 
     reason: Reason
     detail: str
+    approvers: int = 1
 
 
 @frozen
@@ -79,6 +80,7 @@ def doubts(
     due_at: datetime,
     next_due: datetime | None,
     by_hand: bool,
+    organisation: Above | None = None,
 ) -> tuple[Doubt, ...]:
     """
     All that asks for a person before this run is signed.
@@ -87,23 +89,35 @@ def doubts(
         lines: What the frozen intent moves.
         next_due: The firing after this slot.
         by_hand: An operator has asked for this very slot: it is no near duplicate.
+        organisation: What lies above the schedule's session.
     """
-    found = list(above(schedule, lines))
+    found = list(above(schedule, lines, organisation))
     found += _receivers(schedule, lines, history)
     if not by_hand and (soon := too_soon(history, due_at=due_at, next_due=next_due)) is not None:
         found.append(Doubt(Reason.NEAR_DUPLICATE, soon))
     return tuple(found)
 
 
-def above(schedule: Schedule, lines: Sequence[TransferLine]) -> Iterator[Doubt]:
-    """B9: from `approve_above` on, token by token."""
+def above(
+    schedule: Schedule, lines: Sequence[TransferLine], organisation: Above | None
+) -> Iterator[Doubt]:
+    """B9: from `approve_above` on, token by token; of the organisation's first."""
     sums = spent_by_token(lines)
-    for bound in schedule.approve_above:
-        spent = sums.get(_token(bound), 0)
-        if spent >= bound.amount:
+    if organisation is not None:
+        for bound in _reached(organisation.approve_above, sums):
+            spent = _amount(sums[_token(bound)], bound)
             most = _amount(bound.amount, bound)
-            detail = f"{_amount(spent, bound)} reaches approve_above, {most}"
-            yield Doubt(Reason.APPROVAL, detail)
+            detail = f"{spent} reaches approve_above of the organisation, {most}"
+            if organisation.approvers > 1:
+                detail += f": {organisation.approvers} persons have to approve"
+            yield Doubt(Reason.APPROVAL, detail, organisation.approvers)
+    for bound in _reached(schedule.approve_above, sums):
+        spent, most = _amount(sums[_token(bound)], bound), _amount(bound.amount, bound)
+        yield Doubt(Reason.APPROVAL, f"{spent} reaches approve_above, {most}")
+
+
+def _reached(bounds: Iterable[Money], sums: Mapping[str, int]) -> Iterator[Money]:
+    return (bound for bound in bounds if sums.get(_token(bound), 0) >= bound.amount)
 
 
 def _receivers(

@@ -79,6 +79,8 @@ def _reader(kind: Any) -> Callable[[Any], Any]:
         return lambda _mark: None
     if issubclass(kind, tuple | list):
         return lambda items: [_plain(item) for item in items]
+    if issubclass(kind, frozenset):
+        return lambda members: sorted(_plain(member) for member in members)
     if issubclass(kind, dict):
         return lambda members: {str(key): _plain(item) for key, item in members.items()}
     if is_dataclass(kind):

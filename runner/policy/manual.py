@@ -11,12 +11,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from runner.policy.catalogue.examples import CONFIG_EXAMPLES, EXAMPLES
+from runner.policy.catalogue.examples import EVERY_EXAMPLE
 from runner.policy.catalogue.keys import ENFORCED, Enforcer
 from runner.policy.catalogue.values import VALUES, unit_of
 from runner.policy.language import LEVELS, Key, Level
 from runner.policy.language.config import CONFIG_LEVELS
 from runner.policy.language.nesting import places, slug
+from runner.policy.language.organisation import ORGANISATION
 from runner.policy.unsupported import KEYS
 
 BEGIN = "<!-- keys: written by `make docs` -->"
@@ -24,12 +25,12 @@ END = "<!-- /keys -->"
 
 _KEPT_BY = {Enforcer.CHAIN: "Enforced by the chain.", Enforcer.RUNNER: "Kept by the runner."}
 _MOST_PLACES = 4
-_EXAMPLES = {**EXAMPLES, **CONFIG_EXAMPLES}
 
 
 def tables() -> str:
     """Every level of policies and of runner.yaml with its keys, and the plain values."""
     lines = [line for level in LEVELS.values() for line in _table(level)]
+    lines += ["## Every key of an organisation file", "", *_table(ORGANISATION)]
     lines += ["## Every key of runner.yaml", ""]
     lines += [line for level in CONFIG_LEVELS.values() for line in _table(level)]
     lines += ["## Every plain value", ""]
@@ -59,7 +60,7 @@ def _table(level: Level) -> Iterator[str]:
             key.type,
             unit_of(key.type) or "—",
             "required" if key.required else key.default or "—",
-            _example(_EXAMPLES[level.name][key.name]),
+            _example(EVERY_EXAMPLE[level.name][key.name]),
             " ".join(_about(level, key)),
         )
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"

@@ -131,13 +131,41 @@ class Derive(StrEnum):
 
 
 @frozen
+class Above:
+    """
+    What an organisation lays on a session, on the chain of its account.
+
+    Attributes:
+        scope: Names the budgets that all its policies on this chain share.
+        limits: These budgets.
+        contracts: What may be called; None: anything.
+        approve_above: From which amount on its `approvers` have to say yes, none of them twice.
+        max_lifetime: The longest life of a grant.
+        forbidden: Kinds of permissions that no grant may have.
+    """
+
+    scope: str
+    limits: Limits = field(default_factory=Limits)
+    contracts: frozenset[Address] | None = None
+    approve_above: tuple[Money, ...] = ()
+    approvers: int = 1
+    max_lifetime: timedelta | None = None
+    forbidden: frozenset[str] = frozenset()
+
+    def latest(self, now: datetime) -> int | None:
+        """The latest end of a grant that is asked for now, in Unix seconds."""
+        return None if self.max_lifetime is None else int((now + self.max_lifetime).timestamp())
+
+
+@frozen
 class Session:
     """
     A standing wish for a session key on an account.
 
     `renew_before` is a duration, a fraction of the granted life, or None for the rule R1.
-    `receivers` None means any receiver. `uid` is `policy/name`; of a renamed one that the ledger
-    knows, with its `first_name`.
+    `receivers` None means any receiver. `above` is what the organisation lays on it; no policy
+    writes it. `uid` is `policy/name`; of a renamed one that the ledger knows, with its
+    `first_name`.
     """
 
     name: str
@@ -159,6 +187,7 @@ class Session:
     permission_marks: tuple[Mark, ...] = ()
     lifetime_mark: Mark | None = None
     first_name: str | None = None
+    above: Above | None = None
 
     @property
     def uid(self) -> str:
@@ -517,3 +546,31 @@ class Policy:
     groups: dict[str, tuple[Address, ...]] = field(default_factory=dict)
     warnings: tuple[Any, ...] = ()
     written: dict[str, Mark] = field(default_factory=dict, compare=False, repr=False)
+
+
+@frozen
+class Organisation:
+    """
+    The organisation file: what no policy may go beyond, whoever writes it.
+
+    None, and empty amounts, bound nothing. Assets of amounts are those of `tokens` and the coin;
+    on one chain they are what the tokens are there. `written` says where each rule stands.
+    """
+
+    file: str
+    tokens: dict[str, Token]
+    chains: frozenset[int] | None
+    receivers: frozenset[Address] | None
+    contracts: frozenset[Address] | None
+    forbidden_permissions: frozenset[str]
+    max_lifetime: timedelta | None
+    max_exposure: tuple[Money, ...]
+    max_fee: int | None
+    limits: Limits
+    approve_above: tuple[Money, ...]
+    approvers: int
+    written: dict[str, Mark] = field(default_factory=dict, compare=False, repr=False)
+
+    def latest(self, now: datetime) -> int | None:
+        """The latest end of a grant that is signed now, in Unix seconds."""
+        return None if self.max_lifetime is None else int((now + self.max_lifetime).timestamp())

@@ -15,7 +15,7 @@ from runner.policy.accounts import Surroundings, read_accounts
 from runner.policy.beside import Neighbour
 from runner.policy.books import Books, read_books
 from runner.policy.codes import Code
-from runner.policy.faults import Faults, Finding, Refusal, shown
+from runner.policy.faults import Faults, Finding
 from runner.policy.includes import Book, Library, is_book, read_defaults
 from runner.policy.language import POLICY, SCHEDULE, SESSION
 from runner.policy.model import Policy, Schedule, Session
@@ -23,7 +23,7 @@ from runner.policy.nodes import Mapping as MapNode
 from runner.policy.nodes import Node, Scalar
 from runner.policy.reader import Reader
 from runner.policy.record import Record
-from runner.policy.scalars import parse_name, parse_text, parse_zone
+from runner.policy.scalars import parse_name, parse_text, parse_version, parse_zone
 from runner.policy.schedules import CheckCron, Defaults, Names, ScheduleReader, read_fields
 from runner.policy.sessions import (
     Accounts,
@@ -281,7 +281,7 @@ class _Loader:
         fields = None if root is None else self.reader.record(root, POLICY)
         if fields is None:
             return None
-        fields.read("version", _parse_version, "1")
+        fields.read("version", parse_version, "1")
         name = fields.read("name", parse_name, "")
         included, whole = self.library.included(fields, self.path)
         defaults = self._defaults(fields, included, whole=whole)
@@ -409,10 +409,3 @@ def _complete(record: Record, defaults: Defaults) -> None:
     for key, value in defaults.fields.items():
         if key in SESSION.keys and key not in record.mapping.entries:
             record.fields[key] = value
-
-
-def _parse_version(text: str) -> str:
-    if text != "1":
-        what = f"this program reads version 1 of the language, not {shown(text)}"
-        raise Refusal(Code.BAD_VERSION, what, "write `version: 1`")
-    return text

@@ -206,6 +206,14 @@ def choice(text: str, choices: tuple[str, ...]) -> str:
     raise Refusal(Code.NOT_A_CHOICE, f"{shown(text)} is not one of {listed(choices)}", hint)
 
 
+def parse_version(text: str) -> str:
+    """Read the version of the language: there is one."""
+    if text != "1":
+        what = f"this program reads version 1 of the language, not {shown(text)}"
+        raise Refusal(Code.BAD_VERSION, what, "write `version: 1`")
+    return text
+
+
 @lru_cache(maxsize=1024)
 def parse_zone(text: str) -> str:
     """Read the IANA name of a time zone. Offsets are none: they know no summer."""

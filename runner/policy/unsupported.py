@@ -13,12 +13,7 @@ from collections.abc import Iterable
 from runner.errors import PolicyError, PolicyErrors
 from runner.policy.codes import Code
 
-KEYS: frozenset[tuple[str, str]] = frozenset(
-    {
-        ("config", "organisation"),
-        ("reference", "command"),
-    }
-)
+KEYS: frozenset[tuple[str, str]] = frozenset()
 """By the level they stand on (see `language`)."""
 
 WORDS: frozenset[tuple[str, str, str]] = frozenset({("account", "type", "eip7702")})

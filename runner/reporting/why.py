@@ -229,7 +229,8 @@ def _consent(q: Question) -> Iterator[Field]:
     if q.asked is not None:
         yield Field("approval", Answer.WAITS, f"a person was asked: {q.asked.detail}")
     elif q.schedule is not None:
-        for one in above(q.schedule, q.lines):
+        organisation = None if q.budgets is None else q.budgets.above
+        for one in above(q.schedule, q.lines, organisation):
             yield Field("approval", Answer.KNOWN, f"a person is asked: {one.detail}")
 
 

@@ -12,7 +12,7 @@ from runner.adapters.memory.budgets import Budgets
 from runner.adapters.virtual import VirtualLoop
 from runner.execution.forecast import Forecast
 from runner.guard.intent import is_computed
-from runner.policy.model import Invoke, Policy, PolicyCall, Raw
+from runner.policy.model import Invoke, Policy, PolicyCall, Raw, Schedule
 from runner.ports import Clock
 from runner.reporting.foresight.model import Foresight, GrantLife, Outcome, Trouble
 from runner.scheduling.occurrence import CLOSED
@@ -133,11 +133,23 @@ async def _simulate(
     )
 
 
+def _asking(policy: Policy) -> Iterator[Schedule]:
+    """Schedules that ask a person for some amounts, of themselves or by their organisation."""
+    for one in policy.schedules.values():
+        organisation = policy.sessions[one.session].above
+        if (
+            one.approve_above
+            or one.new_receiver_above
+            or (organisation is not None and organisation.approve_above)
+        ):
+            yield one
+
+
 def _notes(policies: Sequence[Policy], *, executed: bool) -> Iterator[str]:
     """What a reader has to know to believe the result."""
     schedules = [one for policy in policies for one in policy.schedules.values()]
     calling = [one.uid for one in schedules if any(map(_leaves_the_sandbox, one.calls))]
-    asking = [one.uid for one in schedules if one.approve_above or one.new_receiver_above]
+    asking = [one.uid for policy in policies for one in _asking(policy)]
     if asking:
         asks = _verb(asking, "ask")
         yield f"a person is taken to approve at once whatever {', '.join(asking)} {asks} for"

@@ -12,6 +12,7 @@ from support.resolved import READERS, resolved
 
 from runner.errors import PolicyErrors
 from runner.policy.language import LEVELS
+from runner.policy.organisation import parse_organisation
 from runner.policy.parse import load_policies
 from runner.policy.schema import SCHEMAS
 from runner.policy.source import read
@@ -59,6 +60,9 @@ YAML = [block for block in BLOCKS if block.language == "yaml" and block.file is 
 POLICIES = [block for block in YAML if "version" in block.keys]
 CONFIGS = [block for block in YAML if block.keys & SETTINGS]
 PIECES = [block for block in YAML if block not in POLICIES and block not in CONFIGS]
+
+
+RULES = [block for block in BLOCKS if block.file == "organisation.yaml"]
 
 
 def load(folder):
@@ -231,3 +235,18 @@ def test_every_warning_is_in_its_table():
     warnings = {code.value for code in Code if code.value >= "P900"} - {Code.VARIABLE_IGNORED.value}
 
     assert set(re.findall(r"^\| (P\d{3}) \|", table, re.MULTILINE)) == warnings | {"P034"}
+
+
+@pytest.mark.parametrize("block", RULES, ids=str)
+def test_an_organisation_file_is_sound(block):
+    rules = parse_organisation(block.text, block.file, environment={})
+    root = read(block.text, block.file).root
+    validator = Draft202012Validator(SCHEMAS["organisation"]())
+
+    assert rules.approvers == 2
+    for resolve in READERS.values():
+        assert list(validator.iter_errors(resolved(root, resolve))) == []
+
+
+def test_an_organisation_file_is_shown():
+    assert len(RULES) == 1

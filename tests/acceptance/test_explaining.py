@@ -43,12 +43,13 @@ def test_a_key_says_who_enforces_it_and_which_codes_speak_of_it(runner):
 
 def test_a_key_of_several_levels_is_told_for_each_or_listed(runner):
     """
-    Two are told one after the other, five are listed.
+    Three are told one after the other, five are listed.
     """
     both = runner("explain", "limits", "--json").json
     many = runner("explain", "to")
 
-    assert [each.get("key") for each in both] == ["session.limits", "schedule.limits", None]
+    names = ["session.limits", "schedule.limits", "organisation.limits", None]
+    assert [each.get("key") for each in both] == names
     assert both[-1]["level"] == "limits"
     assert many.out.startswith("several levels have a key `to`")
     assert "  top_up.to" in many.out

@@ -11,6 +11,7 @@ Source: secp256k1 with RFC 6979 nonces and low s, by libsecp256k1.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 
 from coincurve import PrivateKey
@@ -118,6 +119,13 @@ async def read_keystore(document: str, password: str, *, name: str) -> bytes:
             f"the keystore of signer {name} does not open",
             hint="check its password, and that it is a Web3 Secret Storage v3 file",
         ) from None
+
+
+def write_keystore(secret: bytes, password: str) -> str:
+    """A private key as a Web3 Secret Storage v3 document, by scrypt."""
+    from eth_account import Account  # noqa: PLC0415  (as above)
+
+    return json.dumps(Account.encrypt(secret, password))
 
 
 def _parse(secret: bytes, name: str) -> PrivateKey:

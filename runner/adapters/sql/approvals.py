@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Column, ColumnElement, Connection, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.prepared import Prepared, given
 from runner.adapters.sql.store import Transaction
+from runner.errors import UsageError
 from runner.ethereum.address import Address
 from runner.planning.consent import History
 from runner.records import Consent, Run, RunKind
@@ -77,10 +80,17 @@ def request(transaction: Transaction, one: Consent, *, now: datetime) -> bool:
             due_at=one.due_at,
             detail=one.detail,
             asked_at=now,
+            approvers=one.approvers,
         )
         .on_conflict_do_nothing()
         .returning(t.approvals.c.digest)
     ).first()
+    a = t.approvals.c
+    transaction.connection.execute(  # the organisation may ask for more persons by now
+        update(t.approvals)
+        .where(*_same(a, one), a.approved_at.is_(None), a.approvers < one.approvers)
+        .values(approvers=one.approvers)
+    )
     if row is not None:
         told = {"slot": one.slot, "attempt": one.attempt, "digest": one.digest}
         transaction.event(now, "approval.asked", one.schedule, **told, detail=one.detail)
@@ -89,42 +99,73 @@ def request(transaction: Transaction, one: Consent, *, now: datetime) -> bool:
 
 def is_given(connection: Connection, one: Consent) -> bool:
     """Whether somebody has approved exactly this."""
-    a = t.approvals.c
-    query = select(a.approved_at).where(
-        a.schedule == one.schedule,
-        a.slot == one.slot,
-        a.attempt == one.attempt,
-        a.digest == one.digest,
-    )
+    query = select(t.approvals.c.approved_at).where(*_same(t.approvals.c, one))
     return connection.scalar(query) is not None
 
 
 def give(
     transaction: Transaction, schedule: str, slot: str, *, author: str, reason: str, now: datetime
-) -> Consent | None:
-    """Approve what was asked last of a slot; None: nothing is asked of it."""
-    a = t.approvals.c
+) -> tuple[Consent, int] | None:
+    """
+    Approve what was asked last of a slot.
+
+    Returns:
+        What was approved, and how many more persons have to; None: nothing is asked of the slot.
+
+    Raises:
+        UsageError: this person has approved it already, and another one has to.
+    """
+    a, v = t.approvals.c, t.votes.c
     query = (
         select(t.approvals)
         .where(a.schedule == schedule, a.slot == slot, a.approved_at.is_(None))
         .order_by(a.attempt.desc(), a.asked_at.desc())
     )
-    row = transaction.connection.execute(query.limit(1)).first()
+    connection = transaction.connection
+    row = connection.execute(query.limit(1)).first()
     if row is None:
         return None
-    transaction.connection.execute(
-        update(t.approvals)
-        .where(
-            a.schedule == schedule,
-            a.slot == slot,
-            a.attempt == row.attempt,
-            a.digest == row.digest,
+    asked = Consent(schedule, slot, row.attempt, row.digest, row.due_at, row.detail, row.approvers)
+    before = set(connection.scalars(select(v.author).where(*_same(v, asked))))
+    if author in before:
+        raise UsageError(
+            f"{author} has approved {schedule}@{slot} already",
+            hint=f"it needs {row.approvers} persons: another one has to say yes",
         )
-        .values(approved_at=now, author=author, reason=reason)
+    connection.execute(
+        insert(t.votes).values(
+            schedule=schedule,
+            slot=slot,
+            attempt=row.attempt,
+            digest=row.digest,
+            author=author,
+            reason=reason,
+            at=now,
+        )
     )
+    missing = row.approvers - len(before) - 1
+    if missing <= 0:
+        connection.execute(
+            update(t.approvals)
+            .where(*_same(a, asked))
+            .values(approved_at=now, author=author, reason=reason)
+        )
     told = {"slot": slot, "attempt": row.attempt, "digest": row.digest, "detail": row.detail}
-    transaction.event(now, "approval.given", schedule, **told, author=author, reason=reason)
-    return Consent(schedule, slot, row.attempt, row.digest, row.due_at, row.detail)
+    transaction.event(
+        now, "approval.given", schedule, **told, author=author, reason=reason, missing=missing
+    )
+    return asked, max(missing, 0)
+
+
+def _same(
+    columns: ReadOnlyColumnCollection[str, Column[Any]], one: Consent
+) -> tuple[ColumnElement[bool], ...]:
+    return (
+        columns.schedule == one.schedule,
+        columns.slot == one.slot,
+        columns.attempt == one.attempt,
+        columns.digest == one.digest,
+    )
 
 
 # ── what was paid before ──────────────────────────────────────────────────────────────────────

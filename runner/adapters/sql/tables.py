@@ -31,7 +31,7 @@ from sqlalchemy import (
 
 from runner.adapters.sql import laws
 
-REVISION = 7
+REVISION = 8
 """Revision of this schema; a ledger of another one is refused until it is migrated."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -356,10 +356,23 @@ approvals = Table(
     Column("due_at", Instant, nullable=False),
     Column("detail", Text, nullable=False),
     Column("asked_at", Instant, nullable=False),
+    Column("approvers", Integer, nullable=False, server_default="1"),  # as many persons (B9)
     Column("approved_at", Instant),
     Column("author", String),
     Column("reason", Text),
     Index("approvals_open", "due_at", sqlite_where=text("approved_at IS NULL")),
+)
+
+votes = Table(  # who has said yes to what several persons have to approve
+    "votes",
+    metadata,
+    Column("schedule", String, primary_key=True),
+    Column("slot", String, primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("digest", String, primary_key=True),
+    Column("author", String, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("at", Instant, nullable=False),
 )
 
 receivers = Table(

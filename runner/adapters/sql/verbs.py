@@ -109,12 +109,18 @@ class VerbRows:
             )
             if given is None:
                 raise UsageError(f"nothing of {schedule}@{slot} waits for an approval")
-            told = f"approved {schedule}@{slot}: {given.detail}"
+            asked, missing = given
+            told = f"approved {schedule}@{slot}: {asked.detail}"
+            if missing:
+                data = {"slot": slot, "digest": asked.digest, "missing": missing, "runs": []}
+                told += f"; {missing} more person has to say yes"
+                answer(tx, command, CommandState.DONE, told, data=data, now=now)
+                return None
             row = _row_of(tx, schedule, slot)
             run = None if row is None else _newest(tx, row.id)
             if run is not None and run.state is State.HELD and run.reason in _BY_APPROVAL:
                 run = move(tx, run, State.CLAIMED, now=now, deadline_at=deadline_at)
-            data = {"slot": slot, "digest": given.digest, "runs": [] if run is None else [run.id]}
+            data = {"slot": slot, "digest": asked.digest, "runs": [] if run is None else [run.id]}
             answer(tx, command, CommandState.DONE, told, data=data, now=now)
             return run
 

@@ -297,6 +297,28 @@ EXAMPLES: dict[str, dict[str, str]] = {
 """By level and key."""
 
 _SERVICE = "wallets:\n  alchemy:\n    url: https://api.g.alchemy.com/v2\n    "
+ORGANISATION_EXAMPLES: dict[str, dict[str, str]] = {
+    "organisation": {
+        "version": "version: 1",
+        "description": "description: Rules of the treasury",
+        "tokens": (
+            "tokens: {usdc: {decimals: 6, address: 0x036CbD53842c5426634e7929541eC2318f3dCF7e}}"
+        ),
+        "contacts": "contacts: {alice: 0x00000000000000000000000000000000000a11ce}",
+        "groups": "groups: {staff: [alice, bob]}",
+        "chains": "chains: [base, base-sepolia]",
+        "receivers": "receivers: [staff, hosting]",
+        "contracts": "contracts: [vault]",
+        "forbidden_permissions": "forbidden_permissions: [root, account-functions]",
+        "max_lifetime": "max_lifetime: 45d",
+        "max_exposure": "max_exposure: [50000 usdc]",
+        "max_fee": "max_fee: 0.001 native",
+        "limits": "limits: {per_run: [10000 usdc], per_day: [20000 usdc]}",
+        "approve_above": "approve_above: [5000 usdc]",
+        "approvers": "approvers: 2",
+    },
+}
+
 _OWNER = "signers:\n  treasury-owner: "
 _DEVICE = (
     _OWNER + "\n    command: [signing-device, --account, treasury]"
@@ -384,3 +406,6 @@ CONFIG_EXAMPLES: dict[str, dict[str, str]] = {
     },
 }
 """By level of runner.yaml and key, each a whole file."""
+
+EVERY_EXAMPLE = {**EXAMPLES, **ORGANISATION_EXAMPLES, **CONFIG_EXAMPLES}
+"""By level and key."""

@@ -329,5 +329,12 @@ FORM: dict[Code, Entry] = {
         "call: {contract: vault, abi: vault.json, function: deposit, args: [40 usdc]}",
         "call.abi call.function",
     ),
+    Code.BEYOND_ORGANISATION: entry(
+        "beyond a rule of the organisation",
+        "`organisation` of runner.yaml names a file of rules above all policies. Whoever writes a "
+        "policy stays within them, or has them changed by whoever keeps that file.",
+        "organisation: organisation.yaml",
+        "config.organisation",
+    ),
 }
 """By code."""

@@ -17,9 +17,10 @@ from runner.policy.language import LEVELS, Key, Level
 from runner.policy.language.config import CONFIG_LEVELS
 from runner.policy.language.defaults import DEFAULTS
 from runner.policy.language.nesting import NESTED, owner, places, slug
+from runner.policy.language.organisation import ORGANISATION_LEVELS
 from runner.policy.unsupported import KEYS
 
-_ALL = {**LEVELS, **CONFIG_LEVELS}
+_ALL = {**LEVELS, **ORGANISATION_LEVELS, **CONFIG_LEVELS}
 _WALKED = {**_ALL, DEFAULTS.name: DEFAULTS}
 
 
@@ -43,7 +44,10 @@ class Asked:
     @property
     def file(self) -> str:
         """The kind of file it stands in."""
-        return "runner.yaml" if self.levels[0].name in CONFIG_LEVELS else "policy"
+        name = self.levels[0].name
+        if name == "organisation":
+            return "organisation file"
+        return "runner.yaml" if name in CONFIG_LEVELS else "policy"
 
     @property
     def paths(self) -> list[str]:

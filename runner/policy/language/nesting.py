@@ -54,6 +54,7 @@ _BELOW: dict[str, dict[str, Below]] = {
         "schedules": Below("schedule", _BY_NAME),
     },
     "book": _BOOK,
+    "organisation": {"tokens": _BOOK["tokens"], "limits": Below("limits")},
     "defaults": _SESSION | _SCHEDULE,
     "account": {"gas": Below("gas")},
     "session": _SESSION,
@@ -103,7 +104,7 @@ KEYS_OF_RULE = {
 }
 """Which keys of a date rule the map of each kind may have; all but `months` are required."""
 
-_ROOTS = ("policy", "book", "config")
+_ROOTS = ("policy", "book", "organisation", "config")
 
 
 def owner(level: str, key: str) -> str:
@@ -122,7 +123,7 @@ def places(level: str, key: str | None = None) -> Iterator[str]:
         yield end.removeprefix(".")
         return
     for (parent, above), below in NESTED.items():
-        if below.level != level or parent in (DEFAULTS.name, "book"):
+        if below.level != level or parent in (DEFAULTS.name, "book", "organisation"):
             continue
         if key is None or key in KEYS_OF_RULE.get(above, (key,)):
             for place in places(parent):

@@ -27,11 +27,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from runner.policy.catalogue.examples import CONFIG_EXAMPLES, EXAMPLES
+from runner.policy.catalogue.examples import EVERY_EXAMPLE
 from runner.policy.language import LEVELS, Key, Level
 from runner.policy.language.config import CONFIG_LEVELS
 from runner.policy.language.defaults import DEFAULTS
 from runner.policy.language.nesting import KEYS_OF_RULE, NESTED, owner, slug
+from runner.policy.language.organisation import ORGANISATION_LEVELS
 from runner.policy.nodes import Mapping as MapNode
 from runner.policy.nodes import Node, Scalar
 from runner.policy.nodes import Sequence as ListNode
@@ -53,12 +54,23 @@ def book_schema() -> Schema:
     return _schema("book", LEVELS, "A book of runner: what the policies that include it share.")
 
 
+def organisation_schema() -> Schema:
+    """The schema of an organisation file."""
+    about = "The rules of an organisation, which its policies cannot override."
+    return _schema("organisation", ORGANISATION_LEVELS, about)
+
+
 def config_schema() -> Schema:
     """The schema of runner.yaml."""
     return _schema("config", CONFIG_LEVELS, "runner.yaml: the environment of the daemon.")
 
 
-SCHEMAS = {"policy": policy_schema, "book": book_schema, "config": config_schema}
+SCHEMAS = {
+    "policy": policy_schema,
+    "book": book_schema,
+    "organisation": organisation_schema,
+    "config": config_schema,
+}
 """By the kind of file."""
 
 
@@ -153,7 +165,7 @@ def _default(key: Key) -> Schema:
 
 
 def _examples(level: str, key: str) -> Schema:
-    text = {**EXAMPLES, **CONFIG_EXAMPLES}[level][key]
+    text = EVERY_EXAMPLE[level][key]
     found = _find(read(text, "example").root, key)
     return {} if found is None else {"examples": [_plain(found)]}
 

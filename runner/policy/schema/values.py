@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from runner.policy.language import PERMISSION
 from runner.policy.language.config import CONFIG_LEVELS
 from runner.policy.scalars import CHAINS
 
@@ -227,6 +228,9 @@ PLAIN: dict[str, Schema] = {
         {"const": "any", "errorMessage": "not a list, nor `any`: write [alice, staff]"}, _PARTIES
     ),
     "list of names": listed(ref("name"), least=0),
+    "list of addresses or names": _PARTIES,
+    "list of chains": listed(ref("chain")),
+    "list of kinds of permissions": listed({"enum": list(PERMISSION.keys)}),
     "list of paths": listed(ref("book-path"), least=0),
     "path to .csv": ref("csv-path"),
     "path to .json": ref("json-path"),

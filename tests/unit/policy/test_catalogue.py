@@ -14,6 +14,7 @@ from runner.policy.codes import Code
 from runner.policy.language import LEVELS
 from runner.policy.language.config import CONFIG_LEVELS
 from runner.policy.language.nesting import DEFAULTS, KEYS_OF_RULE, NESTED, places, slug
+from runner.policy.language.organisation import ORGANISATION_LEVELS
 from runner.policy.parse import load_policies
 from runner.scheduling.cron import check_cron
 
@@ -58,7 +59,7 @@ def test_permissions_and_limits_say_who_enforces_them():
 
 
 def test_every_level_stands_somewhere():
-    for level in [*LEVELS, *CONFIG_LEVELS]:
+    for level in [*LEVELS, *ORGANISATION_LEVELS, *CONFIG_LEVELS]:
         assert list(places(level)), level
     assert list(places("limits", "per_day")) == [
         "sessions.NAME.limits.per_day",
@@ -67,7 +68,7 @@ def test_every_level_stands_somewhere():
 
 
 def test_nesting_names_levels_and_keys_that_there_are():
-    levels = {**LEVELS, **CONFIG_LEVELS, DEFAULTS.name: DEFAULTS}
+    levels = {**LEVELS, **ORGANISATION_LEVELS, **CONFIG_LEVELS, DEFAULTS.name: DEFAULTS}
 
     assert all(key in levels[level].keys for level, key in NESTED)
     assert all(below.level in levels for below in NESTED.values())
@@ -92,7 +93,7 @@ def test_nesting_names_levels_and_keys_that_there_are():
         ("account.gas.sponsor", ["gas.sponsor"]),
         ("schedule.dates.nth_weekday.nth", ["date-rule.nth"]),
         ("date-rule.nth", ["date-rule.nth"]),
-        ("limits", ["session.limits", "schedule.limits"]),
+        ("limits", ["session.limits", "schedule.limits", "organisation.limits"]),
         ("memo", ["item.memo", "columns.memo"]),
         ("pay.memo", ["pay.memo"]),
         ("http.bind", ["http.bind"]),

@@ -21,6 +21,7 @@ from runner.policy.catalogue.examples import CONFIG_EXAMPLES, EXAMPLES
 from runner.policy.language import LEVELS, Key
 from runner.policy.language.config import CONFIG_LEVELS
 from runner.policy.language.nesting import DEFAULTS, NESTED, slug
+from runner.policy.language.organisation import ORGANISATION
 from runner.policy.schema import SCHEMAS
 from runner.policy.schema.values import AROUND, DEFINED, PLAIN, value
 from runner.policy.source import read
@@ -84,6 +85,7 @@ def test_every_type_is_mapped(level: str, key: Key):
 
 def test_no_type_is_mapped_that_there_is_not():
     used = {key.type for _, key in [*KEYS, *CONFIG_KEYS]}
+    used |= {key.type for key in ORGANISATION.keys.values()}
 
     assert set(PLAIN) | set(AROUND) <= used | set(CONFIG_LEVELS)
 

@@ -21,6 +21,7 @@ STEPS: Final = {
     5: "r0005_paid_at",
     6: "r0006_alerts",
     7: "r0007_names",
+    8: "r0008_votes",
 }
 """By the revision that a step leads to."""
 
