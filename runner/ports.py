@@ -239,6 +239,13 @@ class ChainReader(Protocol):
         """The EntryPoint's next sequence of this key after that block."""
         ...
 
+    async def time_in(self, block: int) -> datetime | None:
+        """
+        The time that contracts see in a block: by it a grant ends, whatever a header says. None
+        where the endpoint runs no code of a caller.
+        """
+        ...
+
     async def balance(
         self, holder: Address, token: Address | None, *, block: int | None = None
     ) -> int:

@@ -29,7 +29,7 @@ from runner.adapters.wallet_api.scalars import (
 )
 from runner.adapters.wallet_api.transport import JsonRpcTransport
 from runner.adapters.wallet_api.wire import Wire
-from runner.errors import AnswerLost, EncodingError, WalletApiError
+from runner.errors import AnswerLost, EncodingError, WalletApiError, WalletRefused
 from runner.ethereum.abi_types import AbiType, parse_type, read_all
 from runner.ethereum.address import Address, address_from_bytes
 from runner.ethereum.contracts import (
@@ -64,6 +64,13 @@ MAX_BLOCK_SPAN: Final = 2000
 
 _MAX_SENDERS = 200
 _ADDRESS_PADDING = bytes(12)
+
+
+_ANSWER_TIMESTAMP: Final = bytes.fromhex("4260005260206000f3")
+"""TIMESTAMP, PUSH1 0, MSTORE, PUSH1 32, PUSH1 0, RETURN."""
+
+_LAST_SECOND: Final = 253402300799
+"""Of the year 9999: what a `datetime` holds."""
 
 
 class BlockAnswer(Wire):
@@ -238,6 +245,18 @@ class RpcChainReader:
         if nonce >> 64 != key192:
             raise self._unusable("eth_call", "the nonce of another key")
         return nonce & (2**64 - 1)
+
+    async def time_in(self, block: int) -> datetime | None:
+        """Return the time that contracts see in a block; None if no code is run for a caller."""
+        call = {"data": hex_bytes(_ANSWER_TIMESTAMP)}
+        try:
+            word = await self._bytes("eth_call", call, hex_integer(block))
+        except WalletRefused:
+            return None
+        seconds = int.from_bytes(word, "big")
+        if len(word) != 32 or seconds > _LAST_SECOND:
+            return None
+        return datetime.fromtimestamp(seconds, UTC)
 
     async def balance(
         self, holder: Address, token: Address | None, *, block: int | None = None

@@ -348,13 +348,15 @@ class Pursuit:
     async def _prove_expired(self, run: Run, operations: list[Operation], now: datetime) -> Run:
         """X3a: a final block later than the end, where the fence's sequence is still unused."""
         block = await self._final_block()
-        if block is None or block.timestamp <= self._ends_at:
+        if block is None or not await self._is_past_end(block):
             self._quiet_until = now + _QUIET
             return run
         fence = decode_nonce(operations[0].nonce)
         used = await self._venue.chain.nonce(operations[0].sender, fence.key192, block=block.number)
-        if used != fence.sequence:
-            # Something was included on this fence; its event is what we have to find.
+        again = await self._venue.chain.block(block.number)
+        if used != fence.sequence or again != block:
+            # Something was included on this fence, and its event is what we have to find; or the
+            # block is another one by now, and the nonce was read in neither or either.
             self._quiet_until = now + _QUIET
             return run
         return await self._ledger.close(
@@ -368,6 +370,16 @@ class Pursuit:
             retry_held=self._asks_before_retry,
             now=now,
         )
+
+    async def _is_past_end(self, block: Block) -> bool:
+        """
+        By its header, and by the time that contracts see in it: a header that tells a wrong time
+        would have a payment called dead that may still be included.
+        """
+        if block.timestamp <= self._ends_at:
+            return False
+        seen = await self._venue.chain.time_in(block.number)
+        return seen is None or seen > self._ends_at
 
     async def _prove_uninstalled(self, run: Run, operations: list[Operation], now: datetime) -> Run:
         """

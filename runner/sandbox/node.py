@@ -51,7 +51,8 @@ def call(service: Service, world: World, params: list[Any]) -> str:
     """
     Answer `eth_call`.
 
-    Reads of the entry point's nonces honour the block; everything else is of the newest block.
+    The block's number and time are those of the block that is named, and so are reads of the entry
+    point's nonces; everything else is of the newest block.
     """
     fields = wire.members(_at(params, 0), "params[0]")
     to = None if fields.get("to") is None else wire.address(fields["to"], "params[0].to")
@@ -64,7 +65,7 @@ def call(service: Service, world: World, params: list[Any]) -> str:
     if known is not None:
         return hex_data(known)
     evm = world.state.evm
-    evm.enter_block(world.head_number, world.head_time, service.base_fee)
+    evm.enter_block(block, world.block_time(block), service.base_fee)
     try:
         if to is None:
             return hex_data(evm.attempt_code(caller, data, value))
