@@ -13,17 +13,16 @@ from typing import Any
 from runner.ethereum.address import Address
 from runner.ethereum.modular_account import semi_modular_account_address
 from runner.execution.contexts import AccountContext, SessionContext
+from runner.execution.orphans import Orphans
 from runner.execution.owner import OwnerOperator
 from runner.execution.revocation import Revoker
 from runner.execution.sessions import SessionKeeper
 from runner.execution.steps import Operator
 from runner.execution.watch import Watcher
 from runner.ports import Clock, KeyRing, Ledger, Telemetry
-from runner.records import LIVING_GRANTS, Grant, GrantState
+from runner.records import Grant
 
 _LOOK_SECONDS = 0.2
-
-_CAN_SIGN = LIVING_GRANTS - {GrantState.REQUESTED, GrantState.RETIRED}
 
 
 class GrantWork:
@@ -44,7 +43,13 @@ class GrantWork:
         self._sessions = sessions
         self._clock = clock
         self._ledger = ledger
-        self._telemetry = telemetry
+        self._orphans = Orphans(
+            sessions,
+            ledger=ledger,
+            telemetry=telemetry,
+            watchers=watchers.values(),
+            clock=clock,
+        )
         self.operators = {
             uid: Operator(one.account, ledger=ledger, keys=keys, telemetry=telemetry)
             for uid, one in sessions.items()
@@ -83,31 +88,13 @@ class GrantWork:
         """Read what the ledger has of every session."""
         for keeper in self.keepers.values():
             await keeper.load()
-        await self._tell_orphans()
-
-    async def _tell_orphans(self) -> None:
-        """T10: a session that left the policies has keys that can sign until their end."""
-        for grant in await self._ledger.grants():
-            if grant.session in self._sessions or grant.state not in _CAN_SIGN:
-                continue
-            beside = self.neighbour(grant)
-            now = (self._clock if beside is None else beside.venue.clock).now()
-            if grant.expires_at <= now:
-                continue
-            self._telemetry.emit(
-                "grant.orphaned",
-                level="warning",
-                session=grant.session,
-                generation=grant.generation,
-                expires_at=grant.expires_at,
-                detail="no policy names its session any more, and its key can sign until its end",
-                hint=f"take it off the account: runner grants revoke {grant.session} --reason …",
-            )
+        await self._orphans.tell()
 
     def work(self) -> list[Coroutine[Any, Any, None]]:
         """What runs as long as the daemon does."""
         keeping = [keeper.run() for keeper in self.keepers.values()]
-        return keeping + [revoker.run() for revoker in self.revokers.values()]
+        keeping += [revoker.run() for revoker in self.revokers.values()]
+        return [*keeping, self._orphans.run()]
 
     async def take_off(self) -> None:
         """Only what has to go from accounts, until it is gone."""

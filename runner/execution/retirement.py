@@ -60,7 +60,7 @@ class Retirement:
         sign any more."""
         living = [one.id for one in self._generations if one.state in LIVING_GRANTS]
         pinned = await self._ledger.pinned_runs(living) if living else []
-        held = {run.grant_id for run in pinned if _holds(run)}
+        held = {run.grant_id for run in pinned if holds(run)}
         for grant in self._generations:
             if grant.state not in LIVING_GRANTS or grant.id in held:
                 continue
@@ -173,6 +173,6 @@ class Retirement:
         )
 
 
-def _holds(run: Run) -> bool:
+def holds(run: Run) -> bool:
     """Whether a run may still need the key that it is pinned to: something of it is signed."""
     return run.state in PENDING | {State.PREPARED} or run.reason is Reason.EVIDENCE

@@ -65,7 +65,7 @@ class Watcher:
     """The eyes on one venue; `run` looks until it is cancelled."""
 
     def __init__(self, venue: Venue, telemetry: Telemetry) -> None:
-        self._venue = venue
+        self.venue = venue
         self._telemetry = telemetry
         self._followers: dict[int, Follower] = {}
         self._failing = False
@@ -83,15 +83,15 @@ class Watcher:
         """Seconds since a head block was last read (X10); None before the first."""
         if self._read_at is None:
             return None
-        return self._venue.clock.monotonic() - self._read_at
+        return self.venue.clock.monotonic() - self._read_at
 
     @property
     def skew(self) -> timedelta:
         """How far our clock is ahead of the chain's head (R17); zero before the first look."""
         if self.head is None or self._read_at is None:
             return timedelta(0)
-        age = timedelta(seconds=self._venue.clock.monotonic() - self._read_at)
-        return self._venue.clock.now() - self.head.timestamp - age
+        age = timedelta(seconds=self.venue.clock.monotonic() - self._read_at)
+        return self.venue.clock.now() - self.head.timestamp - age
 
     @property
     def is_skewed(self) -> bool:
@@ -101,14 +101,14 @@ class Watcher:
     @property
     def final_block(self) -> int:
         """The newest block that counts as final by number (X13)."""
-        return -1 if self.head is None else self.head.number - self._venue.finality.blocks + 1
+        return -1 if self.head is None else self.head.number - self.venue.finality.blocks + 1
 
     @property
     def final_at(self) -> datetime:
         """Blocks up to this time are old enough to be final; their depth is asked for besides."""
         if self.head is None:
             raise AssertionError("asked before the first look")
-        return self.head.timestamp - self._venue.finality.age
+        return self.head.timestamp - self.venue.finality.age
 
     def is_final(self, block_number: int, block_at: datetime) -> bool:
         """Whether a block is deep and old enough."""
@@ -124,7 +124,7 @@ class Watcher:
         async with self._asking:
             block = self._blocks.get(event.block_hash)
             if block is None:
-                block = await self._venue.chain.block(event.block_number)
+                block = await self.venue.chain.block(event.block_number)
                 self._keep(block)
         return block
 
@@ -154,7 +154,7 @@ class Watcher:
                     self._telemetry.emit(
                         "chain.unreachable",
                         level="warning",
-                        venue=self._venue.name,
+                        venue=self.venue.name,
                         detail=error.what,
                         hint="payments already sent are watched again as soon as it answers",
                     )
@@ -163,12 +163,12 @@ class Watcher:
                 self._telemetry.emit(
                     "chain.fault",
                     level="critical",
-                    venue=self._venue.name,
+                    venue=self.venue.name,
                     detail=f"unexpected {type(error).__name__}: {error}",
                 )
             else:
                 if self._failing:
-                    self._telemetry.emit("chain.reachable", venue=self._venue.name)
+                    self._telemetry.emit("chain.reachable", venue=self.venue.name)
                 self._failing = False
             await self._rest()
 
@@ -176,9 +176,9 @@ class Watcher:
         """Until the next look: nothing is in a hurry while nobody follows."""
         if not self._followers:
             self._wanted.clear()
-            await self._venue.clock.idle(self._wanted, _IDLE_SECONDS)
+            await self.venue.clock.idle(self._wanted, _IDLE_SECONDS)
         if self._followers:
-            await self._venue.clock.sleep(self._venue.poll_seconds)
+            await self.venue.clock.sleep(self.venue.poll_seconds)
 
     def _tell_skew(self) -> None:
         """R17: once when clocks have come too far apart, once more when it is worse or over."""
@@ -189,12 +189,12 @@ class Watcher:
         self._skew_level = level
         seconds = round(skew.total_seconds())
         if level is None:
-            self._telemetry.emit("clock.agrees", venue=self._venue.name, seconds=seconds)
+            self._telemetry.emit("clock.agrees", venue=self.venue.name, seconds=seconds)
             return
         self._telemetry.emit(
             "clock.skewed",
             level=level,
-            venue=self._venue.name,
+            venue=self.venue.name,
             seconds=seconds,
             detail=f"our clock is {abs(seconds)} s {'after' if seconds > 0 else 'before'} the "
             "newest block",
@@ -208,10 +208,10 @@ class Watcher:
 
     async def look(self) -> None:
         """Read the head and the events of all watched fences; ring every follower's bell."""
-        head = await self._venue.chain.head()
+        head = await self.venue.chain.head()
         # At once: events may take their time, and the head would tell an hour that has passed.
-        read_at = self._venue.clock.monotonic()
-        self._venue.clock.observe(head.timestamp)
+        read_at = self.venue.clock.monotonic()
+        self.venue.clock.observe(head.timestamp)
         self._keep(head)
         followers = list(self._followers.values())
         # While the newest block is the same one, so is all below it: only who is new has to read.
@@ -221,7 +221,7 @@ class Watcher:
         lowest = 0
         if unread:
             lowest = min(self._unread(follower, head.number) for follower in unread)
-            events = await self._venue.chain.operation_events(
+            events = await self.venue.chain.operation_events(
                 sorted({follower.sender for follower in unread}),
                 from_block=lowest,
                 to_block=head.number,
@@ -249,5 +249,5 @@ class Watcher:
         first = max(follower.from_block - _REORG_MARGIN, 0)
         if follower.read_to is None or head % _WHOLE_EVERY == 0:
             return first
-        margin = max(self._venue.finality.blocks, _REORG_MARGIN) + _REORG_MARGIN
+        margin = max(self.venue.finality.blocks, _REORG_MARGIN) + _REORG_MARGIN
         return max(min(follower.read_to, head) - margin, first)
