@@ -63,7 +63,12 @@ class Orphans:
             try:
                 left = await self.tidy()
             except StoreError as error:
-                self._telemetry.emit("grants.untended", level="warning", detail=error.what)
+                self._telemetry.emit(
+                    "ledger.unwritable",
+                    level="critical",
+                    detail=error.what,
+                    hint="nothing is claimed or sent until the ledger can be written again",
+                )
             await self._clock.sleep(_SWEEP_SECONDS)
         await asyncio.Event().wait()
 

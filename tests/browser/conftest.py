@@ -79,6 +79,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """A daemon with payments that were made and one that waits."""
     folder, port = tmp_path_factory.mktemp("house"), free_port()
     (folder / "token").write_text(TOKEN)
+    (folder / "token").chmod(0o600)
     house = House(
         folder,
         policy=POLICY,

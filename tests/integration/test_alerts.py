@@ -36,6 +36,8 @@ def house_with(folder, service, schedules=SCHEDULES):
     (folder / "pager").write_text(service.url.replace("http", "json") + "/pager\n")
     (folder / "hook").write_text(service.url + "/hook\n")
     (folder / "secret").write_text("s3cret\n")
+    for name in ("pager", "hook", "secret"):
+        (folder / name).chmod(0o600)
     return House(folder, policy=policy, config=config)
 
 

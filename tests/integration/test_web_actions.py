@@ -65,6 +65,7 @@ def house(tmp_path_factory):
     folder = tmp_path_factory.mktemp("house")
     port = free_port()
     (folder / "token").write_text(TOKEN)
+    (folder / "token").chmod(0o600)
     made = House(
         folder,
         policy=POLICY,

@@ -106,6 +106,7 @@ def test_a_token_that_keeps_nobody_out_is_refused(house):
     Before anything is opened.
     """
     (house.folder / "token").write_text("short\n")
+    (house.folder / "token").chmod(0o600)
     (house.folder / "runner.yaml").write_text(config(free_port(), ", token: {file: token}"))
 
     done = house.run("up", "--for", "1s")
@@ -133,6 +134,7 @@ def test_beyond_loopback_the_token_opens(house):
     """
     port = free_port()
     (house.folder / "token").write_text(TOKEN + "\n")
+    (house.folder / "token").chmod(0o600)
     text = config(port, ", token: {file: token}").replace("127.0.0.1:", "0.0.0.0:")
     (house.folder / "runner.yaml").write_text(text)
     house.start("up")

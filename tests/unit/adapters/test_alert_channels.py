@@ -243,6 +243,7 @@ async def test_an_unforeseen_error_is_told_by_its_kind_alone():
 def test_a_destination_is_named_by_what_refers_to_it_and_opened_once(tmp_path):
     pager = tmp_path / "pager"
     pager.write_text(f"json://h/{TOKEN}\n")
+    pager.chmod(0o600)
     inline = f"mailto://u:{TOKEN}@example.org"
     alerts = Alerts(
         routes=(
