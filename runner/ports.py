@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from runner.alerting.incidents import Incident
@@ -350,14 +351,28 @@ class Ledger(Protocol):
     """
 
     async def install_schedules(
-        self, seeds: Sequence[ScheduleSeed], *, named: Sequence[Named] = (), now: datetime
-    ) -> None:
+        self,
+        seeds: Sequence[ScheduleSeed],
+        *,
+        named: Sequence[Named] = (),
+        decided: Sequence[Claim] = (),
+        decided_until: Mapping[str, datetime] = MappingProxyType({}),
+        now: datetime,
+    ) -> list[Claim]:
         """
         Bring the ledger's schedules to those of the policies in force (T5, T10).
 
         Args:
             named: What schedules and sessions are called today.
+            decided: What fell due under the policies before, in the same transaction (X17).
+
+        Returns:
+            Those of `decided` that were decided against.
         """
+        ...
+
+    async def applied_texts(self, policies: Sequence[str]) -> dict[str, str]:
+        """Policies as they were applied last, by name, where they were written down."""
         ...
 
     async def identities(self) -> Identities:

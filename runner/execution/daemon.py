@@ -24,6 +24,7 @@ from runner.execution.executor import Executor, is_unsigned
 from runner.execution.funding import FundingWatch
 from runner.execution.grant_verbs import GrantWishes
 from runner.execution.grantwork import GrantWork
+from runner.execution.leftover import Leftovers
 from runner.execution.overdue import Overdue
 from runner.execution.pursuit import Pursuit
 from runner.execution.reconcile import Reconciler
@@ -329,7 +330,13 @@ class Daemon:
         now = min((v.clock.now() for v in self._venues.values()), default=None)
         if now is None:
             return
-        await self._ledger.install_schedules(seeds, named=self._named(), now=now)
+        decided, until = await Leftovers(
+            self._schedules, self._ledger, decide_at=self._decide_at
+        ).decide()
+        refused = await self._ledger.install_schedules(
+            seeds, named=self._named(), decided=decided, decided_until=until, now=now
+        )
+        self._tell_refused(refused)
         known = await self._ledger.schedules()
         for uid, schedule in self._schedules.items():
             state = known[uid]
@@ -341,6 +348,16 @@ class Daemon:
             )
             self._due[uid] = slots
         await self._rearm([uid for uid in self._due if known[uid].state == "active"])
+
+    def _decide_at(self, schedule: ScheduleContext | None) -> datetime | None:
+        """X10: up to when the slots of a schedule are decided; None: nothing can be."""
+        moments = [
+            self._decide_now(venue, self._watchers[name])
+            for name, venue in self._venues.items()
+            if schedule is None or venue is schedule.session.venue
+        ]
+        known = [one for one in moments if one is not None]
+        return min(known) if known and len(known) == len(moments) else None
 
     def _named(self) -> list[Named]:
         """What everything is called by the policies in force."""
@@ -501,6 +518,18 @@ class Daemon:
             if due:
                 await self._claim(venue, due, decide_at)
 
+    def _tell_refused(self, refused: Sequence[Claim]) -> None:
+        for claim in refused:
+            self._telemetry.emit(
+                "occurrence.decided",
+                level="warning",
+                schedule=claim.schedule,
+                slot=claim.slot,
+                decision=claim.decision.value,
+                reason=claim.reason.value if claim.reason else None,
+                count=claim.count,
+            )
+
     def _decide_now(self, venue: Venue, watcher: Watcher) -> datetime | None:
         return decide_now(
             venue.clock.now(),
@@ -531,16 +560,7 @@ class Daemon:
         for uid in due:
             self._due[uid].decided(until[uid])
         await self._rearm(due)
-        for claim in refused:
-            self._telemetry.emit(
-                "occurrence.decided",
-                level="warning",
-                schedule=claim.schedule,
-                slot=claim.slot,
-                decision=claim.decision.value,
-                reason=claim.reason.value if claim.reason else None,
-                count=claim.count,
-            )
+        self._tell_refused(refused)
         for run in made:
             late = (run.claimed_at - run.due_at).total_seconds()
             self._telemetry.emit(

@@ -223,3 +223,43 @@ def test_t10_a_rename_keeps_slots_grants_and_pays_none_twice(served):
     since = next(i for i, one in enumerate(events) if one["event"] == "policies.reloaded")
     named = {one["schedule"] for one in events[since:] if one["event"] == "run.success"}
     assert named == {"demo/wages", "demo/bob"}
+
+
+def steps(house):
+    """Seconds between alice's slots."""
+    alice = due(house, "demo/alice")
+    return [(after - before).total_seconds() for before, after in pairwise(alice)]
+
+
+def test_x17_slots_that_fell_due_before_an_edit_was_in_force_are_decided_by_the_old_trigger(served):
+    """
+    The daemon dies, slots fall due, the file is edited, it starts: each of alice's slots up to
+    then has its row and is paid, those of bob, who is gone, are skipped(removed); then her new
+    trigger holds.
+    """
+    house, url = served
+    daemon = house.start("up")
+    wait_for(lambda: len(rpc(url, "sandbox_getOps")) > 3, what="payments")
+    kill(daemon)
+    down = len(due(house, "demo/alice"))
+    time.sleep(7)
+    edit(house, NO_BOB.replace("every: 2s", "every: 3s"))
+    daemon = house.start("up")
+    wait_for(lambda: steps(house)[-2:] == [3.0, 3.0], what="slots of the new trigger")
+    daemon.send_signal(signal.SIGTERM)
+    assert daemon.wait(timeout=70) == 0, house.logs()
+
+    found = steps(house)
+    change = found.index(next(step for step in found if step != 2.0))
+    assert change >= down + 2  # the slots of the time when nobody looked are among them
+    assert set(found[change + 1 :]) == {3.0}
+    rows = house.json("runs", "list", "--limit", "10000")
+    bob = [row for row in rows if row["schedule"] == "demo/bob"]
+    skipped = [row for row in bob if row["reason"] == "removed"]
+    assert len(skipped) >= 2
+    assert {row["state"] for row in skipped} == {"skipped"}
+    times = sorted(datetime.fromisoformat(row["due_at"]) for row in bob)
+    assert {(after - before).total_seconds() for before, after in pairwise(times)} == {3.0}
+    verified = house.run("db", "verify")
+    assert verified.returncode == 0, verified.stdout
+    assert reconcile(house, url)["open"] == 0

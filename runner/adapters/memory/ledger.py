@@ -12,6 +12,7 @@ from bisect import insort
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from runner.adapters.memory.claims import begins_at, claim_one, install
@@ -70,11 +71,24 @@ class MemoryLedger(MemoryGrants):
     # ── schedules and claims ──────────────────────────────────────────────────────────────────
 
     async def install_schedules(
-        self, seeds: Sequence[ScheduleSeed], *, named: Sequence[Named] = (), now: datetime
-    ) -> None:
+        self,
+        seeds: Sequence[ScheduleSeed],
+        *,
+        named: Sequence[Named] = (),
+        decided: Sequence[Claim] = (),
+        decided_until: Mapping[str, datetime] = MappingProxyType({}),
+        now: datetime,
+    ) -> list[Claim]:
         """Bring the ledger's schedules, and what they are called, to the policies in force."""
+        _, refused = await self.claim(decided, decided_until=decided_until, now=now)
         self.rows.names |= {(one.kind, one.uid): one.name for one in named}
         install(self.rows, self.budgets, seeds, now=now)
+        return refused
+
+    async def applied_texts(self, policies: Sequence[str]) -> dict[str, str]:
+        """None: what is in memory is installed once, and never edited."""
+        del policies
+        return {}
 
     async def identities(self) -> Identities:
         """Every schedule and session ever applied, and what it is called today (T10)."""

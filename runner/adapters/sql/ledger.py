@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -127,15 +128,23 @@ class SqlLedger(
     # ── schedules and claims ──────────────────────────────────────────────────────────────────
 
     async def install_schedules(
-        self, seeds: Sequence[ScheduleSeed], *, named: Sequence[Named] = (), now: datetime
-    ) -> None:
+        self,
+        seeds: Sequence[ScheduleSeed],
+        *,
+        named: Sequence[Named] = (),
+        decided: Sequence[Claim] = (),
+        decided_until: Mapping[str, datetime] = MappingProxyType({}),
+        now: datetime,
+    ) -> list[Claim]:
         """Bring the ledger's schedules, and what they are called, to the policies in force."""
 
-        def work(tx: Transaction) -> None:
+        def work(tx: Transaction) -> list[Claim]:
+            _, refused = claims.claim(tx, decided, decided_until=decided_until, now=now)
             write_names(tx, named, now=now)
             claims.install_schedules(tx, seeds, now=now)
+            return refused
 
-        await self._store.write(work)
+        return await self._store.write(work)
 
     async def identities(self) -> Identities:
         """Every schedule and session ever applied, and what it is called today (T10)."""

@@ -6,6 +6,7 @@ Each read is a transaction of its own, beside the writer.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -93,6 +94,17 @@ class RunReads:
             return {row.policy: row.digest for row in c.execute(newest)}
 
         return await self._store.read(query)
+
+    async def applied_texts(self, policies: Sequence[str]) -> dict[str, str]:
+        """Policies as they were applied last, by name, where they were written down."""
+        e = t.events.c
+        query = select(e.subject, e.data).where(e.kind == "policy.applied", e.subject.in_(policies))
+
+        def read(c: Connection) -> dict[str, str]:
+            rows = c.execute(query.order_by(e.at, e.seq))
+            return {row.subject: json.loads(row.data)["text"] for row in rows}
+
+        return await self._store.read(read)
 
     async def counts(self, *, incarnation: str) -> dict[str, int]:
         """What this process has brought to an end: runs paid and failed, renewals, what is open."""
