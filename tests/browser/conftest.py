@@ -38,7 +38,7 @@ schedules:
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def axe() -> str:
     """The source of axe-core; npm installs what the lock file names."""
     npm = shutil.which("npm")
@@ -61,9 +61,12 @@ def axe() -> str:
     return (HERE / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """Debian's browser, by Playwright; nothing is downloaded."""
+    """
+    Debian's browser, by Playwright; nothing is downloaded. Not for longer than this module: as long
+    as it is there, a loop runs in this thread, in which no other test could run one.
+    """
     program = shutil.which("chromium")
     if program is None:
         missing("Chromium is not installed (Debian: apt-get install chromium)")
@@ -74,7 +77,7 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """A daemon with payments that were made and one that waits."""
     folder, port = tmp_path_factory.mktemp("house"), free_port()
