@@ -44,7 +44,7 @@ def payments(url):
     return len([op for op in rpc(url, "sandbox_getOps") if op["calls"]])
 
 
-def test_x18_what_was_paid_since_the_backup_is_found_on_the_chain(served):
+def test_x18_h5_what_was_paid_since_the_backup_is_found_on_the_chain(served):
     """
     A backup of a running daemon, payments under a later grant, kill -9, the backup restored: each
     payment of the time between is written down, none is made again, and the schedules go on.

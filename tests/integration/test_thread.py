@@ -76,7 +76,7 @@ def test_x2_no_payment_carries_an_install(served):
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_kill_9_at_odd_moments_pays_nothing_twice_and_loses_nothing(served, seed):
+def test_h3_kill_9_at_odd_moments_pays_nothing_twice_and_loses_nothing(served, seed):
     """
     Killed again and again, the daemon goes on where the ledger says it was.
     """
@@ -144,7 +144,7 @@ def test_h1_a_second_daemon_is_refused(served):
     assert f"process {first.pid}" in second.stderr
 
 
-def test_lost_replies_and_broken_answers_pay_nothing_twice(served):
+def test_h4_lost_replies_and_broken_answers_pay_nothing_twice(served):
     """
     Replies that never come, garbage, and a reorganisation: the chain is asked, nothing is guessed.
     """

@@ -43,7 +43,7 @@ def test_a_century_of_sleep_takes_no_time():
 
 
 @given(st.lists(st.floats(0, 1e9, allow_nan=False), min_size=1, max_size=30))
-def test_everything_happens_in_order_and_at_its_time(delays):
+def test_m12_everything_happens_in_order_and_at_its_time(delays):
     """
     Sleepers wake in the order of their moments, each within a microsecond of it, also after years.
     """

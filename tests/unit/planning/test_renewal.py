@@ -130,3 +130,34 @@ def test_r7_to_r9_ladders_double_and_are_capped_by_the_life_left():
     assert retry_after(Ladder.REFUSED, failures=1, **short) == timedelta(minutes=1)
     gone = {**short, "life_left": timedelta(0)}
     assert retry_after(Ladder.REFUSED, failures=1, **gone) == timedelta(seconds=10)
+
+
+@given(
+    life=st.integers(60, 200 * 86_400),
+    share=st.one_of(st.none(), st.decimals("0.01", "0.8", places=2)),
+    deadline=st.integers(1, 600),
+    slot=st.integers(0, 200 * 86_400),
+    seed=st.text(max_size=5),
+)
+def test_r4_whatever_slot_a_grant_cannot_carry_the_next_one_is_asked_for_before_it(
+    life, share, deadline, slot, seed
+):
+    """
+    With the time of an activation to spare, so that the slot finds the next one in service.
+    """
+    run_room = room(timedelta(seconds=deadline), SANDBOX)
+    whole = timedelta(seconds=life)
+    if least_lead(run_room, SANDBOX) > whole * 4 / 5:
+        return  # such a life is refused: nothing could be carried by it
+    due = NOW + timedelta(seconds=slot % life)
+    asked = renewal_at(
+        issued_at=NOW,
+        expires_at=NOW + whole,
+        renew_before=share,
+        run_room=run_room,
+        margins=SANDBOX,
+        seed=seed,
+    )
+
+    if due + run_room > NOW + whole:
+        assert asked + SANDBOX.activation <= due
