@@ -535,8 +535,6 @@ class Executor:
         self._doubted.discard(run.id)
         if run.grant_id is not None:
             self._keeper.let_go(run.grant_id, run.id, spent=run.state is State.SUCCESS)
-        else:
-            self._keeper.wake()  # it had no grant: perhaps one can be asked for by now (X16)
         lines = await self._ledger.transfers(run.id)
         level = "info" if run.state in {State.SUCCESS, State.SKIPPED} else "error"
         if run.reason is Reason.PAID_DIFFERENTLY:

@@ -5,6 +5,7 @@ All that looks after grants: a keeper for each session, a revoker for each accou
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
 from functools import partial
@@ -55,8 +56,10 @@ class GrantWork:
             for uid, one in sessions.items()
         }
         self.revokers: dict[str, Revoker] = {}
+        self._of_account: defaultdict[str, list[str]] = defaultdict(list)
         for one in sessions.values():
             name = _place(one.account)
+            self._of_account[name].append(one.uid)
             if name not in self.revokers:
                 self.revokers[name] = Revoker(
                     one.account,
@@ -79,6 +82,7 @@ class GrantWork:
                 operator=self.operators[uid],
                 chance=chance,
                 on_stopping=self.revokers[_place(one.account)].wake,
+                on_settled=partial(self._wake_beside, one),
                 slots=partial(slots, uid),
             )
             for uid, one in sessions.items()
@@ -134,6 +138,12 @@ class GrantWork:
             if one.account.address == grant.account and one.venue.chain_id == grant.chain
         ]
         return next((one for one in there if one.uid == grant.session), there[0] if there else None)
+
+    def _wake_beside(self, settled: SessionContext) -> None:
+        """The account's other sessions may ask for a grant now (X16)."""
+        for uid in self._of_account[_place(settled.account)]:
+            if uid != settled.uid:
+                self.keepers[uid].wake()
 
     def wake(self) -> None:
         """Something about grants has changed in the ledger: everybody looks again."""

@@ -9,8 +9,8 @@ failing renewals never end it (R10). How a generation is asked for, installed an
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 from runner.errors import Conflict, GuardError, RunnerError
@@ -44,11 +44,13 @@ class SessionKeeper:
         operator: Operator,
         chance: Callable[[], float],
         on_stopping: Callable[[], None] = lambda: None,
+        on_settled: Callable[[], None] = lambda: None,
         slots: Callable[[datetime, datetime], int] = lambda _after, _until: 0,
     ) -> None:
         """
         Args:
             on_stopping: Told that a generation is to be taken off the account.
+            on_settled: Told that the account is free for the grant of another session (X16).
             slots: How many slots of the session are due in (after, until].
         """
         self.session = session
@@ -73,6 +75,7 @@ class SessionKeeper:
             watcher=watcher,
             on_stopping=on_stopping,
         )
+        self._on_settled = on_settled
         self._slots = slots
         self._raised: dict[Alert, Raised] = {}
         self._failures = 0
@@ -170,7 +173,7 @@ class SessionKeeper:
     async def run(self) -> None:
         """Look after the session until cancelled."""
         while True:
-            wait = self._venue.second_look
+            self._bell.clear()  # first: what rings while we look is looked at next
             try:
                 wait = await self.step()
             except Conflict:  # somebody else has moved a grant on: look again
@@ -179,7 +182,6 @@ class SessionKeeper:
                 wait = self._failed(error)
             except Exception as error:  # a fault of ours must not end the sessions beside this one
                 wait = self._failed(RunnerError(f"unexpected {type(error).__name__}: {error}"))
-            self._bell.clear()
             try:
                 async with self._venue.clock.timeout(max(wait.total_seconds(), 0.05)):
                     await self._bell.wait()
@@ -196,7 +198,7 @@ class SessionKeeper:
         for grant in generations:
             waiting = grant.state in {GrantState.OWNER_SIGNED, GrantState.ACTIVATING}
             if waiting and generations.is_ours(grant):
-                async with self.session.account.lane.grants:
+                async with self._alone():
                     await self._activation.carry_out(grant)
         now = generations.now
         if now >= self._look_at:
@@ -231,13 +233,22 @@ class SessionKeeper:
         return self._watcher.is_skewed or await self._ledger.stopped() is not None
 
     async def _obtain(self) -> None:
-        """Request, check, sign, activate: alone on the account (X16)."""
-        async with self.session.account.lane.grants:
+        """Request, check, sign, activate."""
+        async with self._alone():
             grant = await self._requests.make()
             if grant is None:
                 self._watch(self._generations.now)  # a person is needed, and told so at once
             else:
                 await self._activation.carry_out(grant)
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """X16: no other grant of the account meanwhile; whoever waited for that looks again."""
+        try:
+            async with self.session.account.lane.grants:
+                yield
+        finally:
+            self._on_settled()
 
     def _due(self, now: datetime) -> bool:
         active = self._generations.active
