@@ -753,11 +753,17 @@ class Verbs(Protocol):
         command: Command,
         schedule: str,
         slot: str,
+        digest: str,
         *,
         deadline_at: datetime,
         now: datetime,
     ) -> Run | None:
-        """Say yes to what was asked of a slot; its run goes on, if it is there (B9, B10, X9)."""
+        """
+        Say yes to exactly what was asked of a slot; its run goes on, if it is there (B9, B10, X9).
+
+        Args:
+            digest: Of the intent that the person was shown (X6).
+        """
         ...
 
     async def cancel(self, command: Command, run: Run, *, now: datetime) -> Run:

@@ -432,6 +432,13 @@ class Pause:
         return self.target or "everything"
 
 
+DASHBOARD = "(dashboard)"
+"""
+Ends the author of what was wished for in the dashboard. Names there are what somebody typed who
+has the token: where several persons have to approve, all of them are one.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Consent:
     """What so many persons are asked to say yes to: exactly the intent with this digest (B9)."""

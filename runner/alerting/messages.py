@@ -65,11 +65,8 @@ def about(incident: Incident, word: Word, now: datetime) -> Message:
         severity=incident.severity,
         title=f"[{label}] {cause.subject} {incident.what}{again}",
         text="\n".join(lines),
-        body={
-            "version": VERSION,
-            "id": name,
-            "at": rfc3339(now),
-            "type": "incident",
+        body=_body(name, "incident", now)
+        | {
             "status": word.value,
             "severity": incident.severity.value,
             "kind": cause.kind,
@@ -105,11 +102,8 @@ def together(incidents: Sequence[Incident], word: Word, now: datetime) -> Messag
         severity=worst.severity,
         title=f"[{label}] {len(incidents)} times: {worst.what}",
         text="\n".join(lines),
-        body={
-            "version": VERSION,
-            "id": name,
-            "at": rfc3339(now),
-            "type": "incidents",
+        body=_body(name, "incidents", now)
+        | {
             "status": word.value,
             "severity": worst.severity.value,
             "kind": worst.cause.kind,
@@ -124,8 +118,13 @@ def trial(now: datetime) -> Message:
     """What `runner alerts test` sends."""
     name = identifier("test", str(now))
     text = "Nothing is wrong: somebody ran `runner alerts test`."
-    body = {"version": VERSION, "id": name, "at": rfc3339(now), "type": "test", "text": text}
+    body = _body(name, "test", now) | {"text": text}
     return Message(name, Severity.INFO, "[test] runner can reach you", text, body, good=True)
+
+
+def _body(name: str, kind: str, now: datetime) -> dict[str, Any]:
+    """What every message says of itself to scripts."""
+    return {"version": VERSION, "id": name, "at": rfc3339(now), "type": kind}
 
 
 def identifier(*parts: str) -> str:

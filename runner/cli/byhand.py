@@ -8,12 +8,12 @@ import asyncio
 import json
 import os
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.cli.asking import ask, is_running
 from runner.cli.loading import organisation_of, policies_of, settings_of
+from runner.cli.options import now
 from runner.cli.signing import Request, read_request, read_signature, write_request
 from runner.errors import RunnerError, UsageError
 
@@ -102,8 +102,8 @@ async def _sign(settings: Settings, name: str, request: Request, clean_entity: i
         known = ", ".join(sorted(settings.signers)) or "none"
         raise UsageError(f"runner.yaml has no signer {name[:60]}", hint=f"signers: {known}")
     signer = await open_signer(name, spec, os.environ)
-    rules, now = organisation_of(settings), datetime.now(UTC)
-    return await signer.sign(request.approved(clean_entity=clean_entity, rules=rules, now=now))
+    rules = organisation_of(settings)
+    return await signer.sign(request.approved(clean_entity=clean_entity, rules=rules, now=now()))
 
 
 def _owner(settings: Settings, session: str) -> tuple[Address, bool]:

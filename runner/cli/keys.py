@@ -172,50 +172,44 @@ def _kind(spec: SignerSpec) -> str:
 
 
 def _sessions(settings: Settings) -> list[dict[str, Any]]:
-    from sqlalchemy import select
+    from runner.adapters.sql import reading
+    from runner.records import LIVING_GRANTS
 
-    from runner.adapters.sql import tables as t
-    from runner.adapters.sql.store import open_for_reading, sqlite_path
-
-    path = sqlite_path(settings.store)
-    if path is None or not path.exists():
+    if _no_ledger(settings):
         return []
-    g = t.grants.c
-    query = select(g.session, g.generation, g.key_address, g.state, g.key_sealed.is_(None))
-    engine = open_for_reading(settings.store)
-    try:
-        with engine.connect() as connection:
-            rows = connection.execute(query.order_by(g.session, g.generation)).all()
-    finally:
-        engine.dispose()
+    with reading.ledger(settings.store) as ledger:
+        found = reading.grants(ledger)
     return [
         {
-            "session": session,
-            "generation": generation,
-            "address": address,
-            "state": state,
-            "destroyed": bool(destroyed),
+            "session": one.session,
+            "generation": one.generation,
+            "address": one.key_address,
+            "state": one.state,
+            "destroyed": one.state not in {state.value for state in LIVING_GRANTS},
         }
-        for session, generation, address, state, destroyed in rows
+        for one in found
+        if one.state != "foreign"  # no key of ours
     ]
 
 
 def _seal(settings: Settings) -> str | None:
+    """The id of the key that seals the ledger; None: there is none yet."""
     from sqlalchemy import select
 
+    from runner.adapters.sql import reading
     from runner.adapters.sql import tables as t
-    from runner.adapters.sql.store import open_for_reading, sqlite_path
+
+    if _no_ledger(settings):
+        return None
+    with reading.ledger(settings.store) as ledger:
+        return ledger.scalar(select(t.meta.c.value).where(t.meta.c.key == "key_id"))
+
+
+def _no_ledger(settings: Settings) -> bool:
+    from runner.adapters.sql.store import sqlite_path
 
     path = sqlite_path(settings.store)
-    if path is None or not path.exists():
-        return None
-    engine = open_for_reading(settings.store)
-    try:
-        with engine.connect() as connection:
-            query = select(t.meta.c.value).where(t.meta.c.key == "key_id")
-            return connection.scalar(query)
-    finally:
-        engine.dispose()
+    return path is None or not path.exists()
 
 
 @keys.command("rotate")

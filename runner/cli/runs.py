@@ -126,7 +126,8 @@ def approve(run_id: str, reason: str, yes: bool, config: str | None, form: str) 
         )
     confirm(f"{asked.schedule}@{asked.slot}: {asked.detail}. Approve it?", yes=yes)
     later = None if is_running(settings_of(config)) else "it goes on when the daemon runs"
-    command = ask(config, "run.approve", asked.schedule, reason, slot=asked.slot)
+    shown = {"slot": asked.slot, "digest": asked.digest}
+    command = ask(config, "run.approve", asked.schedule, reason, **shown)
     tell(command, form, later=later)
 
 

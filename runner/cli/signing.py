@@ -22,7 +22,7 @@ from runner.ethereum.nonce import decode_nonce
 from runner.ethereum.permissions import Permission
 from runner.ethereum.signature import recover_address
 from runner.ethereum.typed_data import TypedData, typed_data_digest
-from runner.guard.grants import GrantTerms, check_grant
+from runner.guard.grants import GrantTerms, check_grant, latest_end
 from runner.guard.offer import SessionOffer, SignTypedData
 from runner.guard.verdict import Approved, Refused
 from runner.planning.risk import exposure
@@ -142,7 +142,7 @@ class Request:
                 sandbox=self.sandbox,
                 clean_sequences={nonce.entity_id: nonce.sequence} if nonce.sequence else None,
                 forbidden=frozenset() if rules is None else rules.forbidden_permissions,
-                latest=None if rules is None else rules.latest(now),
+                latest=None if rules is None else latest_end(rules.max_lifetime, now),
             ),
             SessionOffer(self.session_id, self.chain, SignTypedData(self.typed_data, None)),
         )

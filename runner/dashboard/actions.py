@@ -24,7 +24,7 @@ from runner.dashboard.pages import problem
 from runner.dashboard.security import Seat, too_many
 from runner.dashboard.views import Web
 from runner.errors import RunnerError, UsageError
-from runner.records import Command, CommandState, PauseScope
+from runner.records import DASHBOARD, Command, CommandState, PauseScope
 from runner.reporting.text import rfc3339
 
 _LONGEST_REASON = 500
@@ -132,7 +132,7 @@ def _reason(form: Mapping[str, str]) -> str:
 async def _act(
     web: Web, verb: str, form: Mapping[str, str], seat: Seat, reason: str
 ) -> Command | None:
-    target, author = form.get("target", ""), f"{seat.name} (dashboard)"
+    target, author = form.get("target", ""), f"{seat.name} {DASHBOARD}"
     if verb in {"pause", "resume"}:
         try:
             scope = PauseScope(form.get("scope", "schedule"))
@@ -165,7 +165,7 @@ def _arguments(web: Web, verb: str, target: str, form: Mapping[str, str]) -> dic
             raise UsageError(
                 "what waits is not what was shown: it has changed since", hint="look at it again"
             )
-        return {"slot": asked.slot}
+        return {"slot": asked.slot, "digest": asked.digest}
     if verb == "extra":
         moment = rfc3339(web.source.now().replace(microsecond=0))
         return {"key": form.get("key", "").strip() or f"{moment}-{secrets.token_hex(3)}"}

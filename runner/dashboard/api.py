@@ -26,6 +26,7 @@ from runner.dashboard.views import Web
 from runner.errors import UsageError
 from runner.reporting import calendar, forecast, overview, scripts, totals
 from runner.reporting.text import rfc3339
+from runner.reporting.views import Entry
 
 PREFIX: Final = "/api/v1"
 _MOST = 1000
@@ -156,22 +157,27 @@ def _schedules(web: Web, asked: Asked) -> Any:
 
 def _runs(web: Web, asked: Asked) -> Any:
     limit = asked.limit()
+    return [scripts.entry(one) for one in runs_of(web, asked, limit)]
+
+
+def runs_of(web: Web, asked: Asked, limit: int) -> list[Entry]:
+    """The runs that are asked for, newest first; where there are more, `asked` knows the place."""
     wanted = pages.Wanted(
         schedule=asked.text("schedule"),
         state=asked.text("state"),
         start=asked.moment("from"),
         end=asked.moment("to"),
-        after=run_cursor(asked),
+        after=_run_cursor(asked),
     )
     with web.source.ledger() as c:
         found = pages.entries_page(c, wanted, limit=limit + 1)
     last = found[limit - 1].occurrence if len(found) > limit else None
     if last is not None:
         asked.ends_at(rfc3339(last.due_at), last.id)
-    return [scripts.entry(one) for one in found[:limit]]
+    return found[:limit]
 
 
-def run_cursor(asked: Asked) -> tuple[datetime, int] | None:
+def _run_cursor(asked: Asked) -> tuple[datetime, int] | None:
     """Where a page of runs ended: the due time and the row of its last one."""
     match asked.cursor():
         case None:

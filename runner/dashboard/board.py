@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
+from operator import attrgetter
 from typing import Final
 
 from markupsafe import Markup
@@ -198,7 +199,7 @@ class PaidTo:
 def spends(days: Sequence[date], spent: Sequence[Spent]) -> list[Spend]:
     """By chain and token."""
     found = []
-    key = lambda one: (one.chain, one.token, one.symbol, one.decimals)  # noqa: E731
+    key = attrgetter("chain", "token", "symbol", "decimals")
     for (chain, _, symbol, decimals), group in groupby(sorted(spent, key=key), key=key):
         mine = list(group)
         total = grouped(sum(one.amount for one in mine), decimals, symbol)

@@ -16,7 +16,7 @@ from runner.adapters.sql import pages, reading
 from runner.adapters.sql.alerts import incidents
 from runner.adapters.sql.pauses import in_force
 from runner.dashboard import board, plots, shown, views
-from runner.dashboard.api import Asked, run_cursor
+from runner.dashboard.api import Asked, runs_of
 from runner.dashboard.source import Kept
 from runner.dashboard.stories import grant_page, run_page
 from runner.dashboard.views import Missing, Web
@@ -250,26 +250,16 @@ def _sentence(text: str) -> str:
 
 
 def _runs(web: Web, asked: Asked) -> Page:
-    wanted = pages.Wanted(
-        schedule=asked.text("schedule"),
-        state=asked.text("state"),
-        start=asked.moment("from"),
-        end=asked.moment("to"),
-        after=run_cursor(asked),
-    )
-    with web.source.ledger() as c:
-        entries = pages.entries_page(c, wanted, limit=_ON_A_PAGE + 1)
-    last = entries[_ON_A_PAGE - 1].occurrence if len(entries) > _ON_A_PAGE else None
+    entries = runs_of(web, asked, _ON_A_PAGE)
     given = {name: asked.text(name) or "" for name in ("schedule", "state", "from", "to")}
     following = None
-    if last is not None:
-        asked.ends_at(rfc3339(last.due_at), last.id)
+    if asked.more is not None:
         following = f"/runs?{urlencode({**given, 'cursor': asked.more})}"
     return "runs.html", {
         "title": "Runs",
         "asked": given,
         "states": [state.value for state in State],
-        "entries": entries[:_ON_A_PAGE],
+        "entries": entries,
         "following": following,
     }
 

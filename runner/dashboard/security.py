@@ -30,7 +30,6 @@ COOKIE: Final = "runner_seat"
 SEAT_SECONDS: Final = 8 * 3600
 """So long a person stays signed in."""
 
-SHORTEST_TOKEN: Final = 16
 _FAILURES = 10
 _FAILURE_SECONDS = 60.0
 

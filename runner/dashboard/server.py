@@ -116,8 +116,8 @@ class _Thread:
         """Import what only pages need, and begin to answer."""
         import uvicorn  # noqa: PLC0415  (heavy: after the first payments)
 
-        from runner.dashboard.app import application  # noqa: PLC0415
-        from runner.dashboard.security import Door  # noqa: PLC0415
+        from runner.dashboard.app import application  # noqa: PLC0415  (as above)
+        from runner.dashboard.security import Door  # noqa: PLC0415  (as above)
 
         source, token, telemetry = self._made
         door = Door(source.settings.http.host, token)

@@ -12,7 +12,7 @@ from runner.ethereum.address import Address
 from runner.ethereum.modular_account import session_context
 from runner.ethereum.nonce import decode_nonce
 from runner.execution.generations import Generations
-from runner.guard.grants import GrantTerms, check_grant
+from runner.guard.grants import GrantTerms, check_grant, latest_end
 from runner.guard.verdict import Refused
 from runner.planning.renewal import renewal_at
 from runner.ports import KeyRing, Ledger
@@ -111,7 +111,9 @@ class Requests:
                 sandbox=self._venue.sandbox,
                 clean_sequences=clean,
                 forbidden=frozenset() if above is None else above.forbidden,
-                latest=None if above is None else above.latest(self._generations.now),
+                latest=None
+                if above is None
+                else latest_end(above.max_lifetime, self._generations.now),
             ),
             offer,
         )

@@ -83,10 +83,16 @@ class RunVerbs:
 
     async def approve(self, command: Command) -> None:
         """B9: a yes to what was asked of a slot, whether its run is there or not."""
-        schedule, slot = str(command.wish.target), str(command.wish.arguments["slot"])
+        wish = command.wish
+        schedule, slot = str(wish.target), str(wish.arguments["slot"])
         now = self._now(schedule)
         run = await self._ledger.approve(
-            command, schedule, slot, deadline_at=now + self._of(schedule).run_deadline, now=now
+            command,
+            schedule,
+            slot,
+            str(wish.arguments.get("digest")),
+            deadline_at=now + self._of(schedule).run_deadline,
+            now=now,
         )
         if run is not None:
             self._nudge(run)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from runner.errors import EncodingError
@@ -56,6 +57,11 @@ class ApprovedGrant:
     approved: Approved
     entity_id: int
     nonce: int
+
+
+def latest_end(longest: timedelta | None, now: datetime) -> int | None:
+    """The latest end of a grant that is signed now, in Unix seconds; None: any."""
+    return None if longest is None else int((now + longest).timestamp())
 
 
 def check_grant(terms: GrantTerms, offer: SessionOffer) -> ApprovedGrant | Refused:

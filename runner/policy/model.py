@@ -152,10 +152,6 @@ class Above:
     max_lifetime: timedelta | None = None
     forbidden: frozenset[str] = frozenset()
 
-    def latest(self, now: datetime) -> int | None:
-        """The latest end of a grant that is asked for now, in Unix seconds."""
-        return None if self.max_lifetime is None else int((now + self.max_lifetime).timestamp())
-
 
 @frozen
 class Session:
@@ -570,7 +566,3 @@ class Organisation:
     approve_above: tuple[Money, ...]
     approvers: int
     written: dict[str, Mark] = field(default_factory=dict, compare=False, repr=False)
-
-    def latest(self, now: datetime) -> int | None:
-        """The latest end of a grant that is signed now, in Unix seconds."""
-        return None if self.max_lifetime is None else int((now + self.max_lifetime).timestamp())

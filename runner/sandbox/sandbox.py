@@ -60,7 +60,7 @@ class Sandbox:
                 self._service.world(chain_id)
             else:
                 self._service.begin()
-        except BaseException:
+        except BaseException:  # whatever stops us, the journal is free for the next one
             self._service.close()
             raise
 

@@ -128,7 +128,7 @@ class EmbeddedSandbox:
         listener = _listen("127.0.0.1", self._port)
         try:
             self._sandbox = Sandbox(chain_id=self._chain_id, state=self._state, faucet=self._faucet)
-        except BaseException:
+        except BaseException:  # whatever stops us, the port is free for the next one
             listener.close()
             raise
         self._server = uvicorn.Server(_config(self._sandbox))

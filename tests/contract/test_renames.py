@@ -1,9 +1,10 @@
 """What the ledger keeps of names (T10): in SQLite and in memory alike."""
 
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
+from contract.test_ledger import CLAIM, NEW_GRANT, NOW, SEED
 
 from runner.adapters.memory.ledger import MemoryLedger
 from runner.adapters.sql import tables as t
@@ -14,37 +15,10 @@ from runner.adapters.sql.pauses import called, in_force, lift_pause, write_pause
 from runner.adapters.sql.store import SqlStore
 from runner.adapters.vault import Vault
 from runner.errors import StoreError, UsageError
-from runner.ethereum.address import Address
-from runner.ethereum.permissions import GasLimit
 from runner.planning.facts import Identities
 from runner.planning.renames import Named
-from runner.records import Claim, NewGrant, Pause, PauseScope, ScheduleSeed, Wish
-from runner.scheduling.occurrence import State
+from runner.records import Pause, PauseScope, ScheduleSeed, Wish
 
-NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
-ALICE = Address("0x00000000000000000000000000000000000A11cE")
-SEED = ScheduleSeed(uid="p/s", session="p/key", trigger="every 1h", revision="r1")
-CLAIM = Claim(
-    schedule="p/s",
-    slot="2026-12-01T09:00:00Z",
-    due_at=NOW,
-    decision=State.CLAIMED,
-    session="p/key",
-    deadline_at=NOW + timedelta(minutes=10),
-    expires_at=NOW + timedelta(hours=1),
-)
-NEW_GRANT = NewGrant(
-    session="p/key",
-    chain=84532,
-    account=ALICE,
-    wallet="sandbox",
-    key_address=ALICE,
-    permissions=(GasLimit(0),),
-    scope="0x01",
-    requested_at=NOW,
-    expires_at=NOW + timedelta(days=45),
-    next_renewal_at=NOW + timedelta(days=30),
-)
 LATER = NOW + timedelta(minutes=5)
 OTHER = ScheduleSeed(uid="p/other", session="p/key", trigger="every 1h", revision="r1")
 RENAMED = (Named("schedule", "p/s", "p/new"), Named("session", "p/key", "p/purse"))

@@ -484,10 +484,9 @@ def question(book, run, digest="0x01"):
     return Consent("p/s", run.slot, run.attempt, digest, run.due_at, "25 usdc reaches 20 usdc")
 
 
-async def approve(book, slot):
-    return await book.ledger.approve(
-        await command(book, "run.approve", "p/s"), "p/s", slot, deadline_at=SOON, now=NOW
-    )
+async def approve(book, slot, digest="0x01"):
+    wish = await command(book, "run.approve", "p/s")
+    return await book.ledger.approve(wish, "p/s", slot, digest, deadline_at=SOON, now=NOW)
 
 
 async def test_b9_a_held_run_goes_on_when_it_is_approved_and_only_with_these_calls(book):
@@ -532,6 +531,24 @@ async def test_b9_an_approval_may_be_asked_and_given_before_the_run_is_there(boo
     assert passes == run
     with pytest.raises(UsageError, match="waits for an approval"):
         await approve(book, ahead.slot)
+
+
+async def test_x6_a_yes_is_to_what_was_shown_and_to_nothing_that_came_after(book):
+    """
+    Between the look and the yes the amount has changed, and is asked anew.
+    """
+    run = await book.prepared(await book.claimed(0))
+    shown = question(book, run)
+    held, _ = await book.ledger.consent(run, shown, reason=Reason.APPROVAL, now=NOW)
+    changed = question(book, run, "0x02")
+    await book.ledger.ask_ahead([changed], now=NOW + timedelta(seconds=1))
+    await approve(book, run.slot, shown.digest)
+
+    with pytest.raises(UsageError, match="as it was shown"):
+        await approve(book, run.slot, "0x03")
+    ready = await book.prepared(await book.ledger.run(held.id))
+    again, first = await book.ledger.consent(ready, changed, reason=Reason.APPROVAL, now=NOW)
+    assert (again.state, first) == (State.HELD, False)
 
 
 async def test_b9_the_next_attempt_is_asked_anew(book):

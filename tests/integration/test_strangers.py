@@ -41,7 +41,6 @@ def test_x19_a_fresh_ledger_stops_at_an_account_that_is_not_empty(served, tmp_pa
     other.mkdir()
     (other / "key").write_text(KEY)
     (other / "key").chmod(0o600)
-    (other / "key").chmod(0o600)
     wallet = f"{{url: '{url}', {TIMING}}}"
     config = (
         f"policies: policies/\nwallets: {{sandbox: {wallet}}}\n"

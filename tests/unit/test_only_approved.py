@@ -136,7 +136,7 @@ def test_signers_are_handed_the_approval_of_a_verdict():
             handed += [ast.unparse(argument) for argument in node.args]
             callers.add(path)
 
-    by_hand = "request.approved(clean_entity=clean_entity, rules=rules, now=now)"
+    by_hand = "request.approved(clean_entity=clean_entity, rules=rules, now=now())"
     assert set(handed) == {"verdict.approved", by_hand}
     outside = {path for path in callers if not path.startswith("runner/execution/")}
     assert outside == {"runner/cli/byhand.py"}  # a person's own signature, rebuilt and judged there

@@ -21,7 +21,7 @@ from runner.adapters.sql.store import Transaction
 from runner.errors import UsageError
 from runner.ethereum.address import Address
 from runner.planning.consent import History
-from runner.records import Consent, Run, RunKind
+from runner.records import DASHBOARD, Consent, Run, RunKind
 from runner.scheduling.occurrence import State
 
 _PAID_LINES = Prepared(
@@ -68,10 +68,6 @@ _KNOWN = Prepared(
 )
 
 
-_DASHBOARD = "(dashboard)"
-"""Names in the dashboard are what somebody typed who has the token: all of them are one person."""
-
-
 def request(transaction: Transaction, one: Consent, *, now: datetime) -> bool:
     """Ask for an approval, once; tells whether this was the first time."""
     row = transaction.connection.execute(
@@ -108,13 +104,20 @@ def is_given(connection: Connection, one: Consent) -> bool:
 
 
 def give(
-    transaction: Transaction, schedule: str, slot: str, *, author: str, reason: str, now: datetime
+    transaction: Transaction,
+    schedule: str,
+    slot: str,
+    digest: str,
+    *,
+    author: str,
+    reason: str,
+    now: datetime,
 ) -> tuple[Consent, int] | None:
     """
-    Approve what was asked last of a slot.
+    Approve the intent with this digest.
 
     Returns:
-        What was approved, and how many more persons have to; None: nothing is asked of the slot.
+        What was approved, and how many more persons have to; None: it is not asked for (any more).
 
     Raises:
         UsageError: this person has approved it already, and another one has to.
@@ -122,7 +125,12 @@ def give(
     a, v = t.approvals.c, t.votes.c
     query = (
         select(t.approvals)
-        .where(a.schedule == schedule, a.slot == slot, a.approved_at.is_(None))
+        .where(
+            a.schedule == schedule,
+            a.slot == slot,
+            a.digest == digest,
+            a.approved_at.is_(None),
+        )
         .order_by(a.attempt.desc(), a.asked_at.desc())
     )
     connection = transaction.connection
@@ -131,7 +139,7 @@ def give(
         return None
     asked = Consent(schedule, slot, row.attempt, row.digest, row.due_at, row.detail, row.approvers)
     before = set(connection.scalars(select(v.author).where(*_same(v, asked))))
-    person = _DASHBOARD if author.endswith(_DASHBOARD) else author
+    person = DASHBOARD if author.endswith(DASHBOARD) else author
     if person in before:
         raise UsageError(
             f"{person} has approved {schedule}@{slot} already",

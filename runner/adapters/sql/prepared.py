@@ -114,7 +114,7 @@ class Prepared:
             columns = list(self._statement.selected_columns)
             readers = [_of(one.type, dialect).result_processor(dialect, None) for one in columns]
             self._processors = [(n, each) for n, each in enumerate(readers) if each is not None]
-            self._row = namedtuple("Row", [one.name for one in columns])  # type: ignore[misc]
+            self._row = namedtuple("Row", [one.name for one in columns])  # type: ignore[misc]  # the names are those of the statement
         self._dialect = type(dialect)  # the last: another thread may have come as far as this
 
 

@@ -96,19 +96,23 @@ class VerbRows:
         command: Command,
         schedule: str,
         slot: str,
+        digest: str,
         *,
         deadline_at: datetime,
         now: datetime,
     ) -> Run | None:
-        """Say yes to what was asked of a slot; its run goes on, if it is there (B9, B10, X9)."""
+        """Say yes to exactly what was asked of a slot; its run goes on, if it is there."""
 
         def work(tx: Transaction) -> Run | None:
             wish = command.wish
             given = approvals.give(
-                tx, schedule, slot, author=wish.author, reason=wish.reason, now=now
+                tx, schedule, slot, digest, author=wish.author, reason=wish.reason, now=now
             )
             if given is None:
-                raise UsageError(f"nothing of {schedule}@{slot} waits for an approval")
+                raise UsageError(
+                    f"nothing of {schedule}@{slot} waits for an approval as it was shown",
+                    hint="it was approved, or something else is asked by now: look at it again",
+                )
             asked, missing = given
             told = f"approved {schedule}@{slot}: {asked.detail}"
             if missing:
