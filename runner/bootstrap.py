@@ -27,13 +27,10 @@ from runner.adapters.clock import SystemClock, WalletClock
 from runner.adapters.pings import Pings
 from runner.adapters.secrets import fetch_reference, read_reference
 from runner.adapters.signers.local import (
-    LocalSigner,
     SessionKeys,
-    parse_private_key,
-    read_keystore,
-    throw_away_signer,
 )
 from runner.adapters.signers.manual import ManualSigner
+from runner.adapters.signers.opening import signers_of
 from runner.adapters.sql import reading
 from runner.adapters.sql.ledger import SqlLedger
 from runner.adapters.sql.rows import format_permissions
@@ -47,7 +44,6 @@ from runner.alerting.messages import Message
 from runner.errors import (
     AnswerLost,
     GuardError,
-    SignerError,
     UsageError,
     WalletBusy,
 )
@@ -94,7 +90,7 @@ from runner.reporting.digest import Chain, digest
 from runner.reporting.views import LedgerView
 from runner.scheduling.lateness import run_deadline_default
 from runner.scheduling.zones import load_zone
-from runner.settings import Alerts, FileRef, Settings, SignerSpec, WalletProfile
+from runner.settings import Alerts, FileRef, Settings, WalletProfile
 
 _DEFAULT_GAS_POLICY = "00000000-0000-4000-8000-000000000001"
 """The embedded sandbox's own sponsorship policy."""
@@ -110,9 +106,9 @@ class Runtime:
     A daemon ready to run, the ledger it holds, and the seeds of its schedules.
 
     `revision` tells the policies apart, `about` says how much is in them, and where the ledger
-    is; `build` makes the like over others. `beat_at` is the
-    monotonic moment at which the daemon last had nothing to do, `settings` what it really uses
-    (`--sandbox` has a ledger of its own), `telemetry` is heard by those who alert people.
+    is; `build` makes the like over others. `beat_at` is the monotonic moment at which the daemon
+    last had nothing to do, `settings` what it really uses (`--sandbox` has a ledger of its own),
+    `telemetry` is heard by those who alert people.
     """
 
     policies: Sequence[Policy]
@@ -597,80 +593,6 @@ def _gas_policies(profile: WalletProfile) -> dict[str, str]:
     if profile.is_sandbox:
         policies.setdefault("default", _DEFAULT_GAS_POLICY)
     return policies
-
-
-async def signers_of(
-    settings: Settings,
-    policies: Sequence[Policy],
-    environment: Mapping[str, str],
-    *,
-    throw_away: bool,
-) -> dict[str, Signer]:
-    """Each owner's signer that the policies name."""
-    found: dict[str, Signer] = {}
-    for policy in policies:
-        for account in policy.accounts.values():
-            name = account.owner
-            if name in found:
-                continue
-            spec = settings.signers.get(name)
-            if throw_away or settings.throw_away_signers:
-                found[name] = throw_away_signer(name)
-            elif spec is None:
-                known = ", ".join(sorted(settings.signers)) or "none"
-                raise UsageError(
-                    f"account `{account.name}` is owned by signer `{name}`, "
-                    f"runner.yaml has: {known}",
-                    where=account.mark,
-                    hint=f"add `signers: {{{name}: …}}` to runner.yaml, or run with --sandbox",
-                )
-            else:
-                found[name] = await open_signer(name, spec, environment)
-    return found
-
-
-async def open_signer(name: str, spec: SignerSpec, environment: Mapping[str, str]) -> Signer:
-    """
-    The signer that runner.yaml describes, its key read. No program is run.
-
-    Raises:
-        UsageError, SignerError: the key is not where it should be, or is none.
-    """
-    if spec.private_key is not None:
-        secret = parse_private_key(spec.private_key.get_secret_value(), name=name)
-        return LocalSigner(secret, name=name, sandbox_only=True)
-    if spec.keystore is not None:
-        password = (
-            ""
-            if spec.password is None
-            else await fetch_reference(spec.password, environment, what=f"signers.{name}.password")
-        )
-        try:
-            document = spec.keystore.read_text(encoding="utf-8")
-        except OSError as error:
-            raise SignerError(
-                f"the keystore of signer {name} cannot be read: {error.strerror}"
-            ) from None
-        secret = await read_keystore(document, password, name=name)
-    elif spec.command is not None and spec.address is not None:
-        from runner.adapters.signers.command import CommandSigner  # noqa: PLC0415 (seldom needed)
-
-        return CommandSigner(
-            spec.command,
-            spec.address,
-            name=name,
-            sandbox_only=spec.sandbox_only,
-            timeout_seconds=spec.timeout.total_seconds(),
-            environment=environment,
-        )
-    elif spec.manual is not None:
-        return ManualSigner(spec.manual, name=name, sandbox_only=spec.sandbox_only)
-    elif spec.source is not None:
-        text = await fetch_reference(spec.source, environment, what=f"signers.{name}")
-        secret = parse_private_key(text, name=name)
-    else:
-        raise SignerError(f"signer {name} names no key")
-    return LocalSigner(secret, name=name, sandbox_only=spec.sandbox_only)
 
 
 class Assembly:

@@ -19,10 +19,11 @@ from sqlalchemy import select
 
 from runner.adapters.chain import RpcChainReader
 from runner.adapters.signers.local import LocalSigner, throw_away_signer
+from runner.adapters.signers.opening import open_signer
 from runner.adapters.sql.measures import take_and_leave
 from runner.adapters.sql.store import is_held, open_for_reading, sqlite_path
 from runner.adapters.sql.tables import meta
-from runner.bootstrap import Wallets, open_signer, open_vault
+from runner.bootstrap import Wallets, open_vault
 from runner.dashboard.server import listen, token_of
 from runner.errors import RunnerError, StoreError, UsageError
 from runner.execution.checkup import (
@@ -217,7 +218,7 @@ async def _signers(
 
 
 def _signer_check(name: str, signer: Signer) -> Check:
-    from runner.adapters.signers.command import CommandSigner  # noqa: PLC0415 (seldom needed)
+    from runner.adapters.signers.command import CommandSigner  # noqa: PLC0415  (seldom needed)
 
     if not isinstance(signer, CommandSigner):
         detail = f"holds the key of {signer.address}; nothing was signed"

@@ -95,7 +95,7 @@ def bring_back(
 
 
 async def _sign(settings: Settings, name: str, request: Request, clean_entity: int | None) -> bytes:
-    from runner.bootstrap import open_signer
+    from runner.adapters.signers.opening import open_signer
 
     spec = settings.signers.get(name)
     if spec is None:

@@ -128,7 +128,7 @@ def list_keys(config: str | None, form: str) -> None:
 
 async def _owners(settings: Settings) -> list[dict[str, Any]]:
     from runner.adapters.signers.local import throw_away_signer
-    from runner.bootstrap import open_signer
+    from runner.adapters.signers.opening import open_signer
 
     found = []
     if settings.throw_away_signers:

@@ -16,10 +16,11 @@ from typing import Any
 
 from runner.adapters.memory.ledger import MemoryLedger
 from runner.adapters.signers.local import LocalSigner, SessionKeys
+from runner.adapters.signers.opening import signers_of
 from runner.adapters.virtual import VirtualAlarm, VirtualClock, VirtualLoop
 from runner.adapters.wallet_api.envelope import HttpAnswer
 from runner.adapters.wallet_api.transport import Endpoint
-from runner.bootstrap import Assembly, Place, Wallets, fingerprints, seed_of, signers_of
+from runner.bootstrap import Assembly, Place, Wallets, fingerprints, seed_of
 from runner.execution.contexts import ScheduleContext, SessionContext
 from runner.execution.daemon import Daemon
 from runner.guard.intent import NATIVE

@@ -11,7 +11,7 @@ import pytest
 
 from runner.adapters.signers.command import CommandSigner
 from runner.adapters.signers.local import LocalSigner
-from runner.bootstrap import open_signer
+from runner.adapters.signers.opening import open_signer
 from runner.errors import SignerError, SignerUnavailable
 from runner.ethereum.address import Address
 from runner.ethereum.authorization import Authorization
