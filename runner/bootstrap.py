@@ -25,7 +25,9 @@ from runner.adapters.alerts.opening import open_channels
 from runner.adapters.chain import RpcChainReader
 from runner.adapters.clock import SystemClock, WalletClock
 from runner.adapters.pings import Pings
-from runner.adapters.secrets import fetch_reference, read_reference
+from runner.adapters.secret_renewal import Renewals
+from runner.adapters.secret_watch import SecretWatch
+from runner.adapters.secrets import fetch_reference, is_laid_by_others, read_reference
 from runner.adapters.signers.local import (
     SessionKeys,
 )
@@ -90,7 +92,8 @@ from runner.reporting.digest import Chain, digest
 from runner.reporting.views import LedgerView
 from runner.scheduling.lateness import run_deadline_default
 from runner.scheduling.zones import load_zone
-from runner.settings import Alerts, FileRef, Settings, WalletProfile
+from runner.settings import Alerts, FileRef, Reference, Settings, WalletProfile
+from runner.settings.references import rpc_place
 
 _DEFAULT_GAS_POLICY = "00000000-0000-4000-8000-000000000001"
 """The embedded sandbox's own sponsorship policy."""
@@ -152,6 +155,7 @@ async def runtime(
     environment: Mapping[str, str],
     sandbox: bool,
     adopt: bool | None = None,
+    secrets: SecretWatch | None = None,
 ) -> AsyncIterator[Runtime]:
     """
     Open everything that `policies` need.
@@ -160,6 +164,7 @@ async def runtime(
         sandbox: `--sandbox`: every wallet is the embedded one, every signer a throw-away key.
         adopt: What becomes of session keys on accounts that the ledger does not know (X19): they
             are written into it, or refused; None: nobody looks.
+        secrets: Looks at the files of secrets while this runs; None: nobody does.
 
     Raises:
         RunnerError: something is missing or refuses; what was opened is closed again.
@@ -172,8 +177,11 @@ async def runtime(
     # Who plays beside a real configuration wakes nobody.
     told = Alerts() if sandbox else settings.alerts
     channels = open_channels(told, environment, now=SystemClock().now)
+    watch = secrets or SecretWatch({}, clock=SystemClock())
+    renewals = Renewals(watch, settings, environment, channels, playing=sandbox)
     async with AsyncExitStack() as stack:
         vault = open_vault(settings, environment, create=playing)
+        renewals.secret_key(vault, partial(open_vault, settings, environment, create=False))
         store = SqlStore.open(settings.store, vault, now=SystemClock().now(), create=playing)
         stack.push_async_callback(lambda: store.close(now=SystemClock().now()))
         ledger = SqlLedger(store, vault)
@@ -184,31 +192,30 @@ async def runtime(
             telemetry=telemetry,
         )
         await stack.enter_async_context(desk.open())
-        pings = Pings(desk, clock=SystemClock())
+        telemetry = pings = Pings(desk, clock=SystemClock())
         await stack.enter_async_context(pings.open())
-        telemetry = pings
         in_force: list[Policy] = []
         if settings.alerts.digest_at is not None and channels:
             digests = _digests(settings, store, desk, telemetry, in_force)
             stack.push_async_callback(_cancelled, asyncio.create_task(digests.run()))
-        wallets = Wallets(stack, environment, telemetry)
+        stack.push_async_callback(_cancelled, asyncio.create_task(watch.run(telemetry)))
+        wallets = Wallets(stack, environment, telemetry, secrets=watch)
         alarm = Wakeups()
         alarm.start()
         stack.callback(alarm.stop)
 
         lookout = Lookout(ledger, ledger, adopt=adopt)
 
-        async def build(
-            policies: Sequence[Policy], signers: Mapping[str, Signer] | None = None
-        ) -> Runtime:
+        async def build(policies: Sequence[Policy]) -> Runtime:
             wanted = _profiles(settings, policies, sandbox=sandbox)
             if playing and not all(profile.is_sandbox for profile in wanted.values()):
                 raise UsageError(
                     "the edited policies pay real money, and this daemon began with play money",
                     hint="start it anew: runner init, runner db init, runner up",
                 )
-            if signers is None:
-                signers = await signers_of(settings, policies, environment, throw_away=sandbox)
+            opened = signers_of(settings, policies, environment, throw_away=sandbox, known=signers)
+            signers.update(await opened)
+            renewals.signers(signers)
             for name, profile in wanted.items():
                 await wallets.open(name, profile, policies)
             # Whatever its schedules are called: a policy's digest leaves their first names out.
@@ -249,12 +256,6 @@ async def runtime(
                 for each in schedules.values()
                 if each.spec.ping is not None
             }
-            about = {
-                "schedules": len(schedules),
-                "sessions": len(sessions),
-                "accounts": len(assembly.accounts),
-                "store": settings.store.removeprefix("sqlite:///"),
-            }
             return Runtime(
                 policies=policies,
                 settings=settings,
@@ -266,11 +267,16 @@ async def runtime(
                 incarnation=store.incarnation,
                 revision=frozenset(revisions.items()),
                 telemetry=telemetry,
-                about=about,
+                about={
+                    "schedules": len(schedules),
+                    "sessions": len(sessions),
+                    "accounts": len(assembly.accounts),
+                    "store": settings.store.removeprefix("sqlite:///"),
+                },
                 build=build,
             )
 
-        yield await build(policies, signers)
+        yield await build(policies)
 
 
 def _digests(
@@ -413,7 +419,7 @@ def _profiles(
 def open_vault(settings: Settings, environment: Mapping[str, str], *, create: bool) -> Vault:
     """The vault by the secret key that the settings name; `create` may make a missing file."""
     reference = settings.secret_key
-    if isinstance(reference, FileRef):
+    if isinstance(reference, FileRef) and not is_laid_by_others(reference.path, environment):
         secret = read_or_create_secret(reference.path, create=create, entropy=os.urandom)
     else:
         text = read_reference(reference, environment, what="secret_key")
@@ -450,10 +456,13 @@ class Wallets:
         telemetry: Telemetry,
         *,
         embed: Embed | None = None,
+        secrets: SecretWatch | None = None,
     ) -> None:
         self._stack = stack
         self._environment = environment
         self._telemetry = telemetry
+        self._secrets = secrets or SecretWatch({}, clock=SystemClock())
+        self._chains: dict[tuple[str, int], JsonRpcTransport] = {}
         self._embed = embed or partial(_start_sandbox, stack)
         self._opened: dict[str, tuple[WalletProfile, WalletApiClient, Place]] = {}
 
@@ -471,13 +480,13 @@ class Wallets:
             place = Place(profile.url, _clock(profile))
         else:
             raise UsageError(f"wallet `{name}` has no url", hint="write `url:` or `embedded: true`")
-        key = None
-        if profile.api_key is not None:
-            key = await fetch_reference(
-                profile.api_key,
-                self._environment,
-                what=f"wallets.{name}.api_key",
-            )
+        place_of_key = f"wallets.{name}.api_key"
+
+        async def read_key() -> str:
+            reference = profile.api_key or ""
+            return await fetch_reference(reference, self._environment, what=place_of_key)
+
+        key = None if profile.api_key is None else await read_key()
         client = WalletApiClient(
             url=place.url,
             api_key=key,
@@ -489,6 +498,11 @@ class Wallets:
         )
         await self._stack.enter_async_context(client)
         self._opened[name] = (profile, client, place)
+
+        async def renew() -> bool:
+            return client.take_key(await read_key())
+
+        self._secrets.renewing(place_of_key, renew)
         for chain_id in sorted({account.chain for account in accounts}):
             self._telemetry.emit(
                 "wallet.ready",
@@ -537,12 +551,7 @@ class Wallets:
         reader: RpcChainReader = client.chain_reader(chain_id)
         reference = profile.rpc_url.get(chain_id)
         if reference is not None:
-            address = await fetch_reference(
-                reference, self._environment, what=f"wallets.{name}.rpc_url"
-            )
-            observe = partial(self._observed, name)
-            rpc = JsonRpcTransport(Endpoint(address, None), clock=place.clock, observe=observe)
-            self._stack.push_async_callback(rpc.aclose)
+            rpc = await self._evidence(name, chain_id, reference, place.clock)
             reader = RpcChainReader(rpc, chain_id=chain_id)
         inclusion = timing.inclusion
         return Venue(
@@ -564,6 +573,33 @@ class Wallets:
             gas_policies=_gas_policies(profile),
             second_look=place.second_look or SECOND_LOOK,
         )
+
+    async def _evidence(
+        self, name: str, chain_id: int, reference: Reference | str, clock: Clock
+    ) -> JsonRpcTransport:
+        """Where a chain is asked beside the wallet service; the same after a reload."""
+        if (name, chain_id) in self._chains:
+            return self._chains[name, chain_id]
+        where = rpc_place(name, self._opened[name][0], chain_id)
+        observe = partial(self._observed, name)
+
+        async def reach() -> tuple[Endpoint, JsonRpcTransport]:
+            url = await fetch_reference(reference, self._environment, what=where)
+            endpoint = Endpoint(url, None)
+            return endpoint, JsonRpcTransport(endpoint, clock=clock, observe=observe)
+
+        _, rpc = await reach()
+        self._stack.push_async_callback(rpc.aclose)
+        self._chains[name, chain_id] = rpc
+
+        async def renew() -> bool:
+            endpoint, trial = await reach()
+            async with trial:  # of another chain it would know nothing, and say that all is unpaid
+                await RpcChainReader(trial, chain_id=chain_id).head()
+            return rpc.reach(endpoint)
+
+        self._secrets.renewing(where, renew)
+        return rpc
 
 
 def _clock(profile: WalletProfile) -> Clock:

@@ -61,8 +61,7 @@ def refuse_open_file(path: Path, environment: Mapping[str, str], *, what: str) -
     Raises:
         UsageError: it is open to others. A file that is not there is left to its reader.
     """
-    laid = [*_LAID_BY_OTHERS, environment.get("CREDENTIALS_DIRECTORY")]
-    if any(folder and path.is_relative_to(folder) for folder in laid):
+    if is_laid_by_others(path, environment):
         return
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
@@ -73,6 +72,12 @@ def refuse_open_file(path: Path, environment: Mapping[str, str], *, what: str) -
             f"{what} is in {path}, which is open to others (mode {mode:04o})",
             hint=f"chmod 600 {path}",
         )
+
+
+def is_laid_by_others(path: Path, environment: Mapping[str, str]) -> bool:
+    """Whether a service manager put it there: then its mode is none of ours."""
+    laid = [*_LAID_BY_OTHERS, environment.get("CREDENTIALS_DIRECTORY")]
+    return any(folder and path.is_relative_to(folder) for folder in laid)
 
 
 def _read_file(path: Path, environment: Mapping[str, str], *, what: str) -> str:
@@ -88,6 +93,12 @@ def _read_file(path: Path, environment: Mapping[str, str], *, what: str) -> str:
         ) from None
     if len(text) > _LARGEST_BYTES:
         raise UsageError(f"{what} is to come from the file {path}, which is too long for a secret")
+    if not text.strip():
+        raise UsageError(
+            f"{what} is to come from the file {path}, which is empty",
+            hint="write the secret into it; write it beside and move it there, so that nobody "
+            "reads the half of it",
+        )
     return text.strip("\r\n")
 
 

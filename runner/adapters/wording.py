@@ -168,6 +168,12 @@ def _web(event: Event) -> tuple[str, str]:
     return "web", str(event["detail"])
 
 
+def _secret(event: Event) -> tuple[str, str]:
+    if event["event"] == "secret.renewed":
+        return "secret", f"{event['where']} was read anew, and is in use"
+    return "secret", f"{event['where']}: {event['detail']}"
+
+
 def _plural(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
@@ -200,6 +206,8 @@ _WORDS: dict[str, Callable[[Event], tuple[str, str]]] = {
     "daemon.summary": _summary,
     "wallet.ready": _wallet,
     "account.ready": _account,
+    "secret.renewed": _secret,
+    "secret.refused": _secret,
     "http.ready": _web,
     "http.unavailable": _web,
 }

@@ -134,6 +134,7 @@ REDETECTED: Final = frozenset(
         "funding",
         "foreign",
         "unscanned",
+        "secret",
     }
     | {"RenewalOverdue", "GrantCritical", "AllowanceLow", "OwnerActionNeeded"}
 )
@@ -302,6 +303,8 @@ TABLE: Final[Mapping[str, tuple[Opens | Closes, ...]]] = MappingProxyType(
         "policies.unchanged": (_over("refused", by=None),),
         "policies.unwatched": (Opens("unwatched", "policies", "are not watched for edits", _W),),
         "daemon.armed": (_over("refused", by=None),),
+        "secret.refused": (Opens("secret", "{where}", "changed, and cannot be used", _W),),
+        "secret.renewed": (_over("secret", by="{where}"),),
         "http.unavailable": (Opens("unavailable", "dashboard", "cannot be reached", _W),),
         "http.ready": (_over("unavailable", by=None),),
         "http.fault": (Opens("fault", "dashboard", _FAULT, _W, lapses=15 * _MINUTE),),

@@ -28,7 +28,14 @@ _STEP_MS = 50
 class Changes:
     """Rings when policies or the organisation's rules change, and on SIGHUP."""
 
-    def __init__(self, settings: Settings, telemetry: Telemetry) -> None:
+    def __init__(
+        self, settings: Settings, telemetry: Telemetry, *, hung_up: Callable[[], None] | None = None
+    ) -> None:
+        """
+        Args:
+            hung_up: Is called on SIGHUP besides.
+        """
+        self._hung_up = hung_up
         self._policies = settings.policies
         self._rules = settings.organisation
         self._telemetry = telemetry
@@ -37,7 +44,7 @@ class Changes:
 
     async def watch(self) -> None:
         """Until cancelled. What cannot be watched is told once; SIGHUP works all the same."""
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._bell.set)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._ring)
         folder = self._policies if self._policies.is_dir() else self._policies.parent
         watching = [self._watch(folder)]
         if self._rules is not None:
@@ -66,6 +73,11 @@ class Changes:
                 detail=f"{folder} cannot be watched: {error}",
                 hint="after an edit send SIGHUP to this process",
             )
+
+    def _ring(self) -> None:
+        self._bell.set()
+        if self._hung_up is not None:
+            self._hung_up()
 
     def end(self) -> None:
         """Watch no more."""

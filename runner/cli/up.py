@@ -36,15 +36,20 @@ def up(config: str | None, sandbox: bool, seconds: float | None, adopt: bool) ->
     SIGTERM and Ctrl-C end it cleanly: nothing more is claimed, signed payments are awaited for
     up to a minute. Whatever ends it, the next start continues where it stopped.
     """
+    from runner.adapters.clock import SystemClock
     from runner.adapters.metering import Metered, Tally
     from runner.adapters.process import keep_memory_private
+    from runner.adapters.secret_watch import SecretWatch
     from runner.adapters.telemetry import StructlogTelemetry
     from runner.cli.loading import policies_of, settings_of
     from runner.dashboard.server import token_of
     from runner.policy.unsupported import refuse_unsupported
+    from runner.settings.references import references_of
 
     keep_memory_private()
     settings = settings_of(config)
+    # Made before any of them is read: whatever changes from here on is noticed.
+    secrets = SecretWatch(references_of(settings), clock=SystemClock())
     token = token_of(settings, os.environ)
     # `--sandbox` replaces every signer: what is written about them does not matter then.
     checked = replace(settings, throw_away_signers=True) if sandbox else settings
@@ -78,6 +83,7 @@ def up(config: str | None, sandbox: bool, seconds: float | None, adopt: bool) ->
             telemetry,
             tally,
             token,
+            secrets,
             sandbox=sandbox,
             seconds=seconds,
             adopt=adopt,
@@ -100,6 +106,7 @@ async def _run(
     telemetry: Any,
     tally: Any,
     token: str | None,
+    secrets: Any,
     *,
     sandbox: bool,
     seconds: float | None,
@@ -120,9 +127,11 @@ async def _run(
         environment=os.environ,
         sandbox=sandbox,
         adopt=adopt,
+        secrets=secrets,
     ) as ready:
         telemetry = ready.telemetry
-        reloader = Reloader(ready, Changes(settings, telemetry), telemetry, read=read)
+        changes = Changes(settings, telemetry, hung_up=secrets.read_all)
+        reloader = Reloader(ready, changes, telemetry, read=read)
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, reloader.stop)
         # Said when SIGTERM ends it cleanly, and not before.
@@ -135,7 +144,9 @@ async def _run(
             beat_at=ready.beat_at,
             writer=_across(loop, ready.store.write),
         )
-        pages = asyncio.create_task(serve(source, token, telemetry))
+        pages = asyncio.create_task(
+            serve(source, token, telemetry, secrets=secrets, environment=os.environ)
+        )
         try:
             await reloader.run()
         finally:

@@ -85,6 +85,14 @@ class Door:
         self._failures: list[float] = []
         self.is_local = is_loopback(bind_host)
 
+    def take_token(self, token: str) -> bool:
+        """Let in who shows this token from now on, and nobody who showed the one before."""
+        digest = _digest(token)
+        if self._digest is not None and hmac.compare_digest(digest, self._digest):
+            return False
+        self._digest, self._key = digest, secrets.token_bytes(32)
+        return True
+
     @property
     def has_token(self) -> bool:
         """Whether anything can be changed here at all."""

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
+from runner.adapters.secret_watch import SecretWatch
 from runner.adapters.secrets import read_reference
 from runner.dashboard.source import Source
 from runner.errors import RunnerError, UsageError
@@ -69,8 +70,20 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-async def serve(source: Source, token: str | None, telemetry: Telemetry) -> None:
-    """Until cancelled. Nothing that goes wrong here ends the daemon."""
+async def serve(
+    source: Source,
+    token: str | None,
+    telemetry: Telemetry,
+    *,
+    secrets: SecretWatch,
+    environment: Mapping[str, str],
+) -> None:
+    """
+    Until cancelled. Nothing that goes wrong here ends the daemon.
+
+    Args:
+        secrets: Says when another token takes the place of this one.
+    """
     with suppress(TimeoutError):
         async with asyncio.timeout(_PATIENCE_SECONDS):
             await source.tally.armed.wait()
@@ -94,6 +107,12 @@ async def serve(source: Source, token: str | None, telemetry: Telemetry) -> None
         await asyncio.sleep(_AGAIN_SECONDS)
     thread = _Thread(source, token, telemetry, listener)
     await asyncio.to_thread(thread.start)
+
+    async def renew() -> bool:
+        found = await asyncio.to_thread(token_of, source.settings, environment)
+        return found is not None and thread.take_token(found)
+
+    secrets.renewing("http.token", renew)
     telemetry.emit("http.ready", url=f"http://{http.bind}/", changes=token is not None)
     try:
         await asyncio.Event().wait()
@@ -121,6 +140,7 @@ class _Thread:
 
         source, token, telemetry = self._made
         door = Door(source.settings.http.host, token)
+        self.take_token = door.take_token
         config = uvicorn.Config(
             application(source, door, telemetry),
             http="httptools",

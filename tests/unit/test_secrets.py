@@ -10,8 +10,9 @@ import pytest
 
 from runner.adapters import secrets
 from runner.adapters.secrets import fetch_reference, read_reference
-from runner.errors import UsageError
-from runner.settings import CommandRef, EnvRef, FileRef
+from runner.bootstrap import open_vault
+from runner.errors import StoreError, UsageError
+from runner.settings import CommandRef, EnvRef, FileRef, Settings
 
 SECRET = "hunter2-of-the-treasury"
 
@@ -68,6 +69,21 @@ def test_what_a_service_manager_lays_down_is_taken(tmp_path):
     assert read_reference(reference, environment, what="x") == SECRET
     assert "open to others" in said(reference, {"CREDENTIALS_DIRECTORY": str(tmp_path / "b")})
     assert "open to others" in said(reference, {"CREDENTIALS_DIRECTORY": ""})
+
+
+def test_the_secret_key_may_lie_where_a_service_manager_lays_it(tmp_path):
+    """
+    Docker mounts secrets for all to read into a container that nobody else is in.
+    """
+    key = file(tmp_path, mode=0o444, text="ab" * 32 + "\n")
+    settings = Settings(tmp_path, "sqlite:///x", key, {})
+
+    laid = open_vault(settings, {"CREDENTIALS_DIRECTORY": str(tmp_path)}, create=False)
+    with pytest.raises(StoreError, match="open to others"):
+        open_vault(settings, {}, create=False)
+
+    key.path.chmod(0o600)
+    assert laid.key_id == open_vault(settings, {}, create=False).key_id
 
 
 @pytest.mark.parametrize(

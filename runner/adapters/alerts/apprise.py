@@ -40,22 +40,25 @@ class AppriseChannel:
         """What it is referred to by."""
         return self._name
 
+    def take(self, url: str) -> bool:
+        """
+        Deliver there from now on; whether it is elsewhere than before. Slow: not for a loop.
+
+        Raises:
+            Undelivered: Apprise does not know such a URL; the one before stays.
+        """
+        if url == self._url:
+            return False
+        _services(url)
+        self._url = url
+        return True
+
     async def send(self, message: Message) -> None:
         """Deliver one message."""
         await self._aside.run(lambda: self._notify(message))
 
     def _notify(self, message: Message) -> None:
-        import apprise  # noqa: PLC0415  (slow, and only needed by who is told something)
-
-        for name in _TALKATIVE:
-            logging.getLogger(name).propagate = False
-        asset = apprise.AppriseAsset(async_mode=False)
-        services = apprise.Apprise(asset=asset)
-        if not services.add(self._url) or not len(services):
-            raise Undelivered(
-                "its URL is none that Apprise knows",
-                hint="write it as https://appriseit.com says for the service",
-            )
+        services = _services(self._url)
         statuses: list[str] = []
         kind = "success" if message.good else _KINDS[message.severity]
 
@@ -76,6 +79,20 @@ class AppriseChannel:
         if not (_with_files(message.attachments, notify) if carries else notify(None)):
             status = f" with HTTP {statuses[-1]}" if statuses else ""
             raise Undelivered(f"the service did not take it{status}, or did not answer")
+
+
+def _services(url: str) -> Any:
+    import apprise  # noqa: PLC0415  (slow, and only needed by who is told something)
+
+    for name in _TALKATIVE:
+        logging.getLogger(name).propagate = False
+    services = apprise.Apprise(asset=apprise.AppriseAsset(async_mode=False))
+    if not services.add(url) or not len(services):
+        raise Undelivered(
+            "its URL is none that Apprise knows",
+            hint="write it as https://appriseit.com says for the service",
+        )
+    return services
 
 
 def _with_files(files: Sequence[Attachment], work: Callable[[list[str]], bool]) -> bool:

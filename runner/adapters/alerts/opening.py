@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from runner.adapters.alerts.apprise import AppriseChannel
 from runner.adapters.alerts.webhook import Webhook
@@ -16,11 +17,17 @@ from runner.settings import Alerts, EnvRef, FileRef, Reference
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A channel, from which severity on it is told, and where runner.yaml says so."""
+    """
+    A channel, from which severity on it is told, and where runner.yaml says so.
+
+    `renewed` reads its secrets anew and takes them over: whether they are others. Raises
+    UsageError or Undelivered, and may take its time.
+    """
 
     channel: Channel
     min_severity: Severity
     where: str
+    renewed: Callable[[], bool] = field(repr=False)
 
 
 def open_channels(
@@ -32,36 +39,44 @@ def open_channels(
     Raises:
         UsageError: a secret is not where runner.yaml says.
     """
-    found: dict[str, Channel] = {}
-    return tuple(_destinations(alerts, environment, now, found))
+    return tuple(_destinations(alerts, environment, now))
 
 
 def _destinations(
     alerts: Alerts,
     environment: Mapping[str, str],
     now: Callable[[], datetime],
-    found: dict[str, Channel],
 ) -> Iterator[Destination]:
+    found: dict[str, tuple[Channel, Callable[[], bool]]] = {}
     for number, route in enumerate(alerts.routes):
         for position, target in enumerate(route.to):
             where = f"alerts.routes[{number}].to[{position}]"
             name = _scheme(target, where) if isinstance(target, str) else _name(target)
             if name not in found:
-                url = read_reference(target, environment, what=where)
-                found[name] = AppriseChannel(name, url)
-            yield Destination(found[name], Severity(route.min_severity), where)
+                read = partial(read_reference, target, environment, what=where)
+                pager = AppriseChannel(name, read())
+                found[name] = pager, partial(_page_anew, pager, read)
+            channel, renewed = found[name]
+            yield Destination(channel, Severity(route.min_severity), where, renewed)
     for number, hook in enumerate(alerts.webhooks):
         where = f"alerts.webhooks[{number}]"
         name = f"webhook {_name(hook.to)}"
         if name not in found:
-            found[name] = Webhook(
-                name,
-                read_reference(hook.to, environment, what=f"{where}.to"),
-                read_reference(hook.secret, environment, what=f"{where}.secret"),
-                allow_private=hook.allow_private,
-                now=now,
-            )
-        yield Destination(found[name], Severity(hook.min_severity), where)
+            to = partial(read_reference, hook.to, environment, what=f"{where}.to")
+            secret = partial(read_reference, hook.secret, environment, what=f"{where}.secret")
+            allowed = hook.allow_private
+            webhook = Webhook(name, to(), secret(), allow_private=allowed, now=now)
+            found[name] = webhook, partial(_post_anew, webhook, to, secret)
+        channel, renewed = found[name]
+        yield Destination(channel, Severity(hook.min_severity), where, renewed)
+
+
+def _page_anew(channel: AppriseChannel, url: Callable[[], str]) -> bool:
+    return channel.take(url())
+
+
+def _post_anew(channel: Webhook, url: Callable[[], str], secret: Callable[[], str]) -> bool:
+    return channel.take(url(), secret())
 
 
 def _scheme(url: str, where: str) -> str:

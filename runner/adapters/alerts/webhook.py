@@ -52,20 +52,27 @@ class Webhook:
         """What it is referred to by."""
         return self._name
 
+    def take(self, url: str, secret: str) -> bool:
+        """Post there, signed by this secret, from now on; whether that is another than before."""
+        changed = (url, secret) != (self._url, self._secret)
+        self._url, self._secret = url, secret
+        return changed
+
     async def send(self, message: Message) -> None:
         """Deliver one message."""
+        url, secret = self._url, self._secret
         body = json.dumps(message.body, separators=(",", ":")).encode()
         timestamp = int(self._now().timestamp())
         headers = {
             "Content-Type": "application/json",
             "Runner-Event-Id": message.id,
             "Runner-Timestamp": str(timestamp),
-            "Runner-Signature": signature(self._secret, timestamp, body),
+            "Runner-Signature": signature(secret, timestamp, body),
         }
         await self._aside.run(
             lambda: request(
                 "POST",
-                self._url,
+                url,
                 body=body,
                 headers=headers,
                 seconds=_SECONDS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from runner.adapters.secrets import fetch_reference
 from runner.adapters.signers.local import (
@@ -13,6 +14,7 @@ from runner.adapters.signers.local import (
 )
 from runner.adapters.signers.manual import ManualSigner
 from runner.errors import SignerError, UsageError
+from runner.ethereum.address import Address
 from runner.policy.model import Policy
 from runner.ports import Signer
 from runner.settings import Settings, SignerSpec
@@ -24,8 +26,14 @@ async def signers_of(
     environment: Mapping[str, str],
     *,
     throw_away: bool,
+    known: Mapping[str, Signer] = MappingProxyType({}),
 ) -> dict[str, Signer]:
-    """Each owner's signer that the policies name."""
+    """
+    Each owner's signer that the policies name.
+
+    Args:
+        known: Those that are open already: an owner stays who it is as long as a daemon runs.
+    """
     found: dict[str, Signer] = {}
     for policy in policies:
         for account in policy.accounts.values():
@@ -33,19 +41,42 @@ async def signers_of(
             if name in found:
                 continue
             spec = settings.signers.get(name)
-            if throw_away or settings.throw_away_signers:
+            if name in known:
+                found[name] = known[name]
+            elif throw_away or settings.throw_away_signers:
                 found[name] = throw_away_signer(name)
             elif spec is None:
-                known = ", ".join(sorted(settings.signers)) or "none"
+                others = ", ".join(sorted(settings.signers)) or "none"
                 raise UsageError(
                     f"account `{account.name}` is owned by signer `{name}`, "
-                    f"runner.yaml has: {known}",
+                    f"runner.yaml has: {others}",
                     where=account.mark,
                     hint=f"add `signers: {{{name}: …}}` to runner.yaml, or run with --sandbox",
                 )
             else:
                 found[name] = await open_signer(name, spec, environment)
     return found
+
+
+async def confirm_signer(
+    name: str, spec: SignerSpec, environment: Mapping[str, str], *, owner: Address
+) -> bool:
+    """
+    Read a key anew, and see that it is still the owner's; False: nothing has to be taken over.
+
+    An address has one key: another key is another owner, of other accounts.
+
+    Raises:
+        UsageError, SignerError: the key is not where it should be, is none, or is another's.
+    """
+    found = (await open_signer(name, spec, environment)).address
+    if found != owner:
+        raise SignerError(
+            f"the key of signer {name} is that of {found} now, its accounts are owned by {owner}",
+            hint=f"put the key of {owner} back; another owner has other accounts: name it as "
+            "another signer, and move the money first",
+        )
+    return False
 
 
 async def open_signer(name: str, spec: SignerSpec, environment: Mapping[str, str]) -> Signer:

@@ -94,6 +94,7 @@ class WalletApiClient:
             observe=observe,
         )
         self._chain_url = chain_url
+        self._chains: dict[int, JsonRpcTransport] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -119,8 +120,23 @@ class WalletApiClient:
         """Return a reader of a chain through the service's own endpoint, key included."""
         if self._chain_url is None:
             return RpcChainReader(self._rpc, chain_id=chain_id)
-        endpoint = self._endpoint.moved_to(self._chain_url(chain_id))
-        return RpcChainReader(self._rpc.at(endpoint), chain_id=chain_id)
+        if chain_id not in self._chains:
+            endpoint = self._endpoint.moved_to(self._chain_url(chain_id))
+            self._chains[chain_id] = self._rpc.at(endpoint)
+        return RpcChainReader(self._chains[chain_id], chain_id=chain_id)
+
+    def take_key(self, api_key: str) -> bool:
+        """
+        Send this key from now on, to chains as well; whether it is another one than before.
+
+        Raises:
+            UsageError: It cannot be used; the one before stays.
+        """
+        changed = self._rpc.take_key(api_key)
+        self._endpoint = self._endpoint.with_key(api_key)
+        for rpc in self._chains.values():
+            rpc.take_key(api_key)
+        return changed
 
     async def request_account(
         self, owner: Address, *, salt: int, additional: bool = False, delegated: bool = False

@@ -107,6 +107,10 @@ class Endpoint:
         if self._fault is not None:
             raise UsageError(self._fault)
 
+    def with_key(self, key: str) -> Endpoint:
+        """Return the same URL with another key."""
+        return Endpoint(str(self.url), key)
+
     def moved_to(self, url: str) -> Endpoint:
         """Return another URL of the same service, with the same key."""
         return Endpoint(url, self._key)
@@ -310,6 +314,22 @@ class JsonRpcTransport:
         sibling._endpoint = endpoint
         return sibling
 
+    def reach(self, endpoint: Endpoint) -> bool:
+        """
+        Post to this endpoint from now on; whether it is another one than before.
+
+        Raises:
+            UsageError: The URL or the key cannot be used; the one before stays.
+        """
+        endpoint.check()
+        before = self._endpoint
+        self._endpoint = endpoint
+        return (endpoint.url, endpoint.headers) != (before.url, before.headers)
+
+    def take_key(self, key: str) -> bool:
+        """As `reach`, for the same URL with another key."""
+        return self.reach(self._endpoint.with_key(key))
+
     async def call(self, method: str, params: bytes, *, repeat: bool) -> Any:
         """
         Call a method and return its `result`.
@@ -357,14 +377,18 @@ class JsonRpcTransport:
             json.dumps(method).encode(),
             params,
         )
-        what = f"{self.origin}: {method}"
-        answer = await self._exchange(body, what, self._timeouts.get(method, self._timeout_seconds))
-        return read_answer(answer, request_id, what, self._endpoint.redacted)
+        endpoint = self._endpoint  # another one may be in use when the answer is there
+        what = f"{endpoint.origin}: {method}"
+        seconds = self._timeouts.get(method, self._timeout_seconds)
+        answer = await self._exchange(endpoint, body, what, seconds)
+        return read_answer(answer, request_id, what, endpoint.redacted)
 
-    async def _exchange(self, body: bytes, what: str, seconds: float) -> HttpAnswer:
+    async def _exchange(
+        self, endpoint: Endpoint, body: bytes, what: str, seconds: float
+    ) -> HttpAnswer:
         try:
             async with self._clock.timeout(seconds):
-                answer = await self._post(self._endpoint, body)
+                answer = await self._post(endpoint, body)
         except TimeoutError:
             reason = f"no answer within {seconds:g} s"
         except _TooLong as error:
