@@ -46,14 +46,18 @@ def op(intent: Path, prepared: Path, form: str) -> int:
     """
     Judge a prepared operation.
     """
-    from runner.adapters.wallet_api.filed import answer_in, read_intent
+    from runner.adapters.wallet_api.filed import read_intent
     from runner.adapters.wallet_api.messages import operation_offer
     from runner.guard.filed import judge_operation
 
-    asked = _usable(intent, lambda: read_intent(_json(intent)))
-    answer = answer_in(_json(prepared))
+    asked = _usable(intent, read_intent)
     return _tell(
-        _judged(prepared, lambda what: judge_operation(asked, operation_offer(answer, what))), form
+        _judged(
+            intent,
+            prepared,
+            lambda answer, what: judge_operation(asked, operation_offer(answer, what)),
+        ),
+        form,
     )
 
 
@@ -77,41 +81,66 @@ def grant(request: Path, response: Path, form: str) -> int:
     """
     Judge what an owner is asked to sign for a session.
     """
-    from runner.adapters.wallet_api.filed import answer_in, read_grant
+    from runner.adapters.wallet_api.filed import read_grant
     from runner.adapters.wallet_api.messages import session_offer
     from runner.guard.filed import can_be_granted, judge_grant
 
-    asked = _usable(request, lambda: can_be_granted(read_grant(_json(request))))
-    answer = answer_in(_json(response))
+    asked = _usable(request, lambda value: can_be_granted(read_grant(value)))
     return _tell(
-        _judged(response, lambda what: judge_grant(asked, session_offer(answer, what))), form
+        _judged(
+            request, response, lambda answer, what: judge_grant(asked, session_offer(answer, what))
+        ),
+        form,
     )
 
 
-def _judged(path: Path, judge: Callable[[str], Judged]) -> Judged:
+def _judged(asked: Path, answered: Path, judge: Callable[[Any, str], Judged]) -> Judged:
     """The verdict; an answer that is not to the letter is refused like one that differs."""
+    from runner.adapters.wallet_api.exchanges import answer_in, envelope_id
     from runner.errors import AnswerLost
     from runner.guard.filed import Judged
     from runner.guard.verdict import Check
 
     try:
-        return judge(str(path))
+        value = _json(answered)
+    except ValueError as error:
+        return _no_answer(f"{answered} is not JSON that we read: {error}")
+    ids = envelope_id(_json(asked)), envelope_id(value)
+    if None not in ids and ids[0] != ids[1]:
+        return Judged((Check("G5.id", *ids, holds=False),), ())
+    try:
+        return judge(answer_in(value, str(answered)), str(answered))
     except AnswerLost as error:
-        wanted = "an answer as the specification has it"
-        return Judged((Check("G5.answer", wanted, error.what, holds=False),), ())
+        return _no_answer(error.what)
 
 
-def _usable(path: Path, read: Callable[[], Any]) -> Any:
+def _no_answer(what: str) -> Judged:
+    from runner.guard.filed import Judged
+    from runner.guard.verdict import Check
+
+    wanted = "an answer as the specification has it"
+    return Judged((Check("G5.answer", wanted, what, holds=False),), ())
+
+
+def _usable(path: Path, read: Callable[[Any], Any]) -> Any:
     from runner.errors import EncodingError, UsageError
 
     try:
-        return read()
+        return read(_json(path))
+    except ValueError as error:
+        raise UsageError(f"{path} is not JSON that we read: {error}") from None
     except EncodingError as error:
         hint = error.hint or "docs/guard.md says what may stand in this file"
         raise UsageError(f"{path}: {error.what}", hint=hint) from error
 
 
 def _json(path: Path) -> Any:
+    """
+    What stands in a file.
+
+    Raises:
+        ValueError: It is not JSON, or too much of it.
+    """
     from runner.errors import UsageError
     from runner.strict_json import parse_json
 
@@ -121,11 +150,8 @@ def _json(path: Path) -> Any:
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
     if len(raw) > _LONGEST:
-        raise UsageError(f"{path} is longer than {_LONGEST} bytes")
-    try:
-        return parse_json(raw)
-    except ValueError as error:
-        raise UsageError(f"{path} is not JSON that we read: {error}") from None
+        raise ValueError(f"longer than {_LONGEST} bytes")
+    return parse_json(raw)
 
 
 def _tell(judged: Judged, form: str) -> int:

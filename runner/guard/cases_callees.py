@@ -182,7 +182,14 @@ _REFUSED_WITH_TEXT: Final = frozenset(  # without stake, or without value
 )
 _BUNDLING: Final = frozenset({bytes.fromhex("765e827f"), bytes.fromhex("dbed18e0")})
 _ENTRY_POINT_VIEWS: Final = frozenset(
-    {_BALANCE_OF, GET_NONCE, bytes.fromhex("5287ce12"), bytes.fromhex("01ffc9a7")}
+    {
+        _BALANCE_OF,
+        GET_NONCE,
+        bytes.fromhex("5287ce12"),  # getDepositInfo(address)
+        bytes.fromhex("fc7e286d"),  # deposits(address)
+        bytes.fromhex("1b2e01b8"),  # nonceSequenceNumber(address,uint192)
+        bytes.fromhex("01ffc9a7"),  # supportsInterface(bytes4)
+    }
 )
 
 

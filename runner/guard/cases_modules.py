@@ -80,7 +80,10 @@ class Modules:
             hooks[module](self, Arguments(arguments.dynamic_bytes(0)))
         elif selector in _FUNCTIONS[module]:
             _FUNCTIONS[module][selector](self, arguments)
-        elif selector not in _VIEWS:
+        elif selector in _VIEWS[module]:
+            for index, bits in enumerate(_VIEWS[module][selector]):
+                arguments.uint(index, bits)
+        else:
             raise Revert
 
     def _set_time_range(self, arguments: Arguments) -> None:
@@ -178,7 +181,26 @@ _FUNCTIONS: Final[dict[Address, dict[bytes, _Function]]] = {
     TIME_RANGE_MODULE: {bytes.fromhex("e762c77c"): Modules._set_time_range},
     SINGLE_SIGNER_MODULE: {bytes.fromhex("4aeb3b03"): Modules._set_signer},  # transferSigner
 }
-_VIEWS: Final = frozenset({bytes.fromhex("a1308f27"), bytes.fromhex("01ffc9a7")})
+_OF_ALL: Final[dict[bytes, tuple[int, ...]]] = {
+    bytes.fromhex("a1308f27"): (),  # moduleId()
+    bytes.fromhex("01ffc9a7"): (256,),  # supportsInterface(bytes4)
+}
+_VIEWS: Final[dict[Address, dict[bytes, tuple[int, ...]]]] = {
+    ALLOWLIST_MODULE: {
+        **_OF_ALL,
+        bytes.fromhex("bd945668"): (32, 160, 160),  # addressAllowlist
+        bytes.fromhex("b33b322c"): (32, 160, 160),  # erc20SpendLimits
+        bytes.fromhex("28f60c17"): (32, 256, 160, 160),  # selectorAllowlist
+    },
+    NATIVE_LIMIT_MODULE: {
+        **_OF_ALL,
+        bytes.fromhex("e19500ba"): (256, 160),  # limits
+        bytes.fromhex("9f176d5f"): (160, 160),  # specialPaymasters
+    },
+    TIME_RANGE_MODULE: {**_OF_ALL, bytes.fromhex("cb81b9bc"): (32, 160)},  # timeRanges
+    SINGLE_SIGNER_MODULE: {**_OF_ALL, bytes.fromhex("217178fb"): (32, 160)},  # signers
+}
+"""Functions that change nothing, with the bits of their arguments."""
 
 MODULE_ADDRESSES: Final = frozenset(_FUNCTIONS)
 """The modules that sessions are made of."""

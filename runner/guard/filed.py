@@ -246,7 +246,10 @@ def _sessions(
     if intent.nonce is None and intent.entity_id is None:
         unchecked.append(f"that entity {entity} is this session's: the intent names none")
     if intent.permissions is None:
-        unchecked.append("the calls against the grant: the intent names no permissions (B4)")
+        unchecked.append(
+            "the calls, and whether they need the executeUserOp prefix, against the grant: the "
+            "intent names no permissions (B4)"
+        )
         hooks = operation.call_data[:4] == EXECUTE_USER_OP
         yield from operation_checks(
             terms, intent.calls, offer, operation, digest, execution_hooks=hooks

@@ -289,16 +289,16 @@ def _account_refusal(
     if operation.selector not in functions:
         return "ValidationFunctionMissing", 0 if operation.form is Form.DIRECT else None
     if operation.form is Form.EXECUTE:
-        if operation.calls is not None and operation.calls[0].to == account:
+        if operation.target == account:
             return "SelfCallRecursionDepthExceeded", 0
     elif operation.form is Form.BATCH:
-        if operation.calls is None:
-            return NO_INNER_DATA, None
-        for index, call in enumerate(operation.calls):
-            if call.to == account:
-                reason = _self_call_refusal(functions, call.data)
+        try:
+            for index, data in operation.self_calls(account):
+                reason = _self_call_refusal(functions, data)
                 if reason is not None:
                     return reason, index
+        except UndecodableError:
+            return NO_INNER_DATA, None
     if session.has_execution_hooks and not operation.user_op_context:
         return "RequireUserOperationContext", None
     return None

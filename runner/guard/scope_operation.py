@@ -13,10 +13,10 @@ Source: mav2.md §6; Solidity documentation, "Contract ABI Specification".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 
-from runner.ethereum.address import Address
+from runner.ethereum.address import Address, address_from_bytes
 from runner.ethereum.calls import Call
 from runner.ethereum.contracts import EXECUTE, EXECUTE_BATCH, EXECUTE_USER_OP
 from runner.frozen import frozen
@@ -47,6 +47,31 @@ class Operation:
     calls: tuple[Call, ...] | None
     user_op_context: bool
     data: bytes = b""
+
+    @property
+    def target(self) -> Address:
+        """Whom `execute` calls; the account looks at these 20 bytes, though the rest be garbage."""
+        if self.calls is not None:
+            return self.calls[0].to
+        return address_from_bytes(self.data[16:36].ljust(20, b"\0"))
+
+    def self_calls(self, account: Address) -> Iterator[tuple[int, bytes]]:
+        """
+        The calls of `executeBatch` to the account itself, by position, with their data.
+
+        Read as the account reads them before it validates: of a call to somebody else it looks at
+        nothing but the address.
+
+        Raises:
+            UndecodableError: The account cannot go on reading.
+        """
+        if self.calls is not None:
+            yield from ((n, call.data) for n, call in enumerate(self.calls) if call.to == account)
+            return
+        for index, item in enumerate(Arguments(self.data, 4).dynamic_items(0)):
+            item.word(2)  # three words have to be there
+            if item.address(0) == account:
+                yield index, item.dynamic_bytes(2)
 
 
 def operation_of(

@@ -1,9 +1,9 @@
 """
-Files for `runner guard`: what was asked of a wallet service, and what it answered.
+Files for `runner guard`: what was asked of a wallet service.
 
-What was asked is the parameter of the request as it goes on the wire, with or without its JSON-RPC
-envelope, and beside its members what the wire does not say: fence, session, fees (docs/guard.md).
-Numbers are read as people write them, too. What was answered is read as strictly as an answer.
+That is the parameter of the request as it goes on the wire, with or without its JSON-RPC envelope,
+and beside its members what the wire does not say: fence, session, fees (docs/guard.md). Numbers are
+read as people write them, too.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from runner.adapters.wallet_api.members import Members, whole_number
+from runner.adapters.wallet_api.exchanges import request_in
+from runner.adapters.wallet_api.members import Members, uint, whole_number
 from runner.adapters.wallet_api.messages import first_fault
 from runner.adapters.wallet_api.requests import PermissionMessage
 from runner.adapters.wallet_api.scalars import read_address, read_bytes
@@ -47,13 +48,10 @@ from runner.policy.scalars import default_max_fee, parse_chain
 
 T = TypeVar("T")
 
-_ENVELOPE: Final = frozenset(
-    {"jsonrpc", "id", "method", "url", "path", "headers", "http", "status"}
-)
-"""What an envelope says of itself."""
-
 _STRICTEST_FEE = 2 * 10**15
 """Wei; where neither the file nor the chain has a bound (G2)."""
+
+_parallel, _entity = uint(152), uint(32)
 
 _GAS: Final = {
     "callGasLimit": "call_gas_limit",
@@ -67,16 +65,6 @@ _PERMISSIONS: Final[TypeAdapter[Any]] = TypeAdapter(
 )
 
 
-def answer_in(value: Any) -> Any:
-    """The answer itself, out of a JSON-RPC response, a recorded exchange, or neither."""
-    while isinstance(value, Mapping) and "type" not in value:
-        name = next((n for n in ("response", "body", "result") if n in value), None)
-        if name is None:
-            break
-        value = value[name]
-    return value
-
-
 def read_intent(value: Any) -> FiledIntent:
     """
     Read what was asked of `wallet_prepareCalls`.
@@ -84,7 +72,7 @@ def read_intent(value: Any) -> FiledIntent:
     Raises:
         EncodingError: Something that is needed is missing, or something cannot be read.
     """
-    top = Members(_request_in(value), "intent")
+    top = Members(request_in(value), "intent")
     given = top.get(lambda each: Members(each, "capabilities"), "capabilities")
     capabilities = given or Members({}, "capabilities")
     context = capabilities.get(_context, "permissions") or top.get(_bytes_context, "context")
@@ -94,7 +82,7 @@ def read_intent(value: Any) -> FiledIntent:
     fees, limits = _gas(capabilities)
     chain = top.needed(_chain, "chainId", "chain")
     override = capabilities.get(_override, "nonceOverride")
-    parallel = top.get(whole_number, "nonceKey", "parallel")
+    parallel = top.get(_parallel, "nonceKey", "parallel")
     permissions = (
         top.get(read_permissions, "permissions"),
         None if session is None else session.permissions,
@@ -110,7 +98,7 @@ def read_intent(value: Any) -> FiledIntent:
         parallel=_agree("nonceKey", parallel, override) or 0,
         entity_id=_agree(
             "entityId",
-            top.get(whole_number, "entityId", "entity"),
+            top.get(_entity, "entityId", "entity"),
             None if context is None else context.entity_id,
             None if session is None else session.entity_id,
         ),
@@ -132,7 +120,7 @@ def read_intent(value: Any) -> FiledIntent:
             top.get(read_address, "owner", "ownerAddress"),
             None if session is None else session.owner,
         ),
-        salt=top.get(whole_number, "salt") or 0,
+        salt=top.get(uint(256), "salt") or 0,
         paymaster=top.get(read_address, "paymaster", "pinnedPaymaster"),
         least_fees=fees,
         gas_limits=limits,
@@ -168,7 +156,7 @@ def read_grant(value: Any) -> FiledGrant:
     Raises:
         EncodingError: Something that is needed is missing, or something cannot be read.
     """
-    top = Members(_request_in(value), "request")
+    top = Members(request_in(value), "request")
     found = FiledGrant(
         chain_id=top.needed(_chain, "chainId", "chain"),
         account=top.needed(read_address, "account", "from"),
@@ -176,8 +164,8 @@ def read_grant(value: Any) -> FiledGrant:
         permissions=top.needed(read_permissions, "permissions"),
         expiry=top.get(whole_number, "expirySec", "expiry", "expiresAt") or 0,
         owner=top.get(read_address, "owner", "ownerAddress"),
-        salt=top.get(whole_number, "salt") or 0,
-        entity_id=top.get(whole_number, "entityId", "entity"),
+        salt=top.get(uint(256), "salt") or 0,
+        entity_id=top.get(_entity, "entityId", "entity"),
         living_entities=top.get(_entities, "livingEntities"),
         clean_sequences=top.get(_sequences, "cleanSequences") or {},
     )
@@ -225,34 +213,6 @@ def _bytes_context(value: Any) -> _Context:
     return _Context(read_bytes(value))
 
 
-def _request_in(value: Any) -> Any:
-    """
-    The parameter, out of an envelope; what stands beside the envelope's own members is added.
-
-    Raises:
-        EncodingError: Something is said inside and outside.
-    """
-    beside: dict[str, Any] = {}
-    while True:
-        if isinstance(value, list) and len(value) == 1:
-            value = value[0]
-            continue
-        wrappers = ("request", "body", "params") if isinstance(value, Mapping) else ()
-        name = next((each for each in wrappers if each in value), None)
-        if name is None:
-            break
-        more = {k: each for k, each in value.items() if k != name and k not in _ENVELOPE}
-        if twice := sorted(beside.keys() & more.keys()):
-            raise EncodingError(f"{twice[0]} is told in two places")
-        beside |= more
-        value = value[name]
-    if not isinstance(value, Mapping):
-        return value
-    if twice := sorted(beside.keys() & value.keys()):
-        raise EncodingError(f"{twice[0]} is told in two places")
-    return {**value, **beside}
-
-
 def _chain(value: Any) -> int:
     """A chain id, or a chain's name."""
     if not isinstance(value, str) or value[:1].isdigit():
@@ -264,7 +224,7 @@ def _chain(value: Any) -> int:
 
 
 def _override(value: Any) -> int:
-    return Members(value, "nonceOverride").needed(whole_number, "nonceKey")
+    return Members(value, "nonceOverride").needed(_parallel, "nonceKey")
 
 
 def _nonce(value: Any) -> int:
@@ -297,13 +257,13 @@ def _addresses(value: Any) -> tuple[Address, ...]:
 
 
 def _entities(value: Any) -> frozenset[int]:
-    return frozenset(map(whole_number, _list(value)))
+    return frozenset(map(_entity, _list(value)))
 
 
 def _sequences(value: Any) -> dict[int, int]:
     if not isinstance(value, Mapping):
         raise ValueError("not an object: entity id to sequence")
-    return {whole_number(entity): whole_number(sequence) for entity, sequence in value.items()}
+    return {_entity(entity): whole_number(sequence) for entity, sequence in value.items()}
 
 
 def _list(value: Any) -> list[Any]:

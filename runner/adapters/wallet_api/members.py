@@ -90,5 +90,17 @@ def whole_number(value: Any) -> int:
     raise ValueError("not a whole number: write digits, or hex behind 0x")
 
 
+def uint(bits: int) -> Callable[[Any], int]:
+    """Return a reader of whole numbers of so many bits."""
+
+    def read(value: Any) -> int:
+        number = whole_number(value)
+        if number >> bits:
+            raise ValueError(f"more than {bits} bits")
+        return number
+
+    return read
+
+
 def _plain(name: str) -> str:
     return name.replace("_", "").replace("-", "").lower()

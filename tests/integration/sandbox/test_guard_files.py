@@ -246,6 +246,9 @@ def test_what_the_grant_does_not_hold_is_refused(judge, pair, client):
         ({"nonce": hex(0x77 << 104 | 2 << 72)}, "different `entityId`"),
         ({"nonce": hex(0x78 << 104 | 1 << 72)}, "different `nonceKey`"),
         ({"chainId": "base"}, "different `chainId`"),
+        ({"salt": 2**256}, "more than 256 bits"),
+        ({"entity": 2**32}, "more than 32 bits"),
+        ({"capabilities": {"nonceOverride": {"nonceKey": hex(2**152)}}}, "more than 152 bits"),
         ({"chainId": "no chain"}, "name of a chain"),
         ({"from": MALLORY}, "different `account`"),
         ({"capabilities": {"eip7702Auth": {"delegation": "0x" + "00" * 20}}}, "taken back"),
@@ -263,14 +266,68 @@ def test_an_intent_that_cannot_be_used_is_bad_usage(judge, pair, change, word):
     assert word in judge.errors()
 
 
-def test_a_file_that_is_no_json_is_bad_usage(judge, pair):
+def test_a_request_that_is_no_json_is_bad_usage(judge, pair, tmp_path):
     """
-    On either side.
+    Ours has to be clear; and both files have to be there.
     """
     asked, answer = pair
 
     assert judge("op", "{not json", answer) == (2, None)
-    assert judge("op", asked, "{not json") == (2, None)
+    assert judge("op", json.dumps(asked)[:-1] + ', "chainId": 1}', answer) == (2, None)
+    missing = str(tmp_path / "nowhere.json")
+    there = str(tmp_path / "intent.json")
+    assert run(["guard", "op", "--intent", there, "--prepared", missing]) == 2
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda text: "",
+        lambda text: "{not json",
+        lambda text: text[:-1],
+        lambda text: text + text,
+        lambda text: text[:-1] + ', "chainId": "0x14a34"}',
+        lambda text: text.replace('"nonce":', '"nonce": "0x0", "nonce":'),
+        lambda text: text.replace('"type"', '"more": NaN, "type"', 1),
+        lambda text: text.replace('"type"', f'"more": {"9" * 5000}, "type"', 1),
+        lambda text: "[" * 200_000,
+        lambda text: "\ufeff" + text,
+        lambda text: text + " " * 4_000_000,
+    ],
+)
+def test_an_answer_that_cannot_be_read_is_refused(judge, pair, client, spoil):
+    """
+    Whoever sends it would have us sign what two readers read differently: 4, and said why.
+    """
+    asked, answer = pair
+    code, told = judge("op", asked, spoil(json.dumps(answer)))
+
+    assert (code, failing(told), told["would_sign"]) == (4, {"G5.answer"}, False)
+    assert "not JSON" in told["checks"][0]["offered"]
+    code, told = judge("grant", session_request(client), spoil(json.dumps(client.session())))
+    assert (code, failing(told)) == (4, {"G5.answer"})
+
+
+def test_an_answer_that_is_two_things_is_refused(judge, pair):
+    """
+    An error beside a result, a result of a failed request, two results, the answer to another id.
+    """
+    asked, answer = pair
+    call = {"jsonrpc": "2.0", "id": 1, "method": "wallet_prepareCalls", "params": [asked]}
+    response = {"jsonrpc": "2.0", "id": 1, "result": answer}
+
+    for said in (
+        {**response, "error": {"code": -32000, "message": "no"}},
+        {"response": {"status": 500, "body": response}},
+        {"response": {"body": response, "result": answer}},
+        {"response": response, "result": answer},
+    ):
+        code, told = judge("op", call, said)
+        assert (code, failing(told)) == (4, {"G5.answer"})
+    code, told = judge("op", call, {**response, "id": 2})
+    assert (code, failing(told)) == (4, {"G5.id"})
+    for same in (response, {"status": 200, "body": response}, {"response": response}):
+        assert judge("op", {"request": {"body": call}}, same)[0] == 0
 
 
 def test_an_activation_may_make_the_account_of_its_owner(judge, client):

@@ -484,6 +484,68 @@ def test_undecodable_batches_are_refused(cut):
     )
 
 
+def half_read(calls, index, *, session, data_at):
+    """
+    The verdict on a batch in which the data of one call stands where nothing is.
+    """
+    whole = bytearray(encode_call_data(calls, account=ACCOUNT, execution_hooks=False))
+    head = 4 + 64  # selector, offset and length of the array
+    place = head + int.from_bytes(whole[head + 32 * index : head + 32 * index + 32], "big") + 64
+    whole[place : place + 32] = uint_word(data_at)
+    operation = read_operation(bytes(whole), account=ACCOUNT)
+    assert operation.calls is None
+    return validate(
+        session,
+        operation,
+        account=ACCOUNT,
+        allowances=Allowances(),
+        now=NOW,
+        max_gas_cost=0,
+        payer=GasPayer.ACCOUNT,
+    )
+
+
+def test_the_account_reads_of_other_calls_no_more_than_whom_they_call():
+    """
+    A stranger's data that cannot be read is the allowlist's affair, and passes where none stands;
+    what the account calls on itself it reads to the end, in order.
+    """
+    create = Call(ACCOUNT, 0, PERFORM_CREATE)
+    owner, scoped = installed([Root()]), installed([ContractAccess(A)])
+
+    def reason(calls, index, session):
+        return half_read(calls, index, session=session, data_at=2**40).reason
+
+    assert reason([ETHER, ETHER], 1, owner) is None
+    assert reason([ETHER, ETHER], 1, scoped) == "PreUserOpValidationHookReverted"
+    assert reason([ETHER, create], 1, owner) == "AA23 reverted, no inner revert data"
+    assert reason([create, ETHER], 1, scoped) == "ValidationFunctionMissing"
+    assert reason([ETHER, create], 0, scoped) == "ValidationFunctionMissing"
+
+
+@pytest.mark.parametrize(("to", "refused"), [(ACCOUNT, True), (A, False)])
+def test_the_account_looks_at_whom_execute_calls_and_at_nothing_else(to, refused):
+    """
+    Even where the rest of the arguments is missing, or bits stand before the address.
+    """
+    for call_data in (
+        EXECUTE + bytes(12) + bytes.fromhex(to[2:]),
+        EXECUTE + b"\x01" * 12 + bytes.fromhex(to[2:]) + bytes(64),
+    ):
+        operation = read_operation(call_data, account=ACCOUNT)
+        judgement = validate(
+            installed([Root()]),
+            operation,
+            account=ACCOUNT,
+            allowances=Allowances(),
+            now=NOW,
+            max_gas_cost=0,
+            payer=GasPayer.ACCOUNT,
+        )
+        assert operation.calls is None
+        assert (judgement.reason == "SelfCallRecursionDepthExceeded") is refused
+
+
 TARGETS = (ACCOUNT, TOKEN, OTHER_TOKEN, A, B)
 SELECTORS = st.sampled_from([FOO, BAR, ACCOUNT_ID, TRANSFER, bytes(4)])
 FUNCTIONS = st.lists(SELECTORS, min_size=1, max_size=3, unique=True).map(tuple)

@@ -370,6 +370,24 @@ class TestWidening:
 
         assert run([{"type": "root"}], send(call("account", data)), other) == [ACCEPTED, ACCEPTED]
 
+    @pytest.mark.parametrize(
+        ("module", "call_data"),
+        [
+            ("allowlistModule", "0xbd945668" + "00" * 96),
+            ("nativeTokenLimitModule", "0xe19500ba" + "00" * 64),
+            ("timeRangeModule", "0xcb81b9bc" + "00" * 64),
+            ("singleSignerValidationModule", "0x217178fb" + "00" * 64),
+            ("singleSignerValidationModule", "0xa1308f27"),
+        ],
+    )
+    def test_a_module_tells_what_it_holds(self, module, call_data):
+        """
+        Reading changes nothing and reverts only where an argument is missing, or not its function.
+        """
+        assert run(access(module), send(call(module, call_data))) == [ACCEPTED]
+        for other in (call_data[:10][:-1] + "0" + call_data[10:], call_data[:-2]):
+            assert run(access(module), send(call(module, other))) == [reverted("no revert data")]
+
     def test_unknown_account_function(self):
         """
         Granted or not, what the account does not have reverts in execution.
@@ -379,6 +397,23 @@ class TestWidening:
         assert run(permissions, send(call("account", "0xdeadbeef"))) == [
             reverted("UnrecognizedFunction")
         ]
+
+    def test_root_sends_a_batch_that_nobody_can_read(self):
+        """
+        Before validation the account looks only at whom it would call; at execution it reverts.
+        """
+        batch = "0x34fcd5be" + "".join(
+            word.hex()
+            for word in (
+                *map(uint_word, (32, 1, 32)),
+                address_word(ADDRESSES["targetA"]),
+                *map(uint_word, (0, 2**40)),
+            )
+        )
+        raw = {"calls": None, "encodedAs": "raw", "callData": batch, "timestamp": 1_800_000_112}
+
+        assert run([{"type": "root"}], raw) == [reverted("no revert data")]
+        assert run(ACCESS_A, raw) == [rejected("PreUserOpValidationHookReverted")]
 
     def test_delegated_account_does_not_upgrade(self):
         """
