@@ -22,6 +22,7 @@ from starlette.routing import Route
 
 from runner.adapters.sql import pages, reading
 from runner.dashboard import openapi, views
+from runner.dashboard.source import Patience
 from runner.dashboard.views import Web
 from runner.errors import UsageError
 from runner.reporting import calendar, forecast, overview, scripts, totals
@@ -42,6 +43,7 @@ class Asked:
 
     request: Request
     more: str | None = field(default=None)
+    patience: Patience = field(default_factory=lambda: Patience(0.0))
 
     def text(self, name: str) -> str | None:
         """A parameter as it came; empty is not given."""
@@ -223,7 +225,7 @@ def _calendar(web: Web, asked: Asked) -> Any:
         first = datetime(int(match[1]), int(match[2]), 1, tzinfo=UTC)
     found = []
     for _ in range(months):
-        found += views.month(web, first.date(), fresh=True)
+        found += views.month(web, first.date())
         first = (first + timedelta(days=31)).replace(day=1)
     return calendar.as_json(found)
 

@@ -23,13 +23,17 @@ _PROBE_SECONDS = 1.0
 _SCRAPE_SECONDS = 5.0
 
 
-def application(source: Source, door: Door, telemetry: Telemetry) -> ASGIApp:
+def web_of(source: Source, door: Door, telemetry: Telemetry) -> Web:
+    """What the application shows, and what it keeps of it."""
+    return Web(source, door, Coming(source.policies, source.now), telemetry)
+
+
+def application(web: Web) -> ASGIApp:
     """Everything behind the door."""
-    web = Web(source, door, Coming(source.policies, source.now), telemetry)
     parts = (api, live, doors, actions, pages)
     routes = [*_probes(web), *(route for part in parts for route in part.routes(web))]
     app = Starlette(routes=routes, exception_handlers={RunnerError: _unable, 500: _faulty})
-    return Gate(_Faults(app, telemetry), door)
+    return Gate(_Faults(app, web.telemetry), web.door)
 
 
 def _probes(web: Web) -> list[Route]:

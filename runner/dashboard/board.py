@@ -8,21 +8,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
-from operator import attrgetter
 from typing import Final
 
 from markupsafe import Markup
 
-from runner.adapters.sql.pages import Spent
 from runner.dashboard import plots
 from runner.dashboard.shown import grouped
-from runner.dashboard.views import Terms
+from runner.dashboard.views import Ahead, Terms
 from runner.errors import UsageError
 from runner.guard.intent import TransferLine
 from runner.reporting.calendar import Mark
 from runner.reporting.scripts import Upcoming
 from runner.reporting.text import away, moves, stamp
-from runner.reporting.totals import Total
+from runner.reporting.totals import Moved, Total
 from runner.reporting.views import ScheduleView
 
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
@@ -196,24 +194,29 @@ class PaidTo:
     count: int
 
 
-def spends(days: Sequence[date], spent: Sequence[Spent]) -> list[Spend]:
+def spends(days: Sequence[date], moved: Iterable[Moved]) -> list[Spend]:
     """By chain and token."""
     found = []
-    key = attrgetter("chain", "token", "symbol", "decimals")
-    for (chain, _, symbol, decimals), group in groupby(sorted(spent, key=key), key=key):
-        mine = list(group)
-        total = grouped(sum(one.amount for one in mine), decimals, symbol)
+    groups: dict[tuple[int, str, str, int], dict[date, list[int]]] = {}
+    for one in moved:
+        line = one.line
+        by_day = groups.setdefault((one.chain, line.token, line.symbol, line.decimals), {})
+        mine = by_day.setdefault(one.day, [0, 0])
+        mine[0] += line.amount * one.times
+        mine[1] += one.times
+    for (chain, _, symbol, decimals), by_day in sorted(groups.items()):
+        total = grouped(sum(amount for amount, _ in by_day.values()), decimals, symbol)
         # A plot needs no more than four digits of an amount.
-        unit = 10 ** max(len(str(max(one.amount for one in mine))) - 4, 0)
+        unit = 10 ** max(len(str(max(amount for amount, _ in by_day.values()))) - 4, 0)
         parts = {
-            one.day: [
+            day: [
                 plots.Part(
                     "paid",
-                    max(one.amount // unit, 1),
-                    f"{grouped(one.amount, decimals, symbol)} in {one.count:,} payments",
+                    max(amount // unit, 1),
+                    f"{grouped(amount, decimals, symbol)} in {count:,} payments",
                 )
             ]
-            for one in mine
+            for day, (amount, count) in by_day.items()
         }
         label = f"{symbol} a day, {total} in 30 days"
         plot = plots.bars(days, parts, label=label, scale=10**decimals / unit)
@@ -221,33 +224,29 @@ def spends(days: Sequence[date], spent: Sequence[Spent]) -> list[Spend]:
     return found
 
 
-def needs(marks: Iterable[Mark], terms: Mapping[str, Terms], now: datetime) -> list[Need]:
-    """Sums by token and chain, for the coming week and for all that is given."""
+def needs(ahead: Iterable[Ahead], terms: Mapping[str, Terms]) -> list[Need]:
+    """Sums by token and chain."""
     week: Counter[tuple[int, str, int]] = Counter()
-    whole: Counter[tuple[int, str, int]] = Counter()
+    month: Counter[tuple[int, str, int]] = Counter()
     counts: Counter[tuple[int, str, int]] = Counter()
-    for mark in marks:
-        known = terms.get(mark.schedule)
-        if known is None:
-            continue
+    for one in ahead:
+        known = terms[one.schedule]
         session = known.policy.sessions[known.spec.session]
         chain = known.policy.accounts[session.account].chain
         for line in known.most.lines:
-            if line.kind == "approve":
-                continue
-            key = (chain, line.symbol, line.decimals)
-            whole[key] += line.amount * mark.count
-            counts[key] += mark.count
-            if mark.due_at < now + timedelta(days=7):
-                week[key] += line.amount * mark.count
+            if line.kind != "approve" and one.month:
+                key = (chain, line.symbol, line.decimals)
+                week[key] += line.amount * one.week
+                month[key] += line.amount * one.month
+                counts[key] += one.month
     return [
         Need(
             name=f"{key[1]} on chain {key[0]}",
             week=grouped(week[key], key[2], key[1]),
-            month=grouped(whole[key], key[2], key[1]),
+            month=grouped(month[key], key[2], key[1]),
             count=counts[key],
         )
-        for key in sorted(whole)
+        for key in sorted(month)
     ]
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -17,7 +18,7 @@ from runner.adapters.sql.alerts import incidents
 from runner.adapters.sql.pauses import in_force
 from runner.dashboard import board, plots, shown, views
 from runner.dashboard.api import Asked, runs_of
-from runner.dashboard.source import Kept
+from runner.dashboard.source import Kept, Patience
 from runner.dashboard.stories import grant_page, run_page
 from runner.dashboard.views import Missing, Web
 from runner.errors import RunnerError, UsageError
@@ -29,6 +30,7 @@ from runner.scheduling.occurrence import State
 from runner.version import __version__
 
 Page = tuple[str, Mapping[str, Any]]
+T = TypeVar("T")
 
 MENU: Final = (
     ("/", "Overview"),
@@ -43,23 +45,17 @@ _ON_A_PAGE = 50
 _FINDINGS = 6
 _SHOWN = 8
 _DAYS = 30
-_MONTHS = 24
+_MOST_PARTS = 24
 _SECONDS = 10.0
 
 
 def routes(web: Web) -> list[Route]:
     """Every page that is read."""
-    answers: dict[str, Callable[[Web, Asked], Page]] = {
-        "/": _overview,
-        "/calendar": _calendar,
-        "/schedules": _schedules,
+    answers = {
+        **_MENU_PAGES,
         "/schedules/{name:path}": _schedule,
-        "/runs": _runs,
         "/runs/{id:path}": _run,
-        "/grants": _grants,
         "/grants/{name:path}": _grant,
-        "/money": _money,
-        "/waiting": _waiting,
     }
     return [
         Route(path, page(web, path, answer), methods=["GET"]) for path, answer in answers.items()
@@ -67,13 +63,21 @@ def routes(web: Web) -> list[Route]:
 
 
 def page(web: Web, path: str, answer: Callable[[Web, Asked], Page]) -> Callable[[Request], Any]:
-    """An endpoint that looks up and renders in a thread: the loop stays free."""
+    """
+    An endpoint that looks up and renders in a thread: the loop stays free.
+
+    A page answers at once. Sums that are not ready by then are made beside it, and it says so.
+    """
     here = "/" + path.split("/")[1]
 
     def made(request: Request) -> Response:
+        asked = Asked(request, patience=Patience(web.patience_seconds))
         try:
-            template, values = answer(web, Asked(request))
-            return HTMLResponse(show(web, request, template, here=here, **values))
+            template, values = answer(web, asked)
+            follows = asked.patience.is_over
+            return HTMLResponse(
+                show(web, request, template, here=here, **{"follows": follows, **values})
+            )
         except RunnerError as error:
             return problem(web, request, error)
 
@@ -81,6 +85,20 @@ def page(web: Web, path: str, answer: Callable[[Web, Asked], Page]) -> Callable[
         return await asyncio.to_thread(made, request)
 
     return endpoint
+
+
+def make_ready(web: Web) -> None:
+    """
+    Make each page of the menu once, for nobody: the first person need not wait until templates and
+    queries are compiled. Nothing is summed up for it.
+    """
+    shown.compile_templates()
+    scope = {"type": "http", "path": "/", "headers": [], "query_string": b"", "method": "GET"}
+    asked = Asked(Request(scope), patience=Patience(0.0, asks=False))
+    with suppress(RunnerError):  # whoever asks is told
+        for path, _ in MENU:
+            template, values = _MENU_PAGES[path](web, asked)
+            show(web, asked.request, template, here=path, **values)
 
 
 def problem(web: Web, request: Request, error: RunnerError) -> Response:
@@ -103,6 +121,7 @@ def show(web: Web, request: Request, template: str, *, here: str, **values: Any)
             "seat": web.door.seat_of(request.headers),
             "store": settings.store.rpartition("/")[2],
             **_told(web, request),
+            "follows": False,
             "tokens": shown.tokens_of(web.source.policies()),
             "version": __version__,
             **values,
@@ -133,15 +152,18 @@ def _told(web: Web, request: Request) -> dict[str, str | None]:
 
 
 def _overview(web: Web, asked: Asked) -> Page:
-    del asked
-    status = views.status(web, newest=False)
+    view = views.look(web)
     lines = {uid: one.most.lines for uid, one in views.terms(web).items()}
+    following = asked.patience.of(web.following)
+    ended = asked.patience.of(web.sums.ended)
+    uses = asked.patience.of(web.sums.uses)
+    status = views.judged(web, view, following or {})
     needed = [one for one in status.findings if one.severity is not Severity.INFO]
     due = [one.next for one in status.schedules if one.next is not None]
     coming = sorted(due, key=lambda one: (one.due_at, one.schedule))[:_SHOWN]
     days = plots.last_days(status.at.date(), _DAYS)
     worst = needed[0].severity if needed else None
-    plot, sums = board.outcomes_plot(days, web.sums.ended.quick())
+    plot, sums = board.outcomes_plot(days, ended or {})
     return "overview.html", {
         "title": "Overview",
         "mood": "good" if worst is None else "bad" if worst is Severity.CRITICAL else "warn",
@@ -149,17 +171,17 @@ def _overview(web: Web, asked: Asked) -> Page:
         if not needed
         else f"{plural(len(needed), 'thing')} {'needs' if len(needed) == 1 else 'need'} you.",
         "sentence": _daemon(web),
-        "tiles": _tiles(status, coming),
+        "tiles": _tiles(status, None if following is None else coming),
         "findings": status.findings[:_FINDINGS],
         "hidden": max(len(status.findings) - _FINDINGS, 0),
-        "coming": coming,
+        "coming": None if following is None else coming,
         "lines": lines,
-        "plot": plot,
+        "plot": None if ended is None else plot,
         "paid_in_all": sums["paid"],
         "failed_in_all": sums["failed"],
         "left_in_all": sums["left"],
         "sessions": status.sessions[:_SHOWN],
-        "uses": web.sums.uses.quick(),
+        "uses": uses or {},
         "open_runs": status.open_runs[:_SHOWN],
     }
 
@@ -177,7 +199,7 @@ def _tiles(status: Any, coming: Any) -> list[tuple[str, str, str]]:
         kind = board.kind_of(state)
         if kind in sums:
             sums[kind] += count
-    following = away(coming[0].due_at, status.at) if coming else "none"
+    following = "…" if coming is None else away(coming[0].due_at, status.at) if coming else "none"
     return [
         ("paid today", f"{sums['paid']:,}", ""),
         ("not paid today", f"{sums['failed']:,}", "bad" if sums["failed"] else "quiet"),
@@ -272,14 +294,13 @@ def _run(web: Web, asked: Asked) -> Page:
 
 
 def _grants(web: Web, asked: Asked) -> Page:
-    del asked
-    sessions = views.status(web, newest=False).sessions
-    uses = web.sums.uses.quick()
+    sessions = views.sessions(web)
+    uses = asked.patience.of(web.sums.uses) or {}
     return "grants.html", {"title": "Grants", "sessions": sessions, "uses": uses}
 
 
 def _grant(web: Web, asked: Asked) -> Page:
-    return "grant.html", grant_page(web, asked.request.path_params["name"])
+    return "grant.html", grant_page(web, asked.request.path_params["name"], asked.patience)
 
 
 # ── calendar, money, waiting ──────────────────────────────────────────────────────────────────
@@ -288,15 +309,14 @@ def _grant(web: Web, asked: Asked) -> Page:
 def _calendar(web: Web, asked: Asked) -> Page:
     now = web.source.now()
     first = board.month_of(asked.text("month"), now)
-    key = (first, now.date())
-    if len(web.calendars) > _MONTHS:
-        web.calendars.clear()
-    count, weeks = web.calendars.setdefault(key, Kept(lambda: _month(web, *key), _SECONDS)).quick()
+    today = now.date()
+    made = asked.patience.of(_kept(web, (first, today), lambda: _month(web, first, today)))
+    count, weeks = made or (None, board.weeks(first, (), {}, today=today))
     before, after = first - timedelta(days=1), (first + timedelta(days=31)).replace(day=1)
     return "calendar.html", {
         "title": f"{first:%B %Y}",
         "month": f"{first:%B %Y}",
-        "count": f"{count:,}",
+        "count": count,
         "before": f"{before:%Y-%m}",
         "after": f"{after:%Y-%m}",
         "weeks": weeks,
@@ -304,21 +324,31 @@ def _calendar(web: Web, asked: Asked) -> Page:
 
 
 def _month(web: Web, first: date, today: date) -> tuple[int, list[list[board.Day]]]:
-    marks = views.month(web, first, fresh=True)
+    marks = views.month(web, first)
     lines = {uid: one.most.lines for uid, one in views.terms(web).items()}
     return sum(one.count for one in marks), board.weeks(first, marks, lines, today=today)
 
 
 def _money(web: Web, asked: Asked) -> Page:
-    del asked
-    now = web.source.now()
-    days = plots.last_days(now.date(), _DAYS)
-    return "money.html", {
-        "title": "Money",
-        "spends": board.spends(days, web.sums.spent.quick()),
-        "needs": board.needs(web.needed.quick(), views.terms(web), now),
-        "totals": board.totals(web.sums.totals.quick()),
-    }
+    paid = asked.patience.of(_kept(web, "paid", lambda: _paid(web)))
+    needs = asked.patience.of(
+        _kept(web, "needs", lambda: board.needs(views.ahead(web), views.terms(web)))
+    )
+    spends, totals = paid or (None, None)
+    return "money.html", {"title": "Money", "spends": spends, "needs": needs, "totals": totals}
+
+
+def _paid(web: Web) -> tuple[list[board.Spend], list[board.PaidTo]]:
+    moved, totals = web.sums.moved.get()
+    days = plots.last_days(web.source.now().date(), _DAYS)
+    return board.spends(days, moved), board.totals(totals)
+
+
+def _kept(web: Web, key: object, make: Callable[[], T]) -> Kept[T]:
+    """A part of a page that takes longer than a page may: some seconds old at worst."""
+    if len(web.made) > _MOST_PARTS:
+        web.made.clear()
+    return web.made.setdefault(key, Kept(make, _SECONDS))
 
 
 def _waiting(web: Web, asked: Asked) -> Page:
@@ -336,3 +366,14 @@ def _waiting(web: Web, asked: Asked) -> Page:
             "pauses": in_force(c)[:_ON_A_PAGE],
             "incidents": [one for one in incidents(c) if one.is_open][:_ON_A_PAGE],
         }
+
+
+_MENU_PAGES: Final[Mapping[str, Callable[[Web, Asked], Page]]] = {
+    "/": _overview,
+    "/calendar": _calendar,
+    "/schedules": _schedules,
+    "/runs": _runs,
+    "/grants": _grants,
+    "/money": _money,
+    "/waiting": _waiting,
+}

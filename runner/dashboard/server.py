@@ -135,14 +135,16 @@ class _Thread:
         """Import what only pages need, and begin to answer."""
         import uvicorn  # noqa: PLC0415  (heavy: after the first payments)
 
-        from runner.dashboard.app import application  # noqa: PLC0415  (as above)
+        from runner.dashboard import pages  # noqa: PLC0415  (as above)
+        from runner.dashboard.app import application, web_of  # noqa: PLC0415  (as above)
         from runner.dashboard.security import Door  # noqa: PLC0415  (as above)
 
         source, token, telemetry = self._made
         door = Door(source.settings.http.host, token)
         self.take_token = door.take_token
+        web = web_of(source, door, telemetry)
         config = uvicorn.Config(
-            application(source, door, telemetry),
+            application(web),
             http="httptools",
             ws="none",
             lifespan="off",
@@ -158,6 +160,7 @@ class _Thread:
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
         self._thread.start()
+        threading.Thread(target=pages.make_ready, args=(web,), name="pages", daemon=True).start()
 
     def _run(self) -> None:
         asyncio.run(self._server.serve([self._listener]))

@@ -156,6 +156,12 @@ def environment() -> Environment:
     return made
 
 
+def compile_templates() -> None:
+    """All of them: else the first who asks for a page waits for its template."""
+    for name in environment().list_templates():
+        environment().get_template(name)
+
+
 def render(template: str, **values: Any) -> str:
     """A page."""
     return environment().get_template(template).render(**values)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Lock, Thread
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, PoolProxiedConnection
 from sqlalchemy.exc import SQLAlchemyError
@@ -104,6 +105,13 @@ class Source:
                 self._engine = None
 
 
+_TURN: Final = Lock()
+"""Sums are made one after the other: a page is no reason to crowd out payments."""
+
+_FORGOTTEN: Final = 6
+"""Older than so many of its spans, a value is not worth showing while it is made anew."""
+
+
 class Kept(Generic[T]):
     """
     A value that is made again when it is older than so many seconds.
@@ -118,7 +126,9 @@ class Kept(Generic[T]):
         self._seconds = seconds
         self._monotonic = monotonic
         self._lock = Lock()
+        self._starting = Lock()
         self._value: tuple[float, T] | None = None
+        self._coming: Future[T] | None = None
 
     def get(self) -> T:
         """The value, not older than allowed."""
@@ -128,19 +138,75 @@ class Kept(Generic[T]):
                 self._value = (now, self._make())
             return self._value[1]
 
-    def quick(self) -> T:
-        """
-        The value at once, if there ever was one: an old one is made anew meanwhile.
+    def begin(self) -> Future[T]:
+        """Have it made in a thread of its own, unless it is on the way or young enough."""
+        with self._starting:
+            known = self._value
+            if known is not None and self._is_young(1):
+                self._coming = Future()
+                self._coming.set_result(known[1])
+            elif self._coming is None or self._coming.done():
+                self._coming = Future()
+                Thread(target=self._renew, args=(self._coming,), name="sums", daemon=True).start()
+            return self._coming
 
-        For sums over weeks, which a page need not wait for.
-        """
+    def shown(self) -> T | None:
+        """What there is of it at once, also if a little old; None: nothing worth showing."""
         known = self._value
-        if known is None:
-            return self.get()
-        if self._monotonic() - known[0] >= self._seconds and not self._lock.locked():
-            Thread(target=self._renew, name="sums", daemon=True).start()
-        return known[1]
+        return known[1] if known is not None and self._is_young(_FORGOTTEN) else None
 
-    def _renew(self) -> None:
-        with suppress(StoreError):  # whoever asks next is told
-            self.get()
+    def _is_young(self, spans: int) -> bool:
+        known = self._value
+        return known is not None and self._monotonic() - known[0] < self._seconds * spans
+
+    def _renew(self, coming: Future[T]) -> None:
+        try:
+            with _TURN:
+                found = self.get()
+        except Exception as error:  # whoever waits for it is told
+            coming.set_exception(error)
+        else:
+            coming.set_result(found)
+
+
+class Patience:
+    """
+    How long one page waits for its sums, all in all: what is ready by then it shows, and says that
+    the rest is to follow.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        *,
+        asks: bool = True,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """
+        Args:
+            seconds: Counted from the first sum that is asked for.
+            asks: False: nothing is made for it, it shows what there is.
+        """
+        self._seconds = seconds
+        self._asks = asks
+        self._monotonic = monotonic
+        self._end: float | None = None
+        self.is_over = False
+        """Whether anything was not ready."""
+
+    def of(self, kept: Kept[T]) -> T | None:
+        """
+        The value of one of them, or None.
+
+        Raises:
+            StoreError: it cannot be made.
+        """
+        if not self._asks:
+            return kept.shown()
+        if self._end is None:
+            self._end = self._monotonic() + self._seconds
+        try:
+            return kept.begin().result(max(self._end - self._monotonic(), 0.0))
+        except TimeoutError:
+            self.is_over = True
+            return kept.shown()

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from runner.adapters.sql import measures, reading
 from runner.dashboard import plots, shown, views
+from runner.dashboard.source import Patience
 from runner.dashboard.views import Missing, Web
 from runner.ethereum.units import format_units
 from runner.guard.intent import TransferLine
@@ -173,7 +174,7 @@ def _step(event: EventView) -> Step:
 # ── a session ─────────────────────────────────────────────────────────────────────────────────
 
 
-def grant_page(web: Web, uid: str) -> dict[str, Any]:
+def grant_page(web: Web, uid: str, patience: Patience) -> dict[str, Any]:
     """
     A session's condition, its newest generation in full, and all generations.
 
@@ -187,10 +188,11 @@ def grant_page(web: Web, uid: str) -> dict[str, Any]:
         over = over_sessions(reading.states(c))
     if not grants and uid not in known:
         raise Missing(f"there is no session {uid[:120]}")
-    uses, spent = web.sums.uses.quick().get(uid, ()), web.sums.burnt(uid)
     status = session_status(uid, grants, now, over=uid in over)
     newest = status.grant or (grants[-1] if grants else None)
     tokens = shown.tokens_of(web.source.policies())
+    uses = (patience.of(web.sums.uses) or {}).get(uid, ())
+    spent = patience.of(web.sums.burnt(uid))
     return {
         "title": uid,
         "uid": uid,
@@ -200,7 +202,7 @@ def grant_page(web: Web, uid: str) -> dict[str, Any]:
         "facts": [] if newest is None else list(_grant_facts(newest, now)),
         "permissions": [] if newest is None else [permission_text(p) for p in newest.permissions],
         "burns": []
-        if status.grant is None
+        if status.grant is None or spent is None
         else [_burn(status.grant, use, spent, tokens, now) for use in uses],
         "generations": list(reversed(grants))[:50],
         "short": any(is_short(one) for one in grants),

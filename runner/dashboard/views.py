@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from threading import Lock
@@ -12,7 +13,7 @@ from sqlalchemy import Connection
 
 from runner.adapters.sql import pages, questions, reading
 from runner.adapters.sql.measures import Use, uses
-from runner.adapters.sql.pages import Decided, Spent
+from runner.adapters.sql.pages import Decided
 from runner.dashboard.coming import Coming
 from runner.dashboard.security import Door
 from runner.dashboard.source import Kept, Source
@@ -23,18 +24,25 @@ from runner.policy.model import Policy, Schedule
 from runner.ports import Telemetry
 from runner.reporting import health
 from runner.reporting.calendar import Mark, coming, zone_of
-from runner.reporting.health import Status
-from runner.reporting.totals import Total, report
-from runner.reporting.views import AskedView, Entry, EventView
+from runner.reporting.health import SessionStatus, Status
+from runner.reporting.scripts import Upcoming
+from runner.reporting.totals import Moved, Total, summed
+from runner.reporting.views import AskedView, Entry, EventView, LedgerView, ScheduleView
 from runner.reporting.why import Question
+from runner.scheduling.triggers import timetable
 from runner.settings import Settings
 
 _DAY = timedelta(days=1)
 _MONTH = timedelta(days=34)  # the longest, and a day on either side
+_INSTANT = timedelta(microseconds=1)
 _MOST_MONTHS = 24
 _MOST_SESSIONS = 100
 _SUMS_SECONDS = 10.0
+_NEXT_SECONDS = 1.0
 _CONSENT = frozenset({"approval", "new_receiver", "near_duplicate"})
+
+Following = Mapping[str, Upcoming | None]
+"""The next slot of each schedule that fires, by uid."""
 
 
 class Missing(RunnerError):
@@ -49,17 +57,25 @@ class Web:
     door: Door
     coming: Coming
     telemetry: Telemetry
+    patience_seconds: float = 0.04
+    """So long a page waits for its sums, all in all, before it shows what there is."""
+
     months: Months = field(init=False)
     sums: Sums = field(init=False)
     known: tuple[Sequence[Policy], dict[str, Terms]] | None = field(default=None, init=False)
-
-    needed: Kept[list[Mark]] = field(init=False)
-    calendars: dict[Any, Kept[Any]] = field(default_factory=dict, init=False)
+    following: Kept[Following] = field(init=False)
+    made: dict[Any, Kept[Any]] = field(default_factory=dict, init=False)
+    """Parts of pages that take longer than a page may."""
 
     def __post_init__(self) -> None:
         self.months = Months()
         self.sums = Sums(self.source)
-        self.needed = Kept(lambda: coming_days(self, 30), _SUMS_SECONDS)
+        self.following = Kept(self._following, _NEXT_SECONDS)
+
+    def _following(self) -> Following:
+        with self.source.ledger() as c:
+            rows = reading.states(c)
+        return self.coming.of(rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +88,23 @@ class Terms:
     most: Intent
 
 
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """How often a schedule is to pay in the coming week, and in the coming 30 days."""
+
+    schedule: str
+    week: int
+    month: int
+
+
 class Sums:
-    """What is summed up over weeks, a little old at worst: no page waits for it twice."""
+    """What is summed up over weeks, a little old at worst: no page waits long for it."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self.uses = Kept(self._uses, _SUMS_SECONDS)
         self.ended = Kept(self._ended, _SUMS_SECONDS)
-        self.spent = Kept(self._spent, _SUMS_SECONDS)
-        self.totals = Kept(self._totals, _SUMS_SECONDS)
+        self.moved = Kept(self._moved, _SUMS_SECONDS)
         self._decided: dict[date, Kept[list[Decided]]] = {}
         self._burnt: dict[str, Kept[list[tuple[datetime, str, int]]]] = {}
 
@@ -92,7 +116,7 @@ class Sums:
         made = Kept(lambda: self._between(begin, begin + _MONTH), _SUMS_SECONDS)
         return self._decided.setdefault(first, made)
 
-    def burnt(self, session: str) -> list[tuple[datetime, str, int]]:
+    def burnt(self, session: str) -> Kept[list[tuple[datetime, str, int]]]:
         """What the grant in service of a session has spent: when, of which token, how much."""
 
         def look() -> list[tuple[datetime, str, int]]:
@@ -101,7 +125,7 @@ class Sums:
 
         if len(self._burnt) > _MOST_SESSIONS:
             self._burnt.clear()
-        return self._burnt.setdefault(session, Kept(look, _SUMS_SECONDS)).quick()
+        return self._burnt.setdefault(session, Kept(look, _SUMS_SECONDS))
 
     def _between(self, start: datetime, end: datetime) -> list[Decided]:
         with self._source.ledger() as c:
@@ -115,14 +139,10 @@ class Sums:
         with self._source.ledger() as c:
             return pages.ended_by_day(c, start=self._start(), end=self._source.now() + _DAY)
 
-    def _spent(self) -> list[Spent]:
+    def _moved(self) -> tuple[list[Moved], list[Total]]:
         with self._source.ledger() as c:
-            return pages.spent_by_day(c, start=self._start(), end=self._source.now() + _DAY)
-
-    def _totals(self) -> tuple[Total, ...]:
-        with self._source.ledger() as c:
-            paid = reading.payments(c, start=self._source.now() - timedelta(days=31), end=None)
-        return report(paid).totals
+            moved = pages.moved_by_day(c, start=self._start(), end=self._source.now() + _DAY)
+        return summed(moved)
 
     def _start(self) -> datetime:
         today = self._source.now().astimezone(UTC).date()
@@ -165,9 +185,15 @@ def terms(web: Web) -> dict[str, Terms]:
     return found
 
 
-def status(web: Web, *, newest: bool = True) -> Status:
+def status(web: Web) -> Status:
+    """As `runner status`; the day is this machine's."""
+    view = look(web, newest=True)
+    return judged(web, view, web.coming.of(view.schedules))
+
+
+def look(web: Web, *, newest: bool = False) -> LedgerView:
     """
-    As `runner status`; the day is this machine's.
+    The ledger at one moment.
 
     Args:
         newest: Whether to look up what became of every schedule's newest slot.
@@ -176,9 +202,21 @@ def status(web: Web, *, newest: bool = True) -> Status:
     start = datetime.combine(now.astimezone().date(), time()).astimezone(UTC)
     store = web.source.settings.store
     with web.source.ledger() as c:
-        view = reading.overview(c, store, start=start, end=start + _DAY, now=now, newest=newest)
-    following = web.coming.of(view.schedules)
-    return health.status(view, policies=web.source.policies(), upcoming=following, now=now)
+        return reading.overview(c, store, start=start, end=start + _DAY, now=now, newest=newest)
+
+
+def judged(web: Web, view: LedgerView, following: Following) -> Status:
+    """The ledger against the policies and the clock."""
+    policies, now = web.source.policies(), web.source.now()
+    return health.status(view, policies=policies, upcoming=following, now=now)
+
+
+def sessions(web: Web) -> list[SessionStatus]:
+    """Every session that a policy names, or whose grants are not all closed."""
+    with web.source.ledger() as c:
+        grants, over = reading.grants(c), health.over_sessions(reading.states(c))
+    policies, now = web.source.policies(), web.source.now()
+    return list(health.session_statuses(grants, policies, now, over=over))
 
 
 def run(web: Web, name: str) -> tuple[Entry, list[EventView]]:
@@ -197,21 +235,11 @@ def run(web: Web, name: str) -> tuple[Entry, list[EventView]]:
         return found[0], reading.timeline(c, found[0])
 
 
-def month(web: Web, first: date, *, fresh: bool = False) -> list[Mark]:
-    """
-    What was decided of a month's slots, and what is still to come.
-
-    Args:
-        fresh: As of now; else what was decided may be some seconds old.
-    """
+def month(web: Web, first: date) -> list[Mark]:
+    """What was decided of a month's slots, some seconds ago at most, and what is to come."""
     now = web.source.now()
-    specs = {
-        spec.uid: spec for policy in web.source.policies() for spec in policy.schedules.values()
-    }
-    decided_of = web.sums.decided(first)
-    known = decided_of.get() if fresh else decided_of.quick()
-    with web.source.ledger() as c:
-        anchors = pages.anchors(c)
+    specs = _specs(web)
+    known = web.sums.decided(first).get()
     zones = {uid: zone_of(spec) for uid, spec in specs.items()}
     marks = [
         Mark(
@@ -225,13 +253,49 @@ def month(web: Web, first: date, *, fresh: bool = False) -> list[Mark]:
         for one in known
     ]
     decided = {(one.schedule, one.due_at) for one in known}
+    is_over = datetime.combine(first, time(), UTC) + _MONTH < now
+    rows = {} if is_over else _rows(web)
     for uid, spec in specs.items():
+        row = rows.get(uid)
+        if is_over or (row is not None and row.state == "completed"):
+            continue
         marks += [
             mark
-            for mark in web.months.of(spec, anchors.get(uid, now), first)
+            for mark in web.months.of(spec, now if row is None else row.anchor, first)
             if mark.due_at > now and (uid, mark.due_at) not in decided
         ]
     return [one for one in marks if (one.day.year, one.day.month) == (first.year, first.month)]
+
+
+def ahead(web: Web) -> list[Ahead]:
+    """What is to come within a week and within 30 days, counted."""
+    now = web.source.now()
+    week, month = now + 7 * _DAY, now + 30 * _DAY
+    with web.source.ledger() as c:
+        decided = pages.decided_ahead(c, start=now + _INSTANT, end=month + _INSTANT)
+    in_month = Counter(uid for uid, _ in decided)
+    in_week = Counter(uid for uid, due_at in decided if due_at <= week)
+    rows, found = _rows(web), []
+    for uid, spec in _specs(web).items():
+        row = rows.get(uid)
+        if spec.suspend or (row is not None and row.state == "completed"):
+            continue
+        table = timetable(spec, anchor=now if row is None else row.anchor)
+        counts = (
+            max(table.count(now, end) - decided[uid], 0)
+            for end, decided in ((week, in_week), (month, in_month))
+        )
+        found.append(Ahead(uid, *counts))
+    return found
+
+
+def _specs(web: Web) -> dict[str, Schedule]:
+    return {s.uid: s for policy in web.source.policies() for s in policy.schedules.values()}
+
+
+def _rows(web: Web) -> dict[str, ScheduleView]:
+    with web.source.ledger() as c:
+        return {row.uid: row for row in reading.states(c)}
 
 
 def approvals(c: Connection, now: datetime) -> list[AskedView]:
@@ -242,16 +306,6 @@ def approvals(c: Connection, now: datetime) -> list[AskedView]:
             asked = reading.asked(c, (one.occurrence.schedule, one.occurrence.slot))
             held += [] if asked is None else [asked]
     return held + [one for one in reading.questions(c, since=now) if one not in held]
-
-
-def coming_days(web: Web, count: int) -> list[Mark]:
-    """What is to come within so many days."""
-    now = web.source.now()
-    end = now + timedelta(days=count)
-    first = now.date().replace(day=1)
-    following = (first + timedelta(days=31)).replace(day=1)
-    found = {(one.schedule, one.due_at): one for m in (first, following) for one in month(web, m)}
-    return [one for one in found.values() if one.state is None and now < one.due_at < end]
 
 
 def owners_by_hand(web: Web) -> frozenset[str]:

@@ -18,9 +18,9 @@ from runner.policy.model import Schedule
 from runner.reporting.text import Look, Tone, amount, plural, rfc3339
 from runner.reporting.views import Entry
 from runner.reporting.words import label
-from runner.scheduling.lookup import slots_between
-from runner.scheduling.triggers import timetable
+from runner.scheduling.triggers import Timetable, timetable
 
+_DAY = timedelta(days=1)
 _INSTANT = timedelta(microseconds=1)
 _MOST_A_DAY = 24
 """More slots than these of one schedule on one day are counted, not listed."""
@@ -75,20 +75,33 @@ def coming(
         return
     zone = zone_of(spec)
     table = timetable(spec, anchor=anchor, uid=uid)
+    days = -(-(end - begin) // _DAY)
+    if table.count(begin - _INSTANT, end - _INSTANT) <= _MOST_A_DAY * days:
+        yield from _listed(spec, table, zone, begin, end)
+        return
     while begin < end:
-        following = begin.astimezone(zone).date() + timedelta(days=1)
+        following = begin.astimezone(zone).date() + _DAY
         until = min(datetime.combine(following, time(), zone).astimezone(UTC), end)
         count = table.count(begin - _INSTANT, until - _INSTANT)
-        if count > _MOST_A_DAY:
-            first = table.next_firing_after(begin - _INSTANT)
-            if first is not None:
-                local = datetime.fromisoformat(first.local)
-                yield Mark(spec.uid, first.due_at, local, count=count)
-        elif count:
-            for slot in slots_between(table, begin, until):
-                if slot.verdict is None:
-                    yield Mark(spec.uid, slot.due_at, datetime.fromisoformat(slot.local))
+        first = table.next_firing_after(begin - _INSTANT) if count > _MOST_A_DAY else None
+        if first is not None:
+            yield Mark(spec.uid, first.due_at, first.due_at.astimezone(zone), count=count)
+        else:
+            yield from _listed(spec, table, zone, begin, until)
         begin = until
+
+
+def _listed(
+    spec: Schedule, table: Timetable, zone: ZoneInfo, begin: datetime, end: datetime
+) -> Iterator[Mark]:
+    due = table.due(begin - _INSTANT, end - _INSTANT)
+    local = (datetime.fromtimestamp(moment, zone) for moment in due)
+    for _, group in groupby(local, key=datetime.date):
+        day = list(group)
+        if len(day) > _MOST_A_DAY:
+            yield Mark(spec.uid, day[0].astimezone(UTC), day[0], count=len(day))
+        else:
+            yield from (Mark(spec.uid, one.astimezone(UTC), one) for one in day)
 
 
 def decided(entries: Iterable[Entry], specs: Mapping[str, Schedule]) -> list[Mark]:

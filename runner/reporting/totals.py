@@ -12,8 +12,8 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from typing import Any, TypeVar
 
 from runner.ethereum.units import format_units
 from runner.guard.intent import NATIVE, TransferLine
@@ -58,8 +58,36 @@ class PaidView:
     @property
     def confirmed(self) -> bool:
         """Whether the chain showed it: everything, unless the run paid differently (X22)."""
-        asked = self.line.kind in {"pay", "transfer"} and self.line.token != NATIVE
-        return not (asked and self.reason == "paid_differently")
+        return _is_confirmed(self.line, self.reason)
+
+    @property
+    def times(self) -> int:
+        """Each stands for itself."""
+        return 1
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """So many equal movements of successful runs that were closed on one day (UTC)."""
+
+    day: date
+    chain: int
+    line: TransferLine
+    reason: str | None
+    times: int
+
+    @property
+    def confirmed(self) -> bool:
+        """As of each of them."""
+        return _is_confirmed(self.line, self.reason)
+
+
+def _is_confirmed(line: TransferLine, reason: str | None) -> bool:
+    asked = line.kind in {"pay", "transfer"} and line.token != NATIVE
+    return not (asked and reason == "paid_differently")
+
+
+Movement = TypeVar("Movement", PaidView, Moved)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +135,13 @@ def report(movements: Iterable[PaidView]) -> Report:
     return Report(payments, tuple(_totals(payments)), tuple(_fees(payments)))
 
 
-def _named(payments: Sequence[PaidView]) -> Iterable[PaidView]:
+def summed(moved: Iterable[Moved]) -> tuple[list[Moved], list[Total]]:
+    """The confirmed ones, in the order of days, by the names that other lines know; totals."""
+    known = [one for one in _named(list(moved)) if one.confirmed]
+    return known, _totals(known)
+
+
+def _named(payments: Sequence[Movement]) -> Iterable[Movement]:
     """Give observed transfers the names and decimals that other lines know."""
     tokens = {(p.chain, p.line.token): p.line for p in payments if p.line.kind != "observed"}
     people: dict[str, str] = {
@@ -120,7 +154,7 @@ def _named(payments: Sequence[PaidView]) -> Iterable[PaidView]:
             yield payment
 
 
-def _renamed(payment: PaidView, known: TransferLine | None, people: Mapping[str, str]) -> PaidView:
+def _renamed(payment: Movement, known: TransferLine | None, people: Mapping[str, str]) -> Movement:
     line = payment.line
     named = replace(line, receiver_name=people.get(line.receiver, line.receiver_name))
     if known is not None:
@@ -128,8 +162,8 @@ def _renamed(payment: PaidView, known: TransferLine | None, people: Mapping[str,
     return replace(payment, line=named)
 
 
-def _totals(payments: Sequence[PaidView]) -> list[Total]:
-    groups: dict[tuple[int, str, str], list[PaidView]] = {}
+def _totals(payments: Sequence[Movement]) -> list[Total]:
+    groups: dict[tuple[int, str, str], list[Movement]] = {}
     for payment in payments:
         if payment.confirmed:
             key = (payment.chain, payment.line.token, payment.line.receiver)
@@ -142,8 +176,8 @@ def _totals(payments: Sequence[PaidView]) -> list[Total]:
             decimals=group[0].line.decimals,
             receiver=receiver,
             receiver_name=group[-1].line.receiver_name,
-            amount=sum(payment.line.amount for payment in group),
-            count=len(group),
+            amount=sum(payment.line.amount * payment.times for payment in group),
+            count=sum(payment.times for payment in group),
         )
         for (chain, token, receiver), group in sorted(groups.items())
     ]

@@ -236,11 +236,16 @@ class Timetable:
         start, end = self._interval(after, until)
         return self.source.count(start, end) if start < end else 0
 
+    def due(self, after: datetime, until: datetime) -> list[int]:
+        """When the slots that fire are due, of (after, until]: POSIX seconds, without names."""
+        start, end = self._interval(after, until)
+        return self.source.firings(start, end) if start < end else []
+
     def firings(self, after: datetime, until: datetime) -> list[int]:
         """When the slots due in (after, until] fire, with their jitter: POSIX seconds."""
-        start, end = self._interval(after, until)
         if not self.jitter:
-            return self.source.firings(start, end) if start < end else []
+            return self.due(after, until)
+        _, end = self._interval(after, until)
         inside = takewhile(lambda slot: slot.due_at < end, self.slots(after))
         return [int(slot.fire_at.timestamp()) for slot in inside if slot.verdict is None]
 

@@ -107,6 +107,27 @@ def test_a_page_is_live(tab, daemon):
     assert tab.complaints == []
 
 
+def test_what_a_page_could_not_wait_for_appears_by_itself(tab, daemon):
+    """
+    The page says that sums are still being made, asks again within a moment, and has them.
+    """
+
+    def early(route):
+        body = route.fetch().text()
+        begun = body.replace('data-live="follows">', 'data-live="follows"><p data-soon>soon</p>')
+        assert begun != body
+        route.fulfill(body=begun, content_type="text/html")
+        tab.unroute("**/money")
+
+    tab.route("**/money", early)
+    go(tab, daemon, "/money")
+    tab.evaluate("window.mine = 1")
+    tab.wait_for_function("document.querySelector('[data-soon]') === null", timeout=20_000)
+
+    assert tab.evaluate("window.mine") == 1
+    assert tab.complaints == []
+
+
 def test_a_person_signs_in_and_approves_by_keyboard(tab, daemon):
     """
     With the token, a name and a reason; the page tells what came of it.

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from runner.adapters.metering import Tally
-from runner.dashboard.app import application
+from runner.dashboard.app import application, web_of
 from runner.dashboard.security import Door
 from runner.dashboard.source import Source
 from runner.policy.model import Policy
@@ -43,7 +43,9 @@ class Browser:
         self.told = Told()
         self.door = Door(bind, token)
         self.cookies = httpx.Cookies()
-        self._app = application(source, self.door, self.told)
+        self.web = web_of(source, self.door, self.told)
+        self.web.patience_seconds = 30.0  # what a page shows is looked at, not how quickly
+        self._app = application(self.web)
 
     def get(self, path: str, **headers: str) -> httpx.Response:
         """One GET; underscores of header names are dashes."""

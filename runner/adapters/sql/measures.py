@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, and_, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from runner.adapters.sql import pauses, reading
@@ -94,26 +95,27 @@ def schedule_measures(c: Connection, *, now: datetime) -> list[ScheduleMeasure]:
 def uses(c: Connection) -> dict[str, tuple[Use, ...]]:
     """What is used up of each active grant's allowances, by session."""
     g, r, x = t.grants.c, t.runs.c, t.transfers.c
-    active = c.execute(
-        select(g.id, g.session, g.permissions).where(g.state == "active").order_by(g.session)
-    ).all()
-    spent: dict[tuple[int, str], int] = {}
+    columns = (g.id, g.session, g.permissions, g.requested_at)
+    active = c.execute(select(*columns).where(g.state == "active").order_by(g.session)).all()
+    if not active:
+        return {}
     charged = (
-        select(r.grant_id, x.token, x.amount)
+        select(r.grant_id, x.token, x.amount, func.count().label("times"))
         .join_from(t.runs, t.transfers, x.run == r.id)
-        .where(
-            r.grant_id.in_([row.id for row in active]),
-            x.kind != "observed",
-            r.closed_at.is_(None) | r.state.in_(_SPENDS),
-        )
+        .where(r.grant_id.in_([row.id for row in active]), x.kind != "observed")
+        .group_by(r.grant_id, x.token, x.amount)
     )
-    for row in c.execute(charged):
-        key = (row.grant_id, row.token)
-        spent[key] = spent.get(key, 0) + row.amount
+    # What they paid was closed after the first of them was asked for, or is open: two questions,
+    # for each of which there is an index.
+    first = min(row.requested_at for row in active)
+    spent: Counter[tuple[int, str]] = Counter()
+    for which in (r.closed_at.is_(None), and_(r.closed_at >= first, r.state.in_(_SPENDS))):
+        for row in c.execute(charged.where(which)):
+            spent[row.grant_id, row.token] += row.amount * row.times
     names = Names(c)
     return {
         names.session(row.session): tuple(
-            Use(token, limit, spent.get((row.id, token), 0))
+            Use(token, limit, spent[row.id, token])
             for token, limit in _limits(row.permissions).items()
         )
         for row in active

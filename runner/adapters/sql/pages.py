@@ -8,7 +8,7 @@ ended (by due time and row), never by counting rows from the beginning.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import (
     BigInteger,
@@ -27,7 +27,10 @@ from runner.adapters.sql import reading
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.commands import command_by_id
 from runner.adapters.sql.names import Names
+from runner.ethereum.address import Address
+from runner.guard.intent import TransferLine
 from runner.records import Command, RunKind
+from runner.reporting.totals import Moved
 from runner.reporting.views import Entry, ScheduleView
 
 _DAY_MICROSECONDS = 86_400_000_000
@@ -60,19 +63,6 @@ class Decided:
     due_at: datetime
     state: str
     reason: str | None
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """What was paid on a day (UTC) of a token."""
-
-    day: date
-    chain: int
-    token: str
-    symbol: str
-    decimals: int
-    amount: int
     count: int
 
 
@@ -143,28 +133,41 @@ def ended_by_day(
     return found
 
 
-def spent_by_day(c: Connection, *, start: datetime, end: datetime) -> list[Spent]:
-    """What was paid on each day, by chain and token; approvals move nothing."""
+def moved_by_day(c: Connection, *, start: datetime, end: datetime) -> list[Moved]:
+    """
+    What the payments closed in [start, end) moved, day by day (UTC).
+
+    Equal movements are counted in the database, where amounts of 256 bits cannot be added.
+    """
     r, x, o = t.runs.c, t.transfers.c, t.operations.c
+    day = type_coerce(r.closed_at, BigInteger).op("/")(_DAY_MICROSECONDS)
+    equal = (o.chain, x.token, x.symbol, x.decimals, x.receiver, x.receiver_name, x.amount, x.kind)
     rows = c.execute(
-        select(r.closed_at, o.chain, x.token, x.symbol, x.decimals, x.amount)
+        select(day.label("day"), *equal, r.reason, func.count().label("times"))
         .join_from(t.runs, t.transfers, x.run == r.id)
         .join(t.operations, and_(o.run == r.id, o.status == "success", o.kind == "payment"))
-        .where(
-            r.closed_at >= start,
-            r.closed_at < end,
-            r.state == "success",
-            x.kind.not_in(("approve", "observed")),
-        )
+        .where(r.closed_at >= start, r.closed_at < end, r.state == "success", x.kind != "approve")
+        .group_by(text("day"), *equal, r.reason)
+        .order_by(text("day"))
     )
-    sums: dict[tuple[date, int, str, str, int], list[int]] = {}
-    for row in rows:
-        day = row.closed_at.astimezone(UTC).date()
-        key = (day, row.chain, row.token, row.symbol, row.decimals)
-        found = sums.setdefault(key, [0, 0])
-        found[0] += row.amount
-        found[1] += 1
-    return [Spent(*key, *sums[key]) for key in sorted(sums)]
+    return [
+        Moved(
+            _EPOCH_DAY + timedelta(days=int(row.day)),
+            row.chain,
+            TransferLine(
+                token=row.token,
+                symbol=row.symbol,
+                decimals=row.decimals,
+                receiver=Address(row.receiver),
+                receiver_name=row.receiver_name,
+                amount=row.amount,
+                kind=row.kind,
+            ),
+            row.reason,
+            row.times,
+        )
+        for row in rows
+    ]
 
 
 # ── schedules ─────────────────────────────────────────────────────────────────────────────────
@@ -210,22 +213,21 @@ def spent_of(c: Connection, session: str) -> list[tuple[datetime, str, int]]:
     grant = c.execute(active).first()
     if grant is None:
         return []
-    rows = c.execute(
+    moved = (
         select(func.coalesce(r.closed_at, r.claimed_at).label("at"), x.token, x.amount)
         .join_from(t.runs, t.transfers, x.run == r.id)
-        .where(
-            # What it paid was closed after it was asked for, or is open: there is an index of that.
-            or_(r.closed_at.is_(None), r.closed_at >= grant.requested_at),
-            r.grant_id == grant.id,
-            x.kind != "observed",
-            or_(r.closed_at.is_(None), r.state.in_(("success", "included"))),
-        )
-        .order_by(text("at"))
+        .where(r.grant_id == grant.id, x.kind != "observed")
     )
-    return [(row[0], row.token, row.amount) for row in rows]
+    # What it paid is open, or was closed after it was asked for: there is an index of each.
+    closed = and_(r.closed_at >= grant.requested_at, r.state.in_(("success", "included")))
+    rows = [
+        row for which in (closed, r.closed_at.is_(None)) for row in c.execute(moved.where(which))
+    ]
+    return sorted((row.at, row.token, row.amount) for row in rows)
 
 
-def anchors(c: Connection) -> dict[str, datetime]:
-    """What each schedule counts from, by uid."""
-    s, names = t.schedules.c, Names(c)
-    return {names.schedule(row.uid): row.anchor for row in c.execute(select(s.uid, s.anchor))}
+def decided_ahead(c: Connection, *, start: datetime, end: datetime) -> list[tuple[str, datetime]]:
+    """The slots due in [start, end) that somebody has decided already: schedule, due time."""
+    o, names = t.occurrences.c, Names(c)
+    query = select(o.schedule, o.due_at).where(o.due_at >= start, o.due_at < end)
+    return [(names.schedule(row.schedule), row.due_at) for row in c.execute(query)]

@@ -4,7 +4,7 @@
 (() => {
   const said = document.getElementById("said");
   const pulse = document.getElementById("pulse");
-  const QUIET_MS = 2000;
+  const QUIET_MS = 2000, SOON_MS = 300;
   let waiting = null, asking = false;
 
   const typed = (field) => field.type === "checkbox" ? field.checked !== field.defaultChecked
@@ -39,20 +39,27 @@
         if (again) again.focus({ preventScroll: true });
       }
       if (said && title() !== before) said.textContent = title(); // a reader hears what is new
+      soon();
     } catch { /* the server is away: the stream says so and comes back by itself */ } finally {
       asking = false;
     }
   }
 
-  function later() {
-    if (waiting === null) waiting = setTimeout(refresh, QUIET_MS);
+  function later(ms = QUIET_MS) {
+    if (waiting === null) waiting = setTimeout(refresh, ms);
   }
 
-  if (!document.querySelector("[data-live]")) return;
+  // The server still adds up what the page could not wait for.
+  function soon() {
+    if (document.querySelector("[data-soon]")) later(SOON_MS);
+  }
+
+  if (!document.querySelector("[data-live]:not([data-live=follows])")) return;
+  soon();
   const stream = new EventSource("/events");
   stream.addEventListener("open", () => pulse && pulse.classList.add("on"));
   stream.addEventListener("error", () => pulse && pulse.classList.remove("on"));
-  stream.addEventListener("changed", later);
+  stream.addEventListener("changed", () => later());
   document.addEventListener("visibilitychange", () => { if (!document.hidden) later(); });
   addEventListener("pagehide", () => stream.close());
 })();

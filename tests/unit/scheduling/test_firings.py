@@ -100,3 +100,14 @@ def test_m2_no_two_slots_are_further_apart(cron, every, at, data, days, few):
         assert widest == max(listed, default=timedelta(0))
     elif getattr(getattr(table.source, "source", table.source), "gap", Gap.SHIFT) is Gap.SHIFT:
         assert widest >= max(listed[:-1], default=timedelta(0))
+
+
+@settings(deadline=None)
+@given(data=st.data(), hours=st.integers(1, 200))
+def test_t8_what_is_due_is_due_without_its_jitter(cron, every, at, data, hours):
+    table, near = data.draw(tables(cron, every, at))
+    until = near + hours * HOUR
+
+    expected = [slot.due_at.timestamp() for slot in slots(table, near, until)]
+
+    assert table.due(near, until) == expected
