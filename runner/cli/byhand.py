@@ -11,14 +11,19 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runner.adapters.signers.papers import (
+    Request,
+    owner_by_hand,
+    read_request,
+    read_signature,
+    write_request,
+)
 from runner.cli.asking import ask, is_running
 from runner.cli.loading import organisation_of, policies_of, settings_of
 from runner.cli.options import now
-from runner.cli.signing import Request, read_request, read_signature, write_request
 from runner.errors import RunnerError, UsageError
 
 if TYPE_CHECKING:
-    from runner.ethereum.address import Address
     from runner.records import Command, Grant
     from runner.settings import Settings
 
@@ -34,7 +39,7 @@ def export(config: str | None, session: str, out: Path) -> str:
         RunnerError: nothing of this session waits for a signature, and nothing comes.
     """
     settings = settings_of(config)
-    owner, sandbox = _owner(settings, session)
+    owner, sandbox = owner_by_hand(settings, policies_of(settings), session)
     grant = _waiting(settings, session)
     if grant is None and not is_running(settings):
         raise UsageError(
@@ -106,47 +111,22 @@ async def _sign(settings: Settings, name: str, request: Request, clean_entity: i
     return await signer.sign(request.approved(clean_entity=clean_entity, rules=rules, now=now()))
 
 
-def _owner(settings: Settings, session: str) -> tuple[Address, bool]:
-    """The address that signs for a session, and whether it lives on a sandbox."""
-    for policy in policies_of(settings):
-        for one in policy.sessions.values():
-            if one.uid != session:
-                continue
-            account = policy.accounts[one.account]
-            spec = settings.signers.get(account.owner)
-            if spec is None or spec.manual is None:
-                raise UsageError(
-                    f"signer `{account.owner}`, the owner of {session}, signs by itself",
-                    hint="requests are for signers of the form {manual: 0xADDRESS}",
-                )
-            return spec.manual, settings.wallets[account.wallet].is_sandbox
-    raise UsageError(f"no policy has a session {session[:120]}")
-
-
-def _grants(settings: Settings) -> list[Grant]:
-    from runner.adapters.sql import reading
-    from runner.adapters.sql import tables as t
-    from runner.adapters.sql.rows import grant_from
-
-    query = t.grants.select().order_by(t.grants.c.id)
-    with reading.ledger(settings.store) as ledger:
-        return [grant_from(row) for row in ledger.execute(query)]
-
-
 def _waiting(settings: Settings, session: str) -> Grant | None:
-    waiting = [
-        one
-        for one in _grants(settings)
-        if one.session == session and one.state == "requested" and one.nonce is not None
-    ]
-    return waiting[-1] if waiting else None
+    from runner.adapters.sql import reading
+    from runner.adapters.sql.unsigned import newest_unsigned
+
+    with reading.ledger(settings.store) as ledger:
+        return newest_unsigned(ledger, session)
 
 
 def _is_ours(settings: Settings, request: Request) -> bool:
-    """Whether this machine's ledger asked for it: the key was made there and nowhere else."""
+    """Whether this machine's ledger asked for it."""
+    from runner.adapters.sql import reading
     from runner.adapters.sql.store import sqlite_path
+    from runner.adapters.sql.unsigned import is_ours
 
     path = sqlite_path(settings.store)
     if path is not None and not path.exists():
         return False
-    return any(one.key_address == request.key for one in _grants(settings))
+    with reading.ledger(settings.store) as ledger:
+        return is_ours(ledger, request.key)

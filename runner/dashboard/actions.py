@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from runner.adapters.sql import reading
-from runner.dashboard import wishes
+from runner.dashboard import owners, wishes
 from runner.dashboard.doors import form_of, own
 from runner.dashboard.pages import problem
 from runner.dashboard.security import Seat, too_many
@@ -36,6 +36,7 @@ KINDS: Final[Mapping[str, str]] = {
     "skip": "schedule.skip",
     "run": "schedule.run",
     "extra": "schedule.extra",
+    "sign": "grant.signed",
 }
 """Wishes by the name that a form gives them; `pause` and `resume` are rows of their own."""
 
@@ -166,6 +167,8 @@ def _arguments(web: Web, verb: str, target: str, form: Mapping[str, str]) -> dic
                 "what waits is not what was shown: it has changed since", hint="look at it again"
             )
         return {"slot": asked.slot, "digest": asked.digest}
+    if verb == "sign":
+        return owners.signature(web, target, form)
     if verb == "extra":
         moment = rfc3339(web.source.now().replace(microsecond=0))
         return {"key": form.get("key", "").strip() or f"{moment}-{secrets.token_hex(3)}"}

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from runner.dashboard import actions, api, doors, health, live, metrics, pages
+from runner.dashboard import actions, api, doors, health, live, metrics, owners, pages
 from runner.dashboard.coming import Coming
 from runner.dashboard.security import Door, Gate
 from runner.dashboard.source import Kept, Source
@@ -30,7 +30,7 @@ def web_of(source: Source, door: Door, telemetry: Telemetry) -> Web:
 
 def application(web: Web) -> ASGIApp:
     """Everything behind the door."""
-    parts = (api, live, doors, actions, pages)
+    parts = (api, live, doors, actions, owners, pages)
     routes = [*_probes(web), *(route for part in parts for route in part.routes(web))]
     app = Starlette(routes=routes, exception_handlers={RunnerError: _unable, 500: _faulty})
     return Gate(_Faults(app, web.telemetry), web.door)

@@ -54,6 +54,16 @@
     if (document.querySelector("[data-soon]")) later(SOON_MS);
   }
 
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    const field = document.getElementById(button.dataset.copy);
+    field.select();
+    // Without a clipboard (plain http elsewhere) it is selected, and a key copies it.
+    try { await navigator.clipboard.writeText(field.value); } catch { return; }
+    if (said) said.textContent = button.textContent = "Copied";
+  });
+
   if (!document.querySelector("[data-live]:not([data-live=follows])")) return;
   soon();
   const stream = new EventSource("/events");

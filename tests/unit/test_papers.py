@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from runner.cli.signing import Request, read_request, write_request
+from runner.adapters.signers.papers import Request, read_request, write_request
 from runner.errors import GuardError
 from runner.ethereum.address import Address, address_from_bytes
 from runner.ethereum.nonce import OPTION_DEFERRED, Nonce

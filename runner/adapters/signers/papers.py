@@ -1,5 +1,5 @@
 """
-The request that a person signs, as a file: readable, and recomputed wherever it is read.
+The request that a person signs, as a file or a page: readable, and recomputed wherever it is read.
 
 What is signed is never taken from the file as it stands: the DeferredAction is built anew from
 account, chain, key, permissions, expiry and nonce, and has to equal what the file shows (G7).
@@ -31,8 +31,11 @@ from runner.reporting.signing import wallet_typed_data
 from runner.reporting.text import rfc3339
 
 if TYPE_CHECKING:
-    from runner.policy.model import Organisation
+    from collections.abc import Iterable
+
+    from runner.policy.model import Organisation, Policy
     from runner.records import Grant
+    from runner.settings import Settings
 
 _FORMAT = "runner/grant-request/v1"
 
@@ -169,6 +172,30 @@ class Request:
                 hint="sign the typed data of this file, unchanged, with the owner's key",
             )
         return signature
+
+
+def owner_by_hand(
+    settings: Settings, policies: Iterable[Policy], session: str
+) -> tuple[Address, bool]:
+    """
+    The address of who signs for a session by hand, and whether that is on a sandbox.
+
+    Raises:
+        UsageError: no policy names the session, or its owner signs by itself.
+    """
+    for policy in policies:
+        for one in policy.sessions.values():
+            if one.uid != session:
+                continue
+            account = policy.accounts[one.account]
+            spec = settings.signers.get(account.owner)
+            if spec is None or spec.manual is None:
+                raise UsageError(
+                    f"signer `{account.owner}`, the owner of {session}, signs by itself",
+                    hint="requests are for signers of the form {manual: 0xADDRESS}",
+                )
+            return spec.manual, settings.wallets[account.wallet].is_sandbox
+    raise UsageError(f"no policy has a session {session[:120]}")
 
 
 def write_request(request: Request) -> dict[str, Any]:
