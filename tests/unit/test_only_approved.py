@@ -7,11 +7,11 @@ The sources are walked: who can reach a private key, who signs, and what is hand
 import ast
 import copy
 import pickle
-from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
+from support.ways import ways
 
 from runner.adapters.signers.local import LocalSigner
 from runner.errors import SignerError
@@ -22,139 +22,227 @@ from runner.guard.verdict import Approved, Subject, _approve, _Seal
 SOURCES = sorted(Path("runner").rglob("*.py"))
 OTHER = Address("0x00000000000000000000000000000000000A11cE")
 SECRET = bytes.fromhex("46" * 32)
-CURVES = {"coincurve", "eth_account", "eth_keys", "ecdsa", "cryptography", "secp256k1", "nacl"}
-SIGNING = {
-    "sign_recoverable",
-    "sign_schnorr",
-    "sign_msg_hash",
-    "sign_msg",
-    "sign_message",
-    "sign_transaction",
-    "sign_typed_data",
-    "sign_authorization",
-    "unsafe_sign_hash",
-    "unsafeSignHash",
-    "signHash",
+
+KNOWN: dict[str, set[str]] = {
+    "runner/adapters/memory/ledger.py": {
+        "has sign(self, run: Run, operation: NewOperation, *, now: datetime)",
+    },
+    "runner/adapters/process.py": {
+        "does what is not seen: ctypes",
+    },
+    "runner/adapters/secrets.py": {
+        "starts programs",
+    },
+    "runner/adapters/signers/command.py": {
+        "has sign(self, approved: Approved)",
+        "starts programs",
+    },
+    "runner/adapters/signers/local.py": {
+        "has sign(self, approved: Approved)",
+        "holds a LocalSigner",
+        "names sign_recoverable",
+        "takes Account from eth_account",
+        "takes PrivateKey from coincurve",
+    },
+    "runner/adapters/signers/manual.py": {
+        "has sign(self, approved: Approved)",
+    },
+    "runner/adapters/signers/opening.py": {
+        "has a keystore",
+        "has a secret of the settings",
+        "has a throw-away key",
+        "has the text of a key",
+        "holds a LocalSigner",
+    },
+    "runner/adapters/sql/ledger.py": {
+        "has sign(self, run: Run, operation: NewOperation, *, now: datetime)",
+    },
+    "runner/adapters/sql/migrations/__init__.py": {
+        "does what is not seen: import_module",
+    },
+    "runner/adapters/vault.py": {
+        "takes AESGCM from cryptography",
+        "takes InvalidTag from cryptography",
+    },
+    "runner/adapters/wallet_api/transport.py": {
+        "names _key",
+    },
+    "runner/bootstrap.py": {
+        "holds a SessionKeys",
+    },
+    "runner/cli/byhand.py": {
+        "has a signer sign",
+    },
+    "runner/cli/keys.py": {
+        "has a keystore",
+        "has a throw-away key",
+        "has the text of a key",
+        "holds a LocalSigner",
+    },
+    "runner/cli/main.py": {
+        "does what is not seen: import_module",
+    },
+    "runner/doctor.py": {
+        "has a throw-away key",
+        "holds a LocalSigner",
+    },
+    "runner/ethereum/signature.py": {
+        "takes PublicKey from coincurve",
+    },
+    "runner/execution/requests.py": {
+        "has a new session key",
+        "has a signer sign",
+    },
+    "runner/execution/steps.py": {
+        "has a session key",
+        "has a signer sign",
+    },
+    "runner/execution/trial.py": {
+        "has a signer sign",
+    },
+    "runner/frozen.py": {
+        "does what is not seen: exec",
+    },
+    "runner/guard/delegation.py": {
+        "names _approve",
+    },
+    "runner/guard/grants.py": {
+        "names _approve",
+    },
+    "runner/guard/operation.py": {
+        "names _approve",
+    },
+    "runner/guard/owner.py": {
+        "names _approve",
+    },
+    "runner/guard/verdict.py": {
+        "names _Seal",
+    },
+    "runner/policy/secrets.py": {
+        "names eth_account",
+    },
+    "runner/ports.py": {
+        "has sign(self, approved: Approved)",
+        "has sign(self, run: Run, operation: NewOperation, *, now: datetime)",
+    },
+    "runner/reporting/calendar.py": {
+        "has sign(self)",
+        "takes one.sign for later",
+    },
+    "runner/simulation/engine.py": {
+        "has a session key",
+        "holds a LocalSigner",
+        "holds a SessionKeys",
+    },
 }
-RULES = {"delegation", "grants", "operation", "owner", "verdict"}
+"""
+Every file that comes near a key, and how. A line more is a way more: read it before it stands here.
+"""
+
+ATTACKS = {
+    "the library": "from coincurve import PrivateKey",
+    "the library, whole": "import coincurve.keys as k",
+    "another library": "import ecdsa",
+    "a library beside": "from .keys import sign",
+    "through the file of the keys": "from runner.adapters.signers.local import PrivateKey",
+    "the file of the keys": "import runner.adapters.signers.local",
+    "the file of the keys, from above": "from runner.adapters.signers import local",
+    "its parser": "from runner.adapters.signers.local import _parse",
+    "its method": "signature = key.sign_recoverable(digest, hasher=None)",
+    "its other method": "signature = key.sign(digest, None)",
+    "its other method, by keyword": "signature = key.sign(message=digest)",
+    "its method, kept": "sign = signer.sign",
+    "its method, by name": "sign = getattr(key, 'sign_' + how)",
+    "its method, spelled": "sign = getattr(key, 'sign_recoverable')",
+    "not what the verdict approved": "signature = await signer.sign(Forged(digest))",
+    "an approval and more": "signature = await signer.sign(verdict.approved, digest)",
+    "the key of a signer": "key = signer._key",
+    "the key of a signer, spelled": "key = getattr(signer, '_key')",
+    "the key of a signer, out of its members": "key = vars(signer)[name]",
+    "the ring's way to keys": "secret = ring._open_key(grant)",
+    "a key as it is made": "secret, address = keys.new_session_key()",
+    "a key as text": "from runner.adapters.signers.local import parse_private_key",
+    "a key of the settings": "text = spec.private_key.get_secret_value()",
+    "a signer of its own": "signer = LocalSigner(secret, name='x', sandbox_only=None)",
+    "a signer of its own kind": "class Mine:\n    def sign(self, digest: bytes): ...",
+    "a signer that takes more": "class Mine:\n    def sign(self, approved, digest): ...",
+    "the approval itself": "from runner.guard.verdict import _approve",
+    "the approval by its module": "approved = verdict._approve(digest=digest)",
+    "the seal": "seal = approved._seal",
+    "the seal, spelled": "seal = getattr(approved, '_seal')",
+    "the seal, in a list": "*_, seal = astuple(approved)",
+    "the kind of seal": "from runner.guard import verdict\nverdict._Seal(content)",
+    "an import that nobody sees": "m = __import__('coin' + 'curve')",
+    "an import by name": "from importlib import import_module",
+    "an import by its module": "import importlib\nm = importlib.import_module(name)",
+    "code in a text": "exec(text)",
+    "a value of a text": "eval(text)",
+    "the library's own library": "import ctypes",
+    "another program": "from asyncio import create_subprocess_exec",
+    "another program, too": "import subprocess",
+}
+"""Lines that would sign, or come by a key, without the guard."""
 
 
-def trees() -> Iterator[tuple[str, ast.Module]]:
-    for path in SOURCES:
-        yield str(path), ast.parse(path.read_text(encoding="utf-8"))
+def found(path: str, text: str) -> set[str]:
+    return set(ways(path, ast.parse(text)))
 
 
-def names(tree: ast.AST) -> set[str]:
-    """Everything that a file names: variables, attributes, imports, strings."""
-    found: set[str] = set()
-    for node in ast.walk(tree):
-        match node:
-            case ast.Name(id=name) | ast.Attribute(attr=name):
-                found.add(name)
-            case ast.Import(names=imported) | ast.ImportFrom(names=imported):
-                found |= {alias.name for alias in imported}
-            case ast.Constant(value=str(text)):
-                found.add(text)
-    return found
-
-
-def imports(tree: ast.AST) -> Iterator[tuple[str, set[str]]]:
-    """The packages that a file imports, wherever in it, with the names it takes from each."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name.partition(".")[0], set()
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            taken = {alias.name for alias in node.names}
-            yield node.module.partition(".")[0], taken
-
-
-def test_only_the_guards_rules_touch_the_seal():
+def test_no_other_way_leads_to_a_private_key():
     """
-    Neither by name nor by a string that might become one.
+    The sources are walked; all that comes near a key is known.
     """
-    users = {path for path, tree in trees() if {"_Seal", "_approve"} & names(tree)}
-    looked_at = {
-        path
-        for path, tree in trees()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and node.attr == "_seal"
-    }
+    seen = {str(path): found(str(path), path.read_text(encoding="utf-8")) for path in SOURCES}
 
-    assert users == {f"runner/guard/{name}.py" for name in RULES}
-    assert looked_at == {"runner/guard/verdict.py"}
+    assert {path: each for path, each in seen.items() if each} == KNOWN
 
 
-def test_one_file_reaches_private_keys():
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_a_way_around_would_be_seen(attack):
     """
-    What can sign is imported by the signers alone; elsewhere signatures are only recovered, with
-    one exception of types: cryptography, which encrypts at rest and signs nothing.
+    Put where signing is done by right, each of these is one line more than is known there.
     """
-    found: dict[str, set[str]] = {}
-    for path, tree in trees():
-        for package, taken in imports(tree):
-            if package in CURVES:
-                found.setdefault(path, set()).update(taken or {package})
-    ciphers = {path: taken for path, taken in found.items() if taken <= {"AESGCM", "InvalidTag"}}
-    others = {path: taken for path, taken in found.items() if path not in ciphers}
+    path = "runner/execution/trial.py"
+    text = Path(path).read_text(encoding="utf-8")
+    lines = ATTACKS[attack].replace("\n", "\n    ")
 
-    assert others == {
-        "runner/adapters/signers/local.py": {"PrivateKey", "Account"},
-        "runner/ethereum/signature.py": {"PublicKey"},
-    }
+    more = found(path, f"{text}\n\nasync def attack():\n    {lines}\n")
+
+    assert more - KNOWN[path]
 
 
 def test_one_line_signs():
     """
-    In a method that takes an approval and nothing else.
+    In a method that takes an approval and nothing else; the key leaves its object nowhere else.
     """
-    named = [path for path, tree in trees() if SIGNING & names(tree)]
-    ((path, function),) = [
-        (path, function)
-        for path, tree in trees()
-        for function in ast.walk(tree)
-        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
-        if any(isinstance(n, ast.Attribute) and n.attr in SIGNING for n in ast.walk(function))
-    ]
-
-    assert named == [path] == ["runner/adapters/signers/local.py"]
-    assert function.name == "sign"
-    assert ast.unparse(function.args) == "self, approved: Approved"
-
-
-def test_signers_are_handed_the_approval_of_a_verdict():
-    """
-    Each call of a signer's `sign` passes `….approved`; the ledger's takes a run and an operation.
-    """
-    handed, callers = [], set()
-    for path, tree in trees():
-        for node in ast.walk(tree):
-            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
-                continue
-            if node.func.attr != "sign" or len(node.args) + len(node.keywords) != 1:
-                continue
-            handed += [ast.unparse(argument) for argument in node.args]
-            callers.add(path)
-
-    by_hand = "request.approved(clean_entity=clean_entity, rules=rules, now=now())"
-    assert set(handed) == {"verdict.approved", by_hand}
-    outside = {path for path in callers if not path.startswith("runner/execution/")}
-    assert outside == {"runner/cli/byhand.py"}  # a person's own signature, rebuilt and judged there
-
-
-def test_every_signer_takes_an_approval():
-    """
-    Whatever class has a `sign` of one argument, has it of this type.
-    """
-    kinds = {
-        ast.unparse(function.args.args[1].annotation)
-        for _, tree in trees()
-        for function in ast.walk(tree)
-        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
-        if function.name == "sign" and len(function.args.args) == 2
+    tree = ast.parse(Path("runner/adapters/signers/local.py").read_text(encoding="utf-8"))
+    (holder,) = [node for node in tree.body if isinstance(node, ast.ClassDef) and _uses(node)]
+    uses = {
+        each.name: _uses(each) for each in holder.body if isinstance(each, ast.AsyncFunctionDef)
+    }
+    others = {
+        each.name for each in holder.body if isinstance(each, ast.FunctionDef) and _uses(each)
     }
 
-    assert kinds == {"Approved"}
+    assert holder.name == "LocalSigner"
+    assert uses == {"sign": ["self._key.sign_recoverable"]}
+    assert others == {"__init__"}
+    assert len(_uses(tree)) == 3  # kept, asked for its address, asked to sign
+    assert sum(ast.unparse(node).count("sign_recoverable") for node in tree.body) == 1
+
+
+def _uses(tree: ast.AST) -> list[str]:
+    """Where `self._key` is used: what is asked of it, or itself."""
+    above = {
+        id(node.value): ast.unparse(node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+    }
+    return [
+        above.get(id(node), "self._key")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr == "_key"
+    ]
 
 
 # ── at run time ───────────────────────────────────────────────────────────────────────────────
