@@ -72,15 +72,16 @@ def _strand(schedule: Schedule, lifetime: timedelta, start: datetime) -> Strand:
     back = catch_up_bound(schedule, table, start=start)
     window = lifetime + back
     horizon = max(HORIZON, window)
+    settled = is_settled(schedule)
     return Strand(
         table=table,
         start=start,
         horizon=horizon,
         back=back,
         window=window,
-        runs=count_within(table, window, horizon, start),
+        runs=count_within(table, window, horizon, start, settled=settled),
         at_most=None,
-        settled=is_settled(schedule),
+        settled=settled,
     )
 
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from heapq import merge
 from itertools import pairwise, takewhile
 from operator import attrgetter
-from typing import Protocol
+from typing import Final, Protocol
 
 from runner.errors import EncodingError
 from runner.ethereum.hashing import keccak256
@@ -363,21 +363,39 @@ def timetable(schedule: Schedule, *, anchor: datetime | None, uid: str | None = 
     )
 
 
-def count_within(table: Timetable, window: timedelta, horizon: timedelta, start: datetime) -> int:
+_DELAYED_UP_TO: Final = 1_000
+"""Slots of an `every` whose delays are computed one by one, 33 µs each."""
+
+
+def count_within(
+    table: Timetable,
+    window: timedelta,
+    horizon: timedelta,
+    start: datetime,
+    *,
+    settled: bool = False,
+) -> int:
     """
     The largest number of slots that fire in any window of this length inside the horizon.
 
     The window is closed, since a grant still pays in the second of its expiry. Exact for `at`,
-    and for cron, dates, and what blackouts leave, of up to 10,000 slots in the horizon; beyond
-    that, and for an `every` with jitter, it may be a little more and is never less (see
-    `WallClock.densest`). Deterministic in its arguments, so it can be remembered by them.
+    for cron, dates, and what blackouts leave, of up to 10,000 slots in the horizon, and for a
+    settled `every` with jitter, of up to 1,000; beyond that it may be a little more and is never
+    less (see `WallClock.densest`). Deterministic in its arguments, so it can be remembered by them.
+
+    Args:
+        settled: Whether an `every` is known to count from where this table has it, so that the
+            delay of each of its slots is known too.
 
     Source: SEMANTICS R25.
     """
     end = start + max(horizon, window)
     after = start - _MICROSECOND
     total = table.count(after, end)
-    if isinstance(table.source, WallClock | Sparing) and total <= EXACT_UP_TO:
+    one_by_one = EXACT_UP_TO if isinstance(table.source, WallClock | Sparing) else 0
+    if settled and table.jitter:
+        one_by_one = max(one_by_one, _DELAYED_UP_TO)
+    if total <= one_by_one:
         return most_within(table.firings(after, end), window)
     # Jitter can bring two slots closer together, by all of it at most.
     first, last = table._interval(after, end)

@@ -59,6 +59,16 @@ TRIGGERS = [
     "{every: 31d, start_at: 2027-02-03T00:00Z, end_at: 2027-10-01T00:00Z}",
     "{every: 5d, start_at: 2026-12-20T00:00Z, max_runs: 4}",
     '{cron: "0 9 * * *", jitter: 3h, end_at: 2027-03-01T00:00Z}',
+    'cron: "0 9 31 * *"',
+    'cron: "0 0 29,30 1-3 *"',
+    'cron: "0 12 * 2,8 5#1"',
+    '{cron: "30 2 * 3,10 0", dst_gap: skip, dst_fold: both}',
+    '{cron: "30 2 * 3,10 *", dst_fold: last, jitter: 12h}',
+    '{cron: "*/30 1-3 * * *", start_at: 2027-03-26T00:00Z, end_at: 2027-03-30T00:00Z}',
+    '{cron: "0 * * * *", start_at: 2027-10-29T00:00Z, end_at: 2027-11-02T00:00Z}',
+    '{dates: {last_business_day: "17:00"}, jitter: 2h}',
+    'dates: [2027-03-28T02:30, 2027-10-31T02:30, {nearest_weekday: {day: 31, time: "09:00"}}]',
+    "{every: 9d, start_at: 2026-12-03T00:00Z, jitter: 5d}",
 ]
 TO_BOB = "0b0b".rjust(64, "0")
 SEVEN = "7".rjust(64, "0")
@@ -77,7 +87,13 @@ CALLS = [
     "raw: {to: bob, value: 5 gwei}",
     "raw: {to: vault, data: 0x}",
 ]
-LATE = ["", "catch_up: none, ", "catch_up_window: 40h, ", "start_grace: 30h, "]
+LATE = [
+    "",
+    "catch_up: none, ",
+    "catch_up_window: 40h, ",
+    "start_grace: 30h, ",
+    "catch_up: all, catch_up_window: 20d, ",
+]
 
 
 @st.composite

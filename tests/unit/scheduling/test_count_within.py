@@ -73,6 +73,26 @@ def test_r25_jitter_brings_slots_closer_together(every):
     assert count_within(table, HOUR - MINUTE, HORIZON, START) == 2
 
 
+def test_r25_known_delays_are_counted_one_by_one(every):
+    """
+    The bound allows for all of the jitter; what the slots really do is less.
+    """
+    table = every(9 * 86_400, "2026-01-01", jitter=5 * DAY)
+    slots = takewhile(lambda s: s.due_at <= START + HORIZON, table.slots(START - MINUTE))
+    fired = [int(slot.fire_at.timestamp()) for slot in slots]
+    counts = {
+        days: (
+            count_within(table, days * DAY, HORIZON, START, settled=True),
+            count_within(table, days * DAY, HORIZON, START),
+        )
+        for days in range(1, 120)
+    }
+
+    assert all(most_within(fired, days * DAY) == exact for days, (exact, _) in counts.items())
+    assert all(exact <= bound <= exact + 1 for exact, bound in counts.values())
+    assert any(exact < bound for exact, bound in counts.values())
+
+
 def test_r25_a_short_window_over_each_minute_is_exact(cron):
     for zone in ("UTC", "Europe/Berlin"):
         table = cron("* * * * *", zone)
