@@ -4,6 +4,7 @@ Reading `accounts`: who owns them, where they live, who pays their gas.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeVar
 
@@ -11,7 +12,7 @@ from runner.policy import unsupported
 from runner.policy.addresses import read_address
 from runner.policy.books import Books
 from runner.policy.codes import Code
-from runner.policy.faults import did_you_mean
+from runner.policy.faults import Refusal, did_you_mean, shown
 from runner.policy.language import ACCOUNT, GAS
 from runner.policy.model import AccountType, Gas, NativeGas, SmartAccount, SponsoredGas
 from runner.policy.nodes import Mapping as MapNode
@@ -105,7 +106,7 @@ class _Account:
         written = record.get("type")
         if written is not None and ("account", "type", kind.value) in unsupported.WORDS:
             self.reader.not_supported(f"`type: {kind.value}`", written)
-        owner = record.read("owner", parse_name, "")
+        owner = record.read("owner", _parse_owner, "")
         self._check_surroundings(owner, wallet, gas)
         return SmartAccount(
             name=name,
@@ -199,6 +200,15 @@ class _Account:
             what = f"signer `{owner}` is for sandboxes only; wallet `{wallet}` is none"
             hint = "name a signer that is not `sandbox_only`"
             self.reader.fault(Code.SANDBOX_MISMATCH, what, at, hint)
+
+
+def _parse_owner(text: str) -> str:
+    """Read the name of a signer; an address is none, though it is spelled like a name."""
+    if re.fullmatch(r"0[xX][0-9a-fA-F]{40}", text):
+        what = f"{shown(text)} is an address; `owner` names a signer of runner.yaml"
+        hint = f"write its name here, and `signers: {{NAME: {{manual: {text}}}}}` or the like there"
+        raise Refusal(Code.UNKNOWN_SIGNER, what, hint)
+    return parse_name(text)
 
 
 def _parse_type(text: str) -> str:

@@ -47,12 +47,12 @@ def read_address(text: str) -> Address:
             what = f"{shown(text)} is not an address"
             if text.startswith("0X"):
                 hint = "write the x small: 0x"
-            elif text.startswith("0x") and len(text) != 42:
-                hint = f"an address has 40 hex digits after 0x, this has {len(text) - 2}"
             elif not text.startswith("0x"):
                 hint = address_hint(text)
             elif odd := re.search(r"[^0-9a-fA-F]", text[2:]):
                 hint = f"{shown(odd[0])} is no hex digit: they are 0 to 9 and a to f"
+            elif len(text) != 42:
+                hint = f"an address has 40 hex digits after 0x, this has {len(text) - 2}"
         raise Refusal(code, what, hint) from None
     if address == ZERO_ADDRESS:
         what = "the zero address belongs to nobody"

@@ -9,9 +9,9 @@ from collections.abc import Container, Iterable, Mapping
 
 from runner.frozen import frozen
 from runner.policy.codes import Code
-from runner.policy.faults import CLOSE, brief, listed, meant, shown
+from runner.policy.faults import CLOSE, brief, listed, lookalike, meant, shown
 from runner.policy.language import Key, Level
-from runner.policy.language.synonyms import SYNONYMS
+from runner.policy.language.synonyms import SYNONYMS, UNITS_APART
 from runner.policy.mending import quoted, with_line
 from runner.policy.nodes import Mapping as MapNode
 from runner.policy.nodes import Node, Scalar, Sequence
@@ -152,10 +152,13 @@ def unknown_key(key: Scalar, value: Node, level: Level, levels: Mapping[str, Lev
     if text.startswith("-") and text.lstrip("- ") in level.keys:
         known = text.lstrip("- ")
         return Unknown(what, f"write `{known}: …`; an item of a list begins with `- `", known)
+    if level.name == "pay" and text in UNITS_APART:
+        unit = value.text if isinstance(value, Scalar) and value.text else "usdc"
+        return Unknown(what, f"the unit stands behind the number, as amount: 10 {brief(unit)}")
     homes = dict.fromkeys(other.article for other in levels.values() if text in other.keys)
     likely = likely_key(text, level.keys, cutoff=_CLOSER if homes else CLOSE)
     if likely is not None:
-        return Unknown(what, f"did you mean `{likely}`?", likely)
+        return Unknown(what, f"did you mean `{likely}`?{lookalike(text)}", likely)
     if homes:
         return Unknown(what, f"it is a key of {listed(homes, 3)}")
     if text.startswith(("x-", ".", "_")):
@@ -168,8 +171,9 @@ def unknown_key(key: Scalar, value: Node, level: Level, levels: Mapping[str, Lev
 def likely_key(text: str, keys: Iterable[str], *, cutoff: float = CLOSE) -> str | None:
     """Return the key that was probably meant: one that others call so, else the closest."""
     keys = list(keys)
-    others = SYNONYMS.get(text.casefold().replace("_", "-"))
-    if others is not None:
+    folded = text.casefold().replace("_", "-")
+    others = SYNONYMS.get(folded)
+    if others is not None and folded not in map(str.casefold, keys):
         return next((name for name in others if name in keys), None)
     return meant(text, keys, cutoff=cutoff)
 
@@ -189,6 +193,8 @@ def run_together(key: Scalar, value: Node, names: Container[str] | None = None) 
     if names is not None and name not in names:
         return None
     place = key.index + (match.end() if colon else match.end(1))
-    hint = with_line(key.source, place, place, " " if colon else ":")
+    equals = re.compile(r"[ ]*=(?=[ ])").match(key.source.text, place)
+    until = place if equals is None else equals.end()
+    hint = with_line(key.source, place, until, " " if colon else ":")
     lacks = "a blank is missing behind the colon of" if colon else "a colon is missing behind"
     return Unknown(f"{lacks} {shown(name)}", hint, name, Code.NOT_YAML)

@@ -183,6 +183,8 @@ class ArgumentsReader:
             return sign * parse_units(text[1:] if sign < 0 else text, 0)
         except EncodingError:
             hint = "write digits, hex, or an amount with its unit, as 40 usdc"
+            if re.fullmatch(r"-?[0-9][0-9_]*", text):
+                hint = _bounds(kind, text)
             what = f"{shown(text)} is not {article(kind.name)}"
             raise Refusal(Code.BAD_ARGUMENT, what, hint) from None
 
@@ -194,7 +196,10 @@ def _bounds(kind: AbiType, text: str) -> str:
             return "it has no sign"
         low = -(2 ** (kind.bits - 1)) if kind.signed else 0
         high = 2 ** (kind.bits - kind.signed) - 1
-        return f"write {low} to {high}" if kind.bits <= 64 else f"it has {kind.bits} bits"
+        if kind.bits <= 64:
+            return f"write {low} to {high}"
+        least = f"-2**{kind.bits - 1}" if kind.signed else "0"
+        return f"write {least} to 2**{kind.bits - kind.signed} - 1"
     if isinstance(kind, FixedBytesType):
         size = int(kind.name.removeprefix("bytes"))
         return f"write 0x and {2 * size} hex digits, not {len(text) - 2}"

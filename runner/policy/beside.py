@@ -75,10 +75,23 @@ class Shelf:
         except (OSError, RuntimeError) as error:  # a loop of links is one or the other
             reason = getattr(error, "strerror", None) or "its links go in circles"
             what = f"{shown(text)} cannot be read: {reason}"
-            raise Refusal(Code.BAD_PATH, what, _nearest(path, policy.parent, endings)) from None
+            hint = _nearest(path, policy.parent, endings)
+            if is_link(path):
+                hint = "it is a link: look at where that leads"
+            elif isinstance(error, PermissionError):
+                hint = "look at its permissions, and at those of the folders above it"
+            raise Refusal(Code.BAD_PATH, what, hint) from None
         if len(raw) > MAX_BYTES:
             raise Refusal(Code.TOO_LARGE, f"{shown(text)} is larger than 1 MiB", "split it")
         return Neighbour(normpath(path), shown(text), resolved, raw)
+
+
+def is_link(path: Path) -> bool:
+    """Tell whether a path is a link, whatever else is wrong with it."""
+    try:
+        return path.is_symlink()
+    except (OSError, ValueError):
+        return False
 
 
 def _nearest(path: Path, start: Path, endings: tuple[str, ...]) -> str:

@@ -15,7 +15,7 @@ from runner.ethereum.units import format_units, parse_units
 from runner.policy.addresses import address_hint, looks_like_address, read_address
 from runner.policy.amounts import NUMBER, amount_hint
 from runner.policy.codes import Code
-from runner.policy.faults import Moot, Refusal, did_you_mean, listed, meant, shown
+from runner.policy.faults import Moot, Refusal, did_you_mean, listed, lookalike, meant, shown
 from runner.policy.language import TOKEN
 from runner.policy.model import Asset, Money, Token
 from runner.policy.nodes import Mapping, Node, Scalar
@@ -132,9 +132,11 @@ class Books:
             return f"these are several: in a list, {', '.join(words)}; else one call each"
         close = meant(text, names)
         if close is not None:
-            return f"did you mean `{close}`?"
+            return f"did you mean `{close}`?{lookalike(text)}"
         if text.endswith(".eth"):
             return address_hint(text)
+        if text == "*":
+            return "there is no sign for everybody: name each; `receivers: any` is the default"
         return f"declare it below `contacts`, or write an address; there are: {_names(self)}"
 
     def party(self, node: Node | None, chain: int | None) -> tuple[Address, str]:

@@ -65,6 +65,10 @@ class Builder:
     Args:
         text: The source's text, its traps blotted out.
         traps: These traps.
+
+    Attributes:
+        spans: Where quoted and block text stands, if that is needed.
+        written: Where any text stands, if something in the file looks like a secret.
     """
 
     def __init__(self, source: Source, text: str, traps: list[Trap]) -> None:
@@ -77,6 +81,7 @@ class Builder:
         self.spans: list[Span] = []
         self._broken = sorted(one.low for one in traps if one.breaks)
         self._holes = [one for one in traps if _is_hole(source.text, one)]
+        self.written: list[tuple[int, int]] | None = [] if source.suspicious else None
         self._wants_spans = "\t" in text or may_hide_breaks(text)
         self._stack: list[_Frame] = []
         self._anchors: dict[str, tuple[Node, int, int] | None] = {}
@@ -167,6 +172,8 @@ class Builder:
             self._empty(node, event)
         elif style == '"' and (found := next(bad_characters(event.value), None)):
             self._unseen(node, found[0])
+        if self.written is not None:
+            self.written.append((index, event.end_mark.index))
         if style and self._wants_spans:
             self.spans.append(Span(index, event.end_mark.index, style in "|>"))
         self._attach(node, event.anchor, 1, 0)
@@ -211,7 +218,7 @@ class Builder:
         node.broken = True
 
     def _open(self, event: Any, node: Sequence | Mapping) -> None:
-        since = 0 if self._last is None else self._last.end_mark.index
+        since = self._last.end_mark.index if self._stack else 0
         self._stack.append(_Frame(node, event.anchor, since))
         self._check_depth(len(self._stack), node)
         if event.anchor is not None:
@@ -339,6 +346,9 @@ def _fill(
             if not spoilt:
                 _complex_key(mapping, key, value, faults)
         elif key.text == "<<" and key.style is None:
+            if merged:
+                hint = "write one, with a list: `<<: [*first, *second]`"
+                faults.add(Code.DUPLICATE_KEY, "`<<` is written twice", key, hint)
             merged.append(value)
         elif key.text == "<<":
             what = "`<<` between quotes merges nothing"

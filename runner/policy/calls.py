@@ -10,6 +10,7 @@ from runner.policy.call_kinds import NO_NOTES, SOME_TOKEN, KindsReader, Notes
 from runner.policy.codes import Code
 from runner.policy.faults import listed, shown
 from runner.policy.language import APPROVE, ITEM, LEVELS, PAY, Level
+from runner.policy.language.synonyms import UNITS_APART
 from runner.policy.model import PolicyCall
 from runner.policy.nodes import Mapping, Node, Scalar
 from runner.policy.record import Record
@@ -100,6 +101,8 @@ class CallsReader:
         match kind:
             case "pay":
                 to, amount = record.get("to"), record.get("amount")
+                if record.strays & UNITS_APART:  # reported: the unit stands there
+                    amount = None
                 at = to or record.place
                 yield from self.kinds.pay(
                     self.books.party(to, self.chain), at, amount, record.place, notes

@@ -28,6 +28,16 @@ BAD_CHARACTER = (
 )
 """What no file may hold, written or as an escape."""
 
+_BLANK = "[\xa0\u1680\u2000-\u200a\u202f\u205f\u3000]"
+_SEEMING = (
+    rf"(?m)^[ ]*(?:-[ ]+)*(?:(?P<indent>{_BLANK})[^\S\n]*[A-Za-z_][\w.-]*:"
+    rf"|[A-Za-z_][\w.-]*(?::(?P<blank>{_BLANK})|(?P<colon>\uff1a)))"
+)
+"""A blank or colon of another script, where only those of ASCII make a key."""
+
+_BLOCK = r"(?m):[ ]+[|>][-+0-9]{0,2}[ ]*(?:#.*)?\r?$"
+"""Where block text begins, which may hold anything."""
+
 _BLANKS = {ord(character): None for character in "\t\n\r"}
 
 HIDDEN_BREAK = re.compile("[\x85\u2028\u2029]|\r(?!\n)")
@@ -73,6 +83,25 @@ def refuse_unseen(source: Source, faults: Faults) -> bool:
                 "it does not show on the screen; delete it",
             )
     return bool(told)
+
+
+def refuse_seeming(source: Source, faults: Faults) -> bool:
+    """Report blanks and colons of other scripts that would be part of a key; tell if there are."""
+    text = source.text
+    if text.isascii() or re.search(_BLOCK, text) is not None:
+        return False
+    before = len(faults.errors)
+    for found in islice(re.finditer(_SEEMING, text), MOST_FAULTS):
+        at = found.start(found.lastgroup or 0)
+        is_colon = found.lastgroup == "colon"
+        what = f"looks like a {'colon' if is_colon else 'blank'} and is none"
+        faults.add(
+            Code.BAD_CHARACTER,
+            f"character U+{ord(text[at]):04X} {what}",
+            Scalar(source, at, text[at]),
+            "write `: ` instead" if is_colon else "write a blank instead",
+        )
+    return len(faults.errors) > before
 
 
 def ends_line(character: str) -> str:

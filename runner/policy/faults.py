@@ -18,6 +18,8 @@ _LONGEST_SECRET = 256  # characters that tell each kind of secret
 CLOSE = 0.66
 """What two names have in common, as difflib measures: two letters in three, in order."""
 
+_SECTIONS = ("accounts", "sessions", "wallets", "signers")  # that hold what may be missed
+
 MOST_FAULTS = 1000
 """Of one file; nobody mends more in one go, and each costs time."""
 
@@ -168,6 +170,12 @@ def meant(text: str, names: Iterable[str], *, cutoff: float = CLOSE) -> str | No
     return by_folded[close[0]] if close else None
 
 
+def lookalike(text: str) -> str:
+    """Return what to add where a name differs from the one that is meant by a foreign letter."""
+    odd = next((one for one in text if not one.isascii() and one.isprintable()), None)
+    return "" if odd is None else f" `{odd}` in it is U+{ord(odd):04X}, no letter from a to z"
+
+
 def _folded(name: str) -> str:
     return name.casefold().replace("_", "-")
 
@@ -177,5 +185,10 @@ def did_you_mean(text: str, names: Iterable[str], kind: str) -> str:
     names = list(names)
     close = meant(text, names)
     if close is not None:
-        return f"did you mean `{close}`?"
-    return f"{kind}: {listed(sorted(names))}" if names else f"no {kind} here"
+        return f"did you mean `{close}`?{lookalike(text)}"
+    if names:
+        return f"{kind}: {listed(sorted(names))}"
+    section, *place = kind.split(" ", 1)
+    if section in _SECTIONS:
+        return f"there are no {section} yet: add it {' '.join([f'below `{section}`', *place])}"
+    return f"no {kind} here"

@@ -9,19 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from runner.policy.beside import Neighbour, Shelf
 from runner.policy.books import Books, read_books
 from runner.policy.codes import Code
-from runner.policy.faults import Faults, Refusal, shown
+from runner.policy.defaults import read_each
+from runner.policy.faults import Faults, Moot, Refusal, shown
 from runner.policy.language import BOOK, POLICY, SCHEDULE, SESSION
 from runner.policy.language.defaults import DEFAULTS
 from runner.policy.nodes import Mapping as MapNode
 from runner.policy.nodes import Node, Scalar
 from runner.policy.reader import Reader
-from runner.policy.record import Record
+from runner.policy.record import Declared, Record
+from runner.policy.schedules import CheckCron, Names
+from runner.policy.sessions import Accounts
 from runner.policy.source import read
 
 _ENDINGS = (".yaml", ".yml")
@@ -59,6 +62,7 @@ class Library:
     """The books and other files beside the policies of one load."""
 
     environment: Mapping[str, str]
+    check_cron: CheckCron
     shelf: Shelf = field(default_factory=Shelf)
     books: dict[Path, Book] = field(default_factory=dict)
 
@@ -107,11 +111,11 @@ class Library:
     def _book(self, file: Neighbour) -> Book:
         known = self.books.get(file.path)
         if known is None:
-            known = self.books[file.path] = _read_book(file, self.environment)
+            known = self.books[file.path] = _read_book(file, self.environment, self.check_cron)
         return known
 
 
-def _read_book(file: Neighbour, environment: Mapping[str, str]) -> Book:
+def _read_book(file: Neighbour, environment: Mapping[str, str], check_cron: CheckCron) -> Book:
     document = read(file.raw, file.name, "with `contacts:` or `tokens:`")
     reader = Reader(document.faults, environment)
     root = document.root
@@ -126,7 +130,29 @@ def _read_book(file: Neighbour, environment: Mapping[str, str]) -> Book:
         reader.fault(Code.BAD_BOOK, what, foreign, hint)
     books = read_books(reader, record)
     defaults = read_defaults(reader, record)
+    if record is not None:
+        _read_each(defaults, record, books, check_cron)
     return Book(file.name, file.path, books, defaults, document.faults)
+
+
+def _read_each(defaults: Given, record: Record, books: Books, check_cron: CheckCron) -> None:
+    """Read the defaults of a book; what they name may be declared by whoever includes it."""
+    beyond = Declared(frozenset(), whole=False)
+    names = Names(
+        policy="",
+        sessions={},
+        declared=beyond,
+        doubtful=frozenset(),
+        chains={},
+        books=replace(books, whole=False),
+        find=_beside_the_policy,
+        check_cron=check_cron,
+    )
+    read_each(defaults.fields, record, Accounts({}, beyond), names)
+
+
+def _beside_the_policy(_text: str, _endings: tuple[str, ...]) -> Neighbour:
+    raise Moot
 
 
 def is_book(root: MapNode) -> bool:

@@ -133,6 +133,8 @@ def needs_quotes(code: Code, why: str, text: str, low: int, high: int) -> Trap:
         return _cron(code, what, value, low, key_at)
     if code is Code.COLON_IN_VALUE and (shape := _shape(key)):
         opener, closer, called = shape
+        if value[:1] == "(":
+            value = value.strip("()")
         what = f"{shown(key)} takes {called}: YAML needs brackets around it in one line"
         return trap(code, what, low, high, opener + value.rstrip(closer) + closer)
     templates = re.sub(_TEMPLATE, r"${\1}", value)
@@ -185,7 +187,8 @@ def bare_text(value: str, key: str) -> str:
     """
     if key not in KEYS or is_text(key) or key in ("cron", "args", "function"):
         return value
-    return value.lstrip("*@#`%&!|>?").strip()
+    bare = value.lstrip("*@#`%&!|>?")
+    return (bare.rstrip(value[:1]) if value[:1] in ("`", "*", "%") else bare).strip()
 
 
 def _cron(code: Code, what: str, value: str, low: int, key_at: int) -> Trap:

@@ -12,11 +12,12 @@ from pathlib import Path
 from runner.errors import Mark, PolicyError, PolicyErrors
 from runner.frozen import frozen
 from runner.policy.accounts import Surroundings, read_accounts
-from runner.policy.beside import Neighbour
+from runner.policy.beside import Neighbour, is_link
 from runner.policy.books import Books, read_books
 from runner.policy.codes import Code
+from runner.policy.defaults import read_each
 from runner.policy.faults import Faults, Finding
-from runner.policy.includes import Book, Library, is_book, read_defaults
+from runner.policy.includes import Given, Library, is_book, read_defaults
 from runner.policy.language import POLICY, SCHEDULE, SESSION
 from runner.policy.model import Policy, Schedule, Session
 from runner.policy.nodes import Mapping as MapNode
@@ -127,7 +128,7 @@ def _load_files(
     cover: Lint | None,
     lint: Lint | None,
 ) -> Part:
-    library = Library(environment)
+    library = Library(environment, check_cron)
     loaded = []
     for path in files:
         if path.is_dir():
@@ -185,7 +186,7 @@ def parse_policy(
         PolicyErrors: All faults, in the order of the file.
     """
     document = read(text, file)
-    library = Library(environment)
+    library = Library(environment, check_cron)
     policy = _Loader(document, path, library, settings, check_cron, cover, lint).load()
     found = _in_order(document.faults)
     found += [fault for book in library.books.values() for fault in _in_order(book.faults)]
@@ -217,7 +218,7 @@ def _is_policy(file: Path) -> bool:
         file.suffix in _SUFFIXES
         and file.stem != "runner"  # the settings, in a folder that holds both
         and not file.name.startswith(".")
-        and file.is_file()
+        and (file.is_file() or (is_link(file) and not file.exists()))
     )
 
 
@@ -229,6 +230,8 @@ def _read_file(path: Path) -> bytes:
 def _unreadable(path: Path, error: OSError) -> PolicyError:
     what = f"the file cannot be read: {error.strerror or 'unknown reason'}"
     hint = "check the path and its permissions"
+    if is_link(path):
+        hint = "it is a link: look at where that leads"
     return PolicyError(what, code=Code.UNREADABLE.value, where=Mark(str(path), 1, 1), hint=hint)
 
 
@@ -284,7 +287,8 @@ class _Loader:
         fields.read("version", parse_version, "1")
         name = fields.read("name", parse_name, "")
         included, whole = self.library.included(fields, self.path)
-        defaults = self._defaults(fields, included, whole=whole)
+        own = read_defaults(self.reader, fields)
+        defaults = self._defaults([*(book.defaults for book in included), own], whole=whole)
         shared = [book.books for book in included]
         books = read_books(self.reader, fields, shared, whole=whole)
         self.written |= _declared(books)
@@ -313,6 +317,7 @@ class _Loader:
             check_cron=self.check_cron,
         )
         schedules = self._schedules(fields, names, defaults)
+        read_each(own.fields, fields, known, names)
         for section in ("session", "schedule"):
             check_previous_names(self.reader, fields.get(section + "s"), section)
         place = fields.get("name")
@@ -358,9 +363,8 @@ class _Loader:
     def _find(self, text: str, endings: tuple[str, ...]) -> Neighbour:
         return self.library.shelf.find(self.path, text, endings)
 
-    def _defaults(self, fields: Record, included: Sequence[Book], *, whole: bool) -> Defaults:
-        """Read `defaults`; what the policy writes itself wins over its books."""
-        given = [*(book.defaults for book in included), read_defaults(self.reader, fields)]
+    def _defaults(self, given: Sequence[Given], *, whole: bool) -> Defaults:
+        """Join the defaults of books and of the policy itself, which wins over them."""
         found: dict[str, Node] = {}
         meant: set[str] = set()
         for one in given:

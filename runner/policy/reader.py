@@ -123,6 +123,8 @@ class Reader:
             return Refusal(refusal.code, what, hint)
         told = otherwise(text) or refusal.hint
         behind = node.index + len(node.text)
+        if node.style in ("|", ">") and text.strip():
+            told = f"write it in one line behind its key, without `{node.style}`"
         if node.style is None and re.compile(_HASH).match(node.source.text, behind):
             told = f"{told}; what follows ` #` is a comment: if it is none, quote the value"
         return Refusal(refusal.code, refusal.what, told)
@@ -227,10 +229,17 @@ class Reader:
         if node is None or (mapping := self.mapping(node)) is None:
             return
         hollow: Scalar | None = None
+        # A key of the level among the names left one of their maps: what that lacks may be this.
+        astray = level is not None and any(
+            text in level.keys and isinstance(value, Scalar)
+            for text, (_, value) in mapping.entries.items()
+        )
         for text, (key, value) in mapping.entries.items():
             if self._is_unreadable(key):
                 mapping.partial = True
                 continue
+            if astray and isinstance(value, MapNode):
+                value.partial = True
             if level is not None and self._stands_out(hollow, key, value, level):
                 continue
             if mapping.flow and self._is_run_together(key, value):

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from runner.errors import EncodingError
 from runner.ethereum.units import parse_units
 from runner.policy.codes import Code
-from runner.policy.faults import Refusal, did_you_mean, listed, meant, shown
+from runner.policy.faults import Refusal, brief, did_you_mean, listed, meant, shown
 from runner.policy.model import Fold, Gap
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -67,9 +67,9 @@ def parse_text(text: str) -> str:
 def parse_duration(text: str) -> timedelta:
     """Read an integer and one of `s m h d w`, above 0; a day is 24 hours."""
     match = _DURATION.fullmatch(text)
-    if match is None or len(text) > 20:
+    if match is None:
         _refuse_duration(text)
-    seconds = int(match[1].replace("_", "")) * _UNITS[match[2]]
+    seconds = int(match[1].replace("_", "").lstrip("0")[:20] or "0") * _UNITS[match[2]]
     if seconds == 0:
         raise Refusal(Code.OUT_OF_RANGE, f"{shown(text)} is no time at all", "write 1s or more")
     if seconds > _LONGEST.total_seconds():
@@ -88,7 +88,8 @@ def _refuse_duration(text: str) -> NoReturn:
     hint = "write an integer and one of s m h d w: 90s, 15m, 12h, 45d, 2w"
     if re.fullmatch(r"[0-9_]*[1-9][0-9_]*", text):
         what = f"{shown(text)} has no unit of time"
-        hint = f"write {text}s, {text}m, {text}h, {text}d or {text}w"
+        number = brief(text)
+        hint = f"write {number}s, {number}m, {number}h, {number}d or {number}w"
     elif re.fullmatch(r"0+", text):
         what, hint = f"{shown(text)} is no time at all", "write 1s or more"
     elif re.match(r"[-+]", text):
@@ -138,7 +139,7 @@ def parse_percentage(text: str) -> Decimal:
     if match is None or len(text) > 20:
         hint = "write digits and a percent sign, as 10%"
         if re.fullmatch(r"0?\.[0-9]{1,6}", text):
-            hint = f"write {format(Decimal(text) * 100, 'f')}%"
+            hint = f"write {as_percent(text)}%"
         elif re.fullmatch(r"[0-9]{1,4}", text):
             hint = f"write {text}%"
         raise Refusal(Code.NOT_A_PERCENTAGE, f"{shown(text)} is not a percentage", hint)
@@ -147,6 +148,11 @@ def parse_percentage(text: str) -> Decimal:
         what = f"{shown(text)} is more than 1000%"
         raise Refusal(Code.OUT_OF_RANGE, what, "write up to 1000%; 10% is usual")
     return fraction
+
+
+def as_percent(fraction: str) -> str:
+    """Return a fraction, `0.33`, in percent, without zeros at its end."""
+    return format((Decimal(fraction) * 100).normalize(), "f")
 
 
 def parse_count(text: str) -> int:
@@ -233,10 +239,20 @@ def parse_zone(text: str) -> str:
     if re.fullmatch(r"[A-Z]{2,5}", text):
         hint = f"abbreviations as {text} are no zones: {hint}"
         raise Refusal(Code.UNKNOWN_TIMEZONE, what, hint)
-    names = available_timezones()
-    close = meant(text, names) or meant(text, (name.rpartition("/")[2] for name in names))
-    full = next((name for name in sorted(names) if close and name.endswith(close)), None)
+    full = _zone_meant(text)
     raise Refusal(Code.UNKNOWN_TIMEZONE, what, f"did you mean `{full}`?" if full else hint)
+
+
+def _zone_meant(text: str) -> str | None:
+    """Return the zone that was probably meant: by its name, or by its city alone."""
+    if text.casefold() in ("utc", "z", "zulu", "gmt"):
+        return "UTC"
+    names = sorted(available_timezones() - _NOT_ZONES)
+    areas = {name.partition("/")[0].casefold() for name in names if "/" in name}
+    if text.casefold() in areas or text.casefold() in ("local", *map(str.casefold, _NOT_ZONES)):
+        return None
+    close = meant(text, names) or meant(text, (name.rpartition("/")[2] for name in names))
+    return next((name for name in names if close and name.endswith(close)), None)
 
 
 def parse_instant(text: str, zone: str | None, gap: Gap, fold: Fold) -> datetime:
@@ -366,6 +382,8 @@ def parse_chain(text: str) -> int:
         if 0 < number < 2**64:
             return number
     hint = did_you_mean(text, CHAINS, "chains") + "; an EIP-155 id is taken as well"
+    if re.fullmatch(r"0[xX][0-9a-fA-F]{1,16}", text):
+        hint = f"ids of chains are decimal: write {int(text, 16)}"
     short = re.sub(r"eip155:|[ _-](?:mainnet|one)$", "", text.lower())
     short = _OTHERWISE.get(short, short)
     if short != text.lower() and (short in CHAINS or short.isdecimal()):

@@ -394,7 +394,9 @@ def _parse_overlap(text: str) -> Overlap:
     if text.startswith("buffer_all"):
         what = "`buffer_all` needs the most slots that may wait"
         raise Refusal(Code.NOT_A_CHOICE, what, "write buffer_all(10)")
-    return Overlap(OverlapKind(choice(text, ("skip", "buffer_one", "allow"))))
+    if text not in ("skip", "buffer_one", "allow"):
+        choice(text, ("skip", "buffer_one", "buffer_all(10)", "allow"))
+    return Overlap(OverlapKind(text))
 
 
 def _parse_on_budget(text: str) -> str:

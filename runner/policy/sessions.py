@@ -25,6 +25,7 @@ from runner.policy.permissions import PermissionsReader
 from runner.policy.reader import Reader
 from runner.policy.record import Declared, Record
 from runner.policy.scalars import (
+    as_percent,
     choice,
     parse_duration,
     parse_name,
@@ -38,6 +39,10 @@ _ENDLESS = (
     *("unlimited", "-1", "∞"),
 )
 _LONGEST_LEAD = Decimal("0.8")  # of the lifetime (R2)
+_NOBODY = ("none", "nobody", "no one")
+_ANYBODY = ("any", "all", "anyone", "everyone", "*")
+_REFUSALS = ("false", "no", "off", "never", "0", "n")
+_NO_REASONS = ("true", "yes", "on", "ok", "1", "y", "n/a", "na", "none", "null", "tbd", "todo")
 
 
 @frozen
@@ -133,7 +138,11 @@ class SessionReader:
         node = self.record.get("receivers")
         if node is None:
             return None
-        if isinstance(node, Scalar) and node.text in ("any", "all", "anyone", "everyone"):
+        if isinstance(node, Scalar) and node.text in _NOBODY:
+            what = f"`receivers: {node.text}` would let nobody be paid"
+            self.reader.fault(Code.WRONG_TYPE, what, node, "name them, or delete the key for any")
+            return None
+        if isinstance(node, Scalar) and node.text in _ANYBODY:
             self.reader.read(node, _parse_any, "any")
             return None
         sequence = self.reader.sequence(node)
@@ -161,8 +170,11 @@ def read_limits(record: Record, books: Books, chain: int | None, zone: str) -> L
     """Read `limits` of a session or schedule; `zone` holds if they name none."""
     node = record.get("limits")
     limits = None if node is None else record.reader.record(node, LIMITS)
-    if limits is None:
+    if limits is None or node is None:
         return Limits(timezone=zone)
+    if not limits.mapping.entries:
+        what = "`limits` bounds nothing"
+        record.reader.fault(Code.EMPTY, what, node, "add `per_day: [… usdc]`, or delete the key")
 
     def moneys(key: str) -> tuple[Money, ...]:
         amounts = limits.get(key)
@@ -247,9 +259,11 @@ def _parse_lifetime(text: str) -> timedelta:
 
 
 def _parse_lead(text: str) -> timedelta | Decimal:
-    if re.fullmatch(r"0?\.[0-9]+", text):
+    share = _share_meant(text)
+    if share is not None:
         what = f"{shown(text)} is neither a duration nor a percentage"
-        raise Refusal(Code.NOT_A_PERCENTAGE, what, f"write {format(Decimal(text) * 100, 'f')}%")
+        code = Code.NOT_A_DURATION if text.isdigit() else Code.NOT_A_PERCENTAGE
+        raise Refusal(code, what, f"write {share}")
     if not text.endswith("%"):
         return parse_duration(text)
     fraction = parse_percentage(text)
@@ -257,6 +271,17 @@ def _parse_lead(text: str) -> timedelta | Decimal:
         what = "a grant renewed at its end is renewed too late"
         raise Refusal(Code.OUT_OF_RANGE, what, "33% is usual; at most 80%")
     return fraction
+
+
+def _share_meant(text: str) -> str | None:
+    """Return how a share of the lifetime is written here that was written otherwise."""
+    if re.fullmatch(r"0?\.[0-9]{1,6}", text):
+        return f"{as_percent(text)}%"
+    if match := re.fullmatch(r"([0-9]{1,2})\s*(?:percent|pct|per cent)", text.casefold()):
+        return f"{match[1]}%"
+    if re.fullmatch(r"[0-9]{1,2}", text) and text.strip("0"):
+        return f"{text}% for a share of the lifetime, {text}h or {text}d for a duration"
+    return None
 
 
 def _parse_derive(text: str) -> str:
@@ -276,7 +301,11 @@ def _parse_any(text: str) -> str:
 
 
 def _parse_reason(text: str) -> str:
-    if text.strip().casefold() in ("", "true", "yes", "on", "ok", "1", "y"):
+    word = text.strip().casefold()
+    if word in _REFUSALS:
+        what = f"{shown(text)} accepts the risk all the same: what counts is that the key is there"
+        raise Refusal(Code.NO_VALUE, what, "delete the key, or say why the risk is taken")
+    if word in _NO_REASONS or not any(map(str.isalnum, word)):
         what = f"{shown(text)} is no reason"
         raise Refusal(Code.NO_VALUE, what, "say why: it is shown to whoever signs the grant")
     return text

@@ -62,7 +62,9 @@ def function_in(signatures: tuple[str, ...], text: str, file: str) -> tuple[str,
     name = text.partition("(")[0].removeprefix("function ").strip()
     same = [each for each in signatures if each.startswith(f"{name}(")]
     try:
-        found = [parse_signature(each) for each in same]
+        found = list(
+            {one.signature: (each, one) for each, one in map(parse_signature, same)}.values()
+        )
     except Refusal as refusal:
         hint = "write the file anew: compilers name the types of the ABI alone"
         raise Refusal(Code.BAD_ABI, f"{file}: {refusal.what}", hint) from None

@@ -23,9 +23,11 @@ from runner.policy.characters import (
     check_blanks,
     decoded,
     ends_line,
+    refuse_seeming,
     refuse_unseen,
 )
 from runner.policy.codes import Code
+from runner.policy.comments import refuse_in_comments
 from runner.policy.faults import Faults
 from runner.policy.mending import Diagnosis, Trap, follows
 from runner.policy.nodes import Mapping, Node, Scalar, Sequence, Source
@@ -73,7 +75,7 @@ def read(raw: bytes | str, file: str, start: str = "with `version: 1`") -> Docum
         what = "the file is larger than 1 MiB"
         faults.add(Code.TOO_LARGE, what, source.mark(0), "split it into several policies")
         return document
-    if refuse_unseen(source, faults):
+    if refuse_unseen(source, faults) or refuse_seeming(source, faults):
         return document
     root = _read_events(source, faults, start)
     if isinstance(root, Mapping):
@@ -121,6 +123,8 @@ def _finished(builder: Builder, source: Source, faults: Faults, start: str) -> N
     if check_blanks(source, builder.spans, faults):
         return None  # lines are not what they seem: what else is wrong may only seem so
     builder.report(faults)
+    if builder.written is not None:
+        refuse_in_comments(source, builder.written, faults)
     if not isinstance(builder.root, Mapping):
         _refuse_root(builder.root, source, faults, start)
     return builder.root

@@ -35,6 +35,8 @@ from runner.policy.traps_inside import diagnose_inside, reserved
 _VALUE = re.compile(
     r"[ ]*(?P<dash>(?:-[ ]+)*)(?:(?P<key>[\w.$<>/-]+|\"[^\"\n]*\"|'[^'\n]*')[ ]*:[ ]+)?"
 )
+_CONFLICT = r"(?m)^(?:<{7}|>{7})[ ][^\n]*$|^={7}\r?$"
+_LONGEST_KEY = 1024  # characters, for YAML
 _NO_BLANK = re.compile(r"(?P<key>[A-Za-z_][\w-]*)[ ]*(?::|=|[ ])[ ]*(?P<value>[^\s:=].*)?\Z")
 
 
@@ -46,6 +48,11 @@ def diagnose(error: yaml.MarkedYAMLError, text: str, reached: Reached) -> Diagno
     indent = re.compile(r"[ ]*\t").match(text, line_start(text, at))
     if indent is not None:
         return _tab(indent.end() - 1)
+    conflict = re.compile(_CONFLICT).search(text)
+    if conflict is not None:
+        what = f"{shown(conflict[0].strip())} marks a conflict that version control left here"
+        hint = "choose one side, and delete the three lines of marks"
+        return Diagnosis(Code.NOT_YAML, what, conflict.start(), hint)
     context, problem = error.context or "", error.problem or ""
     if "cannot start any token" in problem and text[at : at + 1] == "\t":
         return _tab(at)
@@ -184,9 +191,8 @@ def _line(text: str, since: int, at: int, context: str, problem: str) -> Diagnos
     if "could not find expected ':'" in problem:
         return _no_colon(text, since)
     if "document start" in problem:
-        hint = "one policy per file"
-        return Diagnosis(Code.SECOND_DOCUMENT, "text stands behind the end mark `...`", at, hint)
-    if "directive" in context:
+        return _behind_the_end(text, at)
+    if "directive" in context or "incompatible YAML" in problem:
         what = "a line that begins with `%` is an order to YAML"
         return Diagnosis(Code.NOT_YAML, what, start, "delete the line")
     item = text.startswith("- ", indented) or text[indented : indented + 2] in ("-", "-\n")
@@ -199,9 +205,25 @@ def _line(text: str, since: int, at: int, context: str, problem: str) -> Diagnos
     return Diagnosis(Code.NOT_YAML, what, at, hint)
 
 
+def _behind_the_end(text: str, at: int) -> Diagnosis:
+    """Diagnose text behind what YAML takes for the whole file."""
+    if re.compile(r"(?m)^\.\.\.").search(text, 0, at):
+        what, hint = "text stands behind the end mark `...`", "one policy per file"
+        return Diagnosis(Code.SECOND_DOCUMENT, what, at, hint)
+    begin = re.compile(r"(?:[ ]*(?:#[^\n]*)?\r?\n|---[ ]*\r?\n)*[ ]*").match(text)
+    opening = text[begin.end() if begin else 0 :][:1]
+    kind = _OPENS.get(opening, "text")
+    what = f"the file is a {kind}, and more follows it; it must be a map of keys"
+    return Diagnosis(
+        Code.NOT_A_MAP, what, begin.end() if begin else 0, "it starts with `version: 1`"
+    )
+
+
 def _misplaced(text: str, at: int, problem: str, *, item: bool) -> Diagnosis:
     """Diagnose a line that is indented otherwise than its neighbours."""
     column = at - line_start(text, at)
+    if re.compile(r":(?:[ ]|\r?$)", re.MULTILINE).match(text, at):
+        return Diagnosis(Code.NOT_YAML, "a key is missing before this colon", at, "write the key")
     above, before = _lines_above(text, at)
     if "values are not allowed" in problem and above is not None:
         high = above[1] - above[0]
@@ -230,6 +252,9 @@ def _below_value(text: str, at: int, above: int) -> Diagnosis:
     if re.fullmatch(r"[\w.-]+", line):
         what = "this line has no colon"
         return Diagnosis(Code.NOT_YAML, what, above, f"write {line}:")
+    lacks = found is None or found["key"] is None
+    if lacks and at - line_start(text, at) == above - line_start(text, above):
+        return _no_colon(text, above)
     if found is not None and found["key"] and _is_block(text, at, found["key"]):
         what = f"{shown(found['key'])} has a value, and keys below it"
         value = text[found.end() : value_end(text, found.end())]
@@ -267,6 +292,15 @@ def _no_colon(text: str, start: int) -> Diagnosis:
     line = text[start:end].rstrip()
     found = _NO_BLANK.match(line)
     what, hint = "this line has no colon", "a key is followed by `: `"
+    if line.find(": ") > _LONGEST_KEY:
+        what = f"this key has more than {_LONGEST_KEY} characters"
+        return Diagnosis(Code.NOT_YAML, what, start, "names have at most 63")
+    if remark := re.match(r"(?://+|/\*+|;+|--)[ ]?(.*)", line):
+        what = f"comments begin with `#`, not with {shown(line[:2].strip())}"
+        return trap(Code.NOT_YAML, what, start, end, f"# {remark[1]}", blot="#")
+    if (whole := re.fullmatch(r"([\"'])([\w.-]+:[ ].*)\1", line)) is not None:
+        what = "the quotes stand around key and value"
+        return trap(Code.NOT_YAML, what, start, end, whole[2], blot="")
     below = re.compile(r"\r?\n([ ]*)").match(text, end)
     if below is not None and len(below[1]) > start - line_start(text, start):
         return Diagnosis(Code.NOT_YAML, what, start, f"write {line.split(' ')[0]}:")

@@ -224,20 +224,7 @@ def parse_cron(expression: str, day_match: DayMatch | None = None) -> CronExpres
     Raises:
         CronError: which field is wrong, and what may stand there.
     """
-    if len(expression) > _LONGEST:
-        raise CronError(f"a cron expression has at most {_LONGEST} characters")
-    parts = expression.upper().split() if expression.isascii() else []
-    if expression.strip().startswith("@"):
-        spelled = _MACROS.get(expression.strip().upper())
-        raise CronError(
-            f"`{expression.strip()}` is a nickname, not a cron expression",
-            hint=f'write "{spelled}"' if spelled else 'write the fields, as "0 9 1 * *"',
-        )
-    if len(parts) not in (5, 6):
-        raise CronError(
-            f"a cron expression has 5 fields, or 6 with leading seconds, not {len(parts)}",
-            hint='minute, hour, day of month, month, day of week, as "0 9 1 * *"',
-        )
+    parts = _parts(expression)
     fields = tuple(parts) if len(parts) == 6 else ("0", *parts)
     for kind, part in zip(_KINDS, fields, strict=True):
         _check_field(kind, part)
@@ -252,6 +239,61 @@ def parse_cron(expression: str, day_match: DayMatch | None = None) -> CronExpres
         _minutes=tuple(sorted(sim.minutes)),
         _seconds=tuple(sorted(sim.seconds)),
     )
+
+
+def _parts(expression: str) -> list[str]:
+    """
+    Split an expression into its fields.
+
+    Raises:
+        CronError: it has not as many, or what no field holds.
+    """
+    if len(expression) > _LONGEST:
+        raise CronError(
+            f"a cron expression has at most {_LONGEST} characters",
+            hint="write ranges and steps in the place of long lists, as 1-5 or */10",
+        )
+    text = expression.strip()
+    if text.startswith("@"):
+        spelled = _MACROS.get(text.upper())
+        raise CronError(
+            f"`{text}` is a nickname, not a cron expression",
+            hint=f'write "{spelled}"' if spelled else 'write the fields, as "0 9 1 * *"',
+        )
+    odd = next((character for character in text if not character.isascii()), None)
+    if odd is not None and not odd.isspace():
+        hint = f"digits are 0 to 9: {_FIELDS}"
+        if odd in "\u201c\u201d\u201e\u2018\u2019":
+            hint = 'straight quotes are needed around it: "0 9 1 * *"'
+        raise CronError(f"`{odd}` is no character of a cron expression", hint=hint)
+    parts = text.upper().split()
+    if foreign := re.search(r"\S*[=(]\S*", text):
+        raise CronError(f"`{foreign[0]}` is no field of a cron expression", hint=_meant(text))
+    if len(parts) not in (5, 6):
+        raise CronError(
+            f"a cron expression has 5 fields, or 6 with leading seconds, not {len(parts)}",
+            hint=_meant(text),
+        )
+    return parts
+
+
+_FIELDS = 'minute, hour, day of month, month, day of week, as "0 9 1 * *"'
+
+
+def _meant(text: str) -> str:
+    """Return the hint, also for what other schedulers take, and for words."""
+    if zone := re.match(r"(?i)(?:CRON_)?TZ=(\S+)\s+(.+)", text):
+        return f'write "{zone[2]}", and `timezone: {zone[1]}`'
+    if inner := re.fullmatch(r"(?i)cron\((.+)\)", text):
+        return f"write what stands between the brackets, five fields of it: {inner[1]}"
+    if clock := re.search(r"(?:^|\s)([01]?[0-9]|2[0-3]):([0-5][0-9])$", text):
+        return f'each day at {clock[0].strip()} is "{int(clock[2])} {int(clock[1])} * * *"'
+    words = text.lower().split()
+    day = words[-1][:3].upper() if words else ""
+    if day in ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"):
+        return f'each {words[-1]} at nine is "0 9 * * {day}"'
+    spelled = _MACROS.get(f"@{words[-1].upper()}") if words else None
+    return f'write "{spelled}"' if spelled else _FIELDS
 
 
 @lru_cache(maxsize=4096)

@@ -11,6 +11,7 @@ from support.corpus import (
     books,
     calls,
     keys,
+    odd,
     receivers,
     schedules,
     sessions,
@@ -33,6 +34,7 @@ FAMILIES = {
     "schedules": schedules.CASES,
     "calls": calls.CASES,
     "several": several.CASES,
+    "odd": odd.CASES,
 }
 SOUND = sound.CASES
 ENVIRONMENT = {"WHO": "alice", "EMPTY": "", "AMOUNT": "5 usdc", "HOME": "/root"}

@@ -184,3 +184,22 @@ def test_counting_agrees_with_listing(expression, start, seconds):
         listed += 1
 
     assert cron.count(start, end) == listed
+
+
+@pytest.mark.parametrize(
+    ("expression", "hint"),
+    [
+        ("CRON_TZ=UTC 0 9 1 * *", 'write "0 9 1 * *", and `timezone: UTC`'),
+        ("cron(0 9 1 * ? *)", "write what stands between the brackets, five fields of it: "),
+        ("every monday", 'each monday at nine is "0 9 * * MON"'),
+        ("daily at 9:30", 'each day at 9:30 is "30 9 * * *"'),
+        ("daily", 'write "0 0 * * *"'),
+        ("\u201c0 9 1 * *\u201d", 'straight quotes are needed around it: "0 9 1 * *"'),
+        (",".join(["1"] * 200) + " * * * *", "write ranges and steps in the place of long lists"),
+    ],
+)
+def test_what_other_schedulers_take_is_said_as_cron(expression, hint):
+    with pytest.raises(CronError) as caught:
+        parse_cron(expression)
+
+    assert (caught.value.hint or "").startswith(hint)
