@@ -112,6 +112,12 @@ class Budgets:
             if sums.get(token := money.asset.address or NATIVE)
         )
 
+    def written(self) -> Iterator[tuple[str, Money]]:
+        """All that bounds it, each by the name that the policy gives it."""
+        for budget in self._budgets():
+            for money in budget.amounts:
+                yield budget.name.rpartition(":")[2], money
+
     def lasting(self) -> frozenset[tuple[str, str]]:
         """(budget, token) of all limits that add up over several runs."""
         return frozenset(

@@ -23,6 +23,7 @@ from runner.ethereum.permissions import (
     NativeTokenTransfer,
     Permission,
 )
+from runner.planning.beyond import over_limits, to_tokens
 from runner.planning.derive import with_margin
 from runner.planning.needs import Needs, needs_of
 from runner.policy.codes import Code
@@ -76,6 +77,8 @@ def lint(
         yield from _clock_changes(schedule, policy.written, now)
         yield from _either_day(schedule)
         yield from _out_of_line(schedule)
+        yield from to_tokens(policy, schedule)
+        yield from over_limits(schedule, policy.sessions[schedule.session])
     for session in policy.sessions.values():
         uses = [one for one in policy.schedules.values() if one.session == session.name]
         yield from _too_long(session, uses, now)
@@ -224,6 +227,8 @@ def _too_long(session: Session, uses: Sequence[Schedule], now: datetime) -> Iter
     place = session.lifetime_mark or session.mark
     ends = [_last_slot(schedule) for schedule in uses]
     known = [end for end in ends if end is not None]
+    if known and max(known) <= now and len(known) == len(ends):
+        return  # told: none of them fires any more
     if known and len(known) == len(ends):
         needed = max(max(known) - now, timedelta()) + 3 * _DAY
         if session.lifetime > 2 * needed:

@@ -170,3 +170,5 @@ class Code(StrEnum):
     NOT_RENEWED = "P920"
     PAUSES_AT_RENEWAL = "P921"
     TOO_SHORT_A_LIFE = "P922"
+    NEVER_WITHIN_LIMITS = "P923"
+    PAID_TO_A_TOKEN = "P924"  # noqa: S105 (the id of the fault, not a secret)

@@ -462,6 +462,18 @@ MEANING: dict[Code, Entry] = {
         "finality by the wallet's timing, take four fifths of a lifetime at most (R2, R6, R24).",
         "lifetime: 1d",
     ),
+    Code.NEVER_WITHIN_LIMITS: entry(
+        "each run spends more than a limit lets through",
+        "A run is paid whole or not at all. What the fixed calls of one run spend is more than the "
+        "limit holds in a whole period: no run is ever paid (B2).",
+        "limits: {per_run: [2500 usdc], per_day: [6000 usdc]}",
+    ),
+    Code.PAID_TO_A_TOKEN: entry(
+        "a payment to the contract of a token",
+        "A token's name may stand where an address may, for calls of its functions. What is paid "
+        "to it belongs to the contract, and nobody gets it out again.",
+        "pay: {alice: 10 usdc}",
+    ),
     Code.AMOUNT_OUT_OF_LINE: entry(
         "one amount is a thousand times the others",
         "Most often three zeros too many, or another unit. If it is meant, pay it from a schedule "

@@ -153,6 +153,7 @@ RULES: dict[str, list[Schema]] = {
     "permissions": [{"minProperties": 1, "maxProperties": 1}],
     "require": [{"minProperties": 1, "maxProperties": 1}],
     "dates": [{"minProperties": 1}],
+    "limits": [{"minProperties": 1}],
     "blackout": [
         wants((*_AGAIN, *_ONCE), "its beginning and its end"),
         _span(_AGAIN, _ONCE),

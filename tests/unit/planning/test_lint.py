@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from functools import partial
 
@@ -48,7 +49,8 @@ def findings(
 ) -> list[tuple[str, str, str]]:
     """Code, what the caret stands at, and what is said."""
     text = POLICY.replace("§LIFETIME§", lifetime).replace("§PERMISSIONS§", permissions)
-    text = text.replace("§TRIGGER§", trigger.replace("\n", "\n    ")).replace("§PAY§", pay)
+    text = text.replace("§TRIGGER§", trigger.replace("\n", "\n    "))
+    text = text.replace("§PAY§", pay) if pay else text.replace("    pay: §PAY§\n", "")
     policy = parse_policy(
         text, "p.yaml", environment={}, check_cron=check_cron, lint=partial(lint, now=now)
     )
@@ -191,3 +193,60 @@ def test_a_contact_that_nothing_names():
     (found,) = [one for one in findings(pay="{alice: 1 usdc, bob: 1 usdc}") if one[0] == "P917"]
 
     assert found[1].startswith("carol:")
+
+
+@pytest.mark.parametrize(
+    ("limits", "name"),
+    [
+        ("{per_run: [299 usdc]}", "per_run"),
+        ("{per_day: [1 native, 299.999999 usdc]}", "per_day"),
+        ("{per_month: [0 usdc]}", "per_month"),
+        ("{rolling: {7d: [200 usdc]}}", "rolling 7d"),
+        ("{per_run: [300 usdc], per_lifetime: [1 usdc]}", "per_lifetime"),
+        ("{per_day: [1 usdc], per_month: [2 usdc]}", "per_day"),
+    ],
+)
+def test_a_limit_that_no_run_keeps_is_told_once_at_its_amount(limits, name):
+    ((code, at, what),) = findings(f"every: 1w\nlimits: {limits}")
+
+    assert code == "P923"
+    assert f"spends 300 usdc; `{name}` never" in what
+    assert re.match(r"[0-9.]+ usdc", at)
+
+
+@pytest.mark.parametrize(
+    "limits",
+    ["{per_run: [300 usdc]}", "{per_day: [300 usdc]}", "{rolling: {7d: [300 usdc]}}"],
+)
+def test_a_limit_that_one_run_just_keeps_is_fine(limits):
+    assert findings(f"every: 1w\nlimits: {limits}") == []
+
+
+def test_a_total_that_no_run_keeps_is_told():
+    ((code, at, _),) = findings("every: 1w\nuntil_total: 299 usdc")
+
+    assert (code, at) == ("P923", "299 usdc")
+
+
+def test_approvals_and_coins_sent_along_count():
+    calls = (
+        "{approve: {alice: 5 usdc}}, {raw: {to: bob, data: 0x, value: 2 native}}, "
+        "{pay: {carol: 5 usdc}}"
+    )
+    trigger = f"every: 1w\nlimits: {{per_run: [9 usdc, 1 native]}}\ncalls: [{calls}]"
+
+    found = findings(trigger, pay="")
+
+    assert [(code, at[:5]) for code, at, _ in found] == [("P923", "9 usd"), ("P923", "1 nat")]
+
+
+def test_a_payment_to_a_token_is_told_at_its_call():
+    found = findings(pay="{alice: 5 usdc, usdc: 5 usdc, bob: 1 usdc, carol: 1 usdc}")
+
+    assert [(code, at[:4]) for code, at, _ in found] == [("P924", "usdc")]
+
+
+def test_a_trigger_that_has_ended_is_told_once():
+    found = findings("every: 1w\nend_at: 2026-01-01T00:00Z")
+
+    assert [code for code, _, _ in found] == ["P910"]

@@ -184,7 +184,7 @@ TAKEN = [
     ("session", "receivers: any"),
     ("session", f"receivers: [staff, {ALICE}]"),
     ("session", "limits: {per_day: [1_000.5 usdc, 0 native], rolling: {7d: [1 usdc]}}"),
-    ("session", "limits: {}"),
+    ("session", "limits: {timezone: UTC}"),
     ("session", "max_exposure: 5 usdc"),
     ("session", "previous_names: []"),
     ("schedule", "jitter: 0"),
@@ -240,7 +240,7 @@ def test_all_ways_of_writing_pass(texts, validators, level, text):
 @pytest.mark.parametrize(
     "text",
     [
-        "version: 1\nname: p\ndefaults: {every: 1w, timezone: UTC, pay: {a: 1 native}}\n",
+        f"version: 1\nname: p\ndefaults: {{every: 1w, pay: {{{ALICE}: 1 native}}}}\n",
         "version: 1\nname: p\nwallet: w\naccounts: {t: {owner: o, chain: 1}}\n",
         "version: '1'\nname: 2026\n",
         "version: 1\nname: p\nchain: 1\nwallet: w\naccounts: {t: {owner: o}}\n"

@@ -302,8 +302,8 @@ def test_defaults_complete_a_policy(texts):
 @given(tree=mutated(completed_by_defaults()))
 def test_what_defaults_do_not_complete_is_refused(texts, tree):
     """
-    One way only: the loader reads a default where a session or schedule takes it, the schema all.
-    What else a default asks of a schedule (P106) is seen by the loader alone.
+    One way only: the loader reads each default alone, the schema all of them together. What else a
+    default asks of a schedule (P106) is seen by the loader alone.
     """
     text = written(tree)
     root = read(text, "f").root
