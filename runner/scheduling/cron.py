@@ -277,6 +277,7 @@ def _parts(expression: str) -> list[str]:
     return parts
 
 
+_EACH_DAY = r"(?:daily|(?:every|each) day)?\s*(?:at\s+)?([01]?[0-9]|2[0-3]):([0-5][0-9])"
 _FIELDS = 'minute, hour, day of month, month, day of week, as "0 9 1 * *"'
 
 
@@ -286,8 +287,8 @@ def _meant(text: str) -> str:
         return f'write "{zone[2]}", and `timezone: {zone[1]}`'
     if inner := re.fullmatch(r"(?i)cron\((.+)\)", text):
         return f"write what stands between the brackets, five fields of it: {inner[1]}"
-    if clock := re.search(r"(?:^|\s)([01]?[0-9]|2[0-3]):([0-5][0-9])$", text):
-        return f'each day at {clock[0].strip()} is "{int(clock[2])} {int(clock[1])} * * *"'
+    if clock := re.fullmatch(_EACH_DAY, text.lower()):
+        return f'each day at {clock[1]}:{clock[2]} is "{int(clock[2])} {int(clock[1])} * * *"'
     words = text.lower().split()
     day = words[-1][:3].upper() if words else ""
     if day in ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"):
