@@ -94,16 +94,21 @@ class TamperedEngine(Engine):
     """The engine, with the liar before each of its sandboxes."""
 
     liar: Liar
+    liar_of: type[Liar] = Liar
 
     def _sandbox(self, stack: AsyncExitStack, chain_id: int) -> Place:
         place = super()._sandbox(stack, chain_id)
         assert isinstance(place.post, InProcess)
-        self.liar = Liar(place.post)
+        self.liar = self.liar_of(place.post)
         return replace(place, post=self.liar)
 
 
 def run_tampered(
-    policy: str, attend: Callable[[TamperedEngine], Awaitable[None]], *, minutes: int
+    policy: str,
+    attend: Callable[[TamperedEngine], Awaitable[None]],
+    *,
+    minutes: int,
+    kind: type[TamperedEngine] = TamperedEngine,
 ) -> TamperedEngine:
     """Run a policy for a while; `attend` is shown the engine before it starts."""
 
@@ -111,7 +116,7 @@ def run_tampered(
         parsed = parse_policy(policy, "p.yaml", environment={}, check_cron=check_cron)
         window = Window(START, START + timedelta(minutes=minutes))
         settings = load_settings(None, {}, Path.cwd())
-        engine = TamperedEngine(settings, placed([parsed], window), window, _Silent())
+        engine = kind(settings, placed([parsed], window), window, _Silent())
         async with AsyncExitStack() as stack:
             await engine.prepare(stack, ())
             await attend(engine)
