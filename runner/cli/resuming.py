@@ -10,8 +10,8 @@ from runner.cli.asking import ask, author, confirm, is_running, known_policies, 
 from runner.cli.loading import settings_of
 from runner.cli.options import now
 from runner.cli.render import hint, note, write_json
-from runner.cli.slots import LATER, total
-from runner.reporting.text import plural, rfc3339, stamp
+from runner.cli.slots import LATER
+from runner.reporting.text import in_all, plural, rfc3339, stamp
 
 if TYPE_CHECKING:
     from runner.execution.contexts import Terms
@@ -29,7 +29,7 @@ class _Skipped:
 
     @property
     def cost(self) -> str:
-        return "" if self.terms is None else f": {total(self.terms.most.lines, len(self.slots))}"
+        return "" if self.terms is None else f": {in_all(self.terms.most.lines, len(self.slots))}"
 
     def as_json(self) -> dict[str, Any]:
         """For scripts."""

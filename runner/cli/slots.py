@@ -13,14 +13,11 @@ from runner.cli.loading import settings_of
 from runner.cli.options import Instant, config_option, format_options, now
 from runner.cli.render import note
 from runner.errors import UsageError
-from runner.reporting.text import plural, rfc3339, stamp
+from runner.reporting.text import in_all, plural, rfc3339, stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
+    from runner.adapters.sql.questions import Unpaid
     from runner.execution.contexts import Terms
-    from runner.guard.intent import TransferLine
-    from runner.scheduling.occurrence import Slot
 
 LATER = "it is paid when the daemon runs: runner up"
 _SHOWN = 50
@@ -63,7 +60,7 @@ def run_slot(
         command = ask(config, "schedule.run", schedule, reason, slot=slot, **more)
     else:
         terms = terms_of(config, schedule)
-        confirm(f"{schedule} pays {total(terms.most.lines, 1)} once more. Go on?", yes=yes)
+        confirm(f"{schedule} pays {in_all(terms.most.lines, 1)} once more. Go on?", yes=yes)
         name = key if key is not None else _new_key()
         command = ask(config, "schedule.extra", schedule, reason, key=name, **more)
     tell(command, form, later=_later(config))
@@ -115,7 +112,8 @@ def backfill(
     other, and charged to the budgets of today.
     """
     terms = terms_of(config, schedule)
-    wanted, settled = _unpaid(config, terms, start, min(end, now()))
+    found = _unpaid(config, terms, start, min(end, now()))
+    wanted, settled = found.slots, found.settled
     if not wanted:
         raise UsageError(
             f"no slot of {schedule} due then is left to pay",
@@ -127,7 +125,7 @@ def backfill(
     note(f"{plural(len(wanted), 'slot')}, {stamp(first.due_at)} to {stamp(last.due_at)}")
     if settled:
         note(f"{settled} more are paid or on the way, and left out")
-    most = total(terms.most.lines, len(wanted))
+    most = in_all(terms.most.lines, len(wanted))
     confirm(f"{schedule} pays {most} in all. Go on?", yes=yes)
     names = [one.text for one in wanted]
     command = ask(config, "schedule.backfill", schedule, reason, slots=names, today=True)
@@ -153,38 +151,21 @@ def terms_of(config: str | None, schedule: str) -> Terms:
     return known[schedule]
 
 
-def total(lines: Iterable[TransferLine], times: int) -> str:
-    """What so many runs pay, by token: `75 usdc, 3 native`."""
-    from runner.reporting.text import amount
+def _unpaid(config: str | None, terms: Terms, start: datetime, end: datetime) -> Unpaid:
+    """
+    What is left to pay of the slots of [start, end).
 
-    sums: dict[tuple[str, int], int] = {}
-    at_most = False
-    for line in lines:
-        key = (line.symbol, line.decimals)
-        sums[key] = sums.get(key, 0) + line.amount * times
-        at_most = at_most or line.kind == "at_most"
-    words = ", ".join(amount(value, decimals, symbol) for (symbol, decimals), value in sums.items())
-    return (f"up to {words}" if at_most else words) or "nothing but its calls"
-
-
-def _unpaid(
-    config: str | None, terms: Terms, start: datetime, end: datetime
-) -> tuple[Sequence[Slot], int]:
-    """The slots of [start, end) that were not paid and are not open, and how many others are."""
-    from runner.adapters.sql import reading
-    from runner.scheduling.lookup import slots_between
-    from runner.scheduling.triggers import timetable
+    Raises:
+        UsageError: it was never applied.
+    """
+    from runner.adapters.sql import pages, questions, reading
 
     uid = terms.spec.uid
     with reading.ledger(settings_of(config).store) as ledger:
-        rows = {one.uid: one for one in reading.schedules(ledger)}
-        if uid not in rows:
+        row = pages.schedule(ledger, uid)
+        if row is None:
             raise UsageError(f"{uid} was never applied", hint="the daemon applies it: runner up")
-        settled = reading.settled_slots(ledger, uid, start=start, end=end)
-    table = timetable(terms.spec, anchor=rows[uid].anchor, uid=rows[uid].first_applied)
-    slots = [one for one in slots_between(table, start, end) if one.verdict is None]
-    wanted = [one for one in slots if one.text not in settled]
-    return wanted, len(slots) - len(wanted)
+        return questions.unpaid(ledger, terms.spec, row, start=start, end=end)
 
 
 def _new_key() -> str:

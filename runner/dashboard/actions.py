@@ -1,12 +1,13 @@
 """
 What can be changed from a page: wishes, as the verbs of the command line write them.
 
-Each needs somebody who has shown the token, a form of ours, and a reason. What moves money again
-needs a yes besides, and an approval is for exactly what was shown.
+Each needs somebody who has shown the token, a form of ours, and a reason. What moves money again or
+takes grants away needs a yes besides; an approval and a backfill are for exactly what was shown.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import secrets
 from collections.abc import Mapping
@@ -18,7 +19,8 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from runner.adapters.sql import reading
-from runner.dashboard import owners, wishes
+from runner.dashboard import foresight, owners, wishes
+from runner.dashboard.api import moment
 from runner.dashboard.doors import form_of, own
 from runner.dashboard.pages import problem
 from runner.dashboard.security import Seat, too_many
@@ -37,11 +39,27 @@ KINDS: Final[Mapping[str, str]] = {
     "run": "schedule.run",
     "extra": "schedule.extra",
     "sign": "grant.signed",
+    "backfill": "schedule.backfill",
+    "renew": "grant.renew",
+    "revoke": "grant.revoke",
+    "revoke_all": "grant.revoke_all",
 }
-"""Wishes by the name that a form gives them; `pause` and `resume` are rows of their own."""
+"""Wishes by the name that a form gives them; pauses and the stop are rows of their own."""
 
-PAYS: Final = frozenset({"retry", "run", "extra"})
-"""What may pay something once more: it asks for a yes."""
+ROWS: Final = frozenset({"pause", "resume", "stop", "end_stop"})
+"""What holds once it is written (O10)."""
+
+SURE: Final[Mapping[str, str]] = {
+    **dict.fromkeys(
+        ("retry", "run", "extra", "backfill"),
+        "that may pay something again: tick the box if that is meant",
+    ),
+    **dict.fromkeys(
+        ("revoke", "revoke_all"), "that takes grants away: tick the box if that is meant"
+    ),
+    "end_stop": "payments go on then: tick the box if that is meant",
+}
+"""What needs a yes besides, and what is said where it is missing."""
 
 
 class _Refused(RunnerError):
@@ -134,25 +152,65 @@ async def _act(
     web: Web, verb: str, form: Mapping[str, str], seat: Seat, reason: str
 ) -> Command | None:
     target, author = form.get("target", ""), f"{seat.name} {DASHBOARD}"
-    if verb in {"pause", "resume"}:
-        try:
-            scope = PauseScope(form.get("scope", "schedule"))
-        except ValueError:
-            raise UsageError("pauses are of a schedule, a session, an account, or all") from None
-        if verb == "pause" and scope is PauseScope.STOP:
-            raise UsageError("a stop is asked for by hand", hint="runner stop --reason …")
-        work = wishes.pause if verb == "pause" else wishes.resume
-        await work(web.source, scope, target, author, reason)
-        return None
-    if verb not in KINDS:
+    if verb not in KINDS and verb not in ROWS:
         raise UsageError(f"nobody here can do {verb[:40]}")
-    if verb in PAYS and form.get("sure") != "yes":
-        raise UsageError("that may pay something again: tick the box if that is meant")
-    arguments = _arguments(web, verb, target, form)
-    told = await wishes.ask(web.source, KINDS[verb], target, author, reason, arguments)
+    if verb in SURE and form.get("sure") != "yes":
+        raise UsageError(SURE[verb])
+    if verb in ROWS:
+        return await _rows(web, verb, form, author, reason)
+    if verb == "revoke_all":
+        # The stop first: it holds at once, whoever carries the rest out (O9).
+        if await asyncio.to_thread(foresight.stopped, web) is None:
+            await wishes.pause(web.source, PauseScope.STOP, "", author, reason)
+        target = "everything"
+    arguments = await asyncio.to_thread(_arguments, web, verb, target, form)
+    return await _asked(web, KINDS[verb], target, author, reason, arguments)
+
+
+async def _asked(
+    web: Web, kind: str, target: str, author: str, reason: str, arguments: Mapping[str, Any]
+) -> Command:
+    told = await wishes.ask(web.source, kind, target, author, reason, arguments)
     if told.state is CommandState.REFUSED:
         raise UsageError(told.answer or "it was refused")
     return told
+
+
+async def _rows(
+    web: Web, verb: str, form: Mapping[str, str], author: str, reason: str
+) -> Command | None:
+    """Pauses, and the stop; what is replayed after a pause is asked for as a backfill is (O3)."""
+    if verb in {"stop", "end_stop"}:
+        work = wishes.pause if verb == "stop" else wishes.resume
+        await work(web.source, PauseScope.STOP, "", author, reason)
+        return None
+    scope, target = _scope(form)
+    if verb == "pause":
+        until = moment(form.get("until", "").strip(), "until")
+        await wishes.pause(web.source, scope, target, author, reason, until)
+        return None
+    catch_up = form.get("catch_up", "") or "none"
+    if catch_up not in {"none", "latest", "all"}:
+        raise UsageError("what was skipped is paid by `latest`, by `all`, or not (`none`)")
+    if catch_up != "none" and form.get("sure") != "yes":
+        raise UsageError(SURE["backfill"])
+    missed = await asyncio.to_thread(foresight.skipped, web, scope, target)
+    await wishes.resume(web.source, scope, target, author, reason)
+    told = None
+    for one in missed if catch_up != "none" else ():
+        slots = {"slots": one.chosen(catch_up)}
+        told = await _asked(web, "schedule.backfill", one.schedule, author, reason, slots)
+    return told
+
+
+def _scope(form: Mapping[str, str]) -> tuple[PauseScope, str]:
+    try:
+        scope = PauseScope(form.get("scope", "schedule"))
+    except ValueError:
+        raise UsageError("pauses are of a schedule, a session, an account, or all") from None
+    if scope is PauseScope.STOP:
+        raise UsageError("a stop has a page of its own", hint="/stop")
+    return scope, "" if scope is PauseScope.ALL else form.get("target", "").strip()
 
 
 def _arguments(web: Web, verb: str, target: str, form: Mapping[str, str]) -> dict[str, Any]:
@@ -169,9 +227,28 @@ def _arguments(web: Web, verb: str, target: str, form: Mapping[str, str]) -> dic
         return {"slot": asked.slot, "digest": asked.digest}
     if verb == "sign":
         return owners.signature(web, target, form)
+    beside = {"allow_overlap": True} if form.get("overlap") == "yes" else {}
     if verb == "extra":
-        moment = rfc3339(web.source.now().replace(microsecond=0))
-        return {"key": form.get("key", "").strip() or f"{moment}-{secrets.token_hex(3)}"}
+        now = rfc3339(web.source.now().replace(microsecond=0))
+        return {"key": form.get("key", "").strip() or f"{now}-{secrets.token_hex(3)}", **beside}
+    if verb == "backfill":
+        return _stretch(web, target, form)
     if verb == "run" and not slot:
         raise UsageError("say which slot is meant", hint="as 2026-12-01T09:00")
-    return {"slot": slot} if verb in {"run", "skip"} and slot else {}
+    if verb == "run":
+        return {"slot": slot, **beside}
+    return {"slot": slot} if verb == "skip" and slot else {}
+
+
+def _stretch(web: Web, target: str, form: Mapping[str, str]) -> dict[str, Any]:
+    """The slots of a backfill: exactly those that were shown."""
+    start, end = (moment(form.get(name, "").strip(), name) for name in ("from", "until"))
+    if start is None or end is None:
+        raise UsageError("say which stretch of time is meant")
+    found = foresight.backfill(web, target, start, end)
+    if found.digest != form.get("digest"):
+        raise UsageError(
+            "what is left to pay is not what was shown: it has changed since",
+            hint="look at it again",
+        )
+    return {"slots": found.names, "today": True}

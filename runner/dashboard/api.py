@@ -64,17 +64,7 @@ class Asked:
 
     def moment(self, name: str) -> datetime | None:
         """An instant with its zone, or a date: midnight UTC."""
-        text = self.text(name)
-        if text is None:
-            return None
-        try:
-            # A plus of a query is a blank, and nobody means a blank in a time.
-            found = datetime.fromisoformat(text.replace(" ", "+"))
-        except ValueError:
-            raise UsageError(f"`{name}` is a time, as 2026-12-01T09:00Z") from None
-        if found.tzinfo is None and len(text) > len("2026-12-01"):
-            raise UsageError(f"`{name}` names no zone: add Z for UTC")
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        return moment(self.text(name), name)
 
     def cursor(self) -> list[str] | None:
         """Where the page before ended."""
@@ -97,6 +87,25 @@ class Asked:
         given = {k: v for k, v in self.request.query_params.items() if k != "cursor"}
         query = urlencode({**given, "cursor": self.more})
         return {"Link": f'<{self.request.url.path}?{query}>; rel="next"'}
+
+
+def moment(text: str | None, name: str) -> datetime | None:
+    """
+    An instant with its zone, or a date: midnight UTC; None where nothing is given.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if not text:
+        return None
+    try:
+        # A plus of a query is a blank, and nobody means a blank in a time.
+        found = datetime.fromisoformat(text.replace(" ", "+"))
+    except ValueError:
+        raise UsageError(f"`{name}` is a time, as 2026-12-01T09:00Z") from None
+    if found.tzinfo is None and len(text) > len("2026-12-01"):
+        raise UsageError(f"`{name}` names no zone: add Z for UTC")
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 def routes(web: Web) -> list[Route]:

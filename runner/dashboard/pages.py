@@ -15,14 +15,13 @@ from starlette.routing import Route
 
 from runner.adapters.sql import pages, reading
 from runner.adapters.sql.alerts import incidents
-from runner.adapters.sql.pauses import in_force
-from runner.dashboard import board, plots, shown, views
+from runner.dashboard import board, foresight, plots, shown, views
 from runner.dashboard.api import Asked, runs_of
 from runner.dashboard.source import Kept, Patience
 from runner.dashboard.stories import grant_page, run_page
 from runner.dashboard.views import Missing, Web
 from runner.errors import RunnerError, UsageError
-from runner.records import CommandState
+from runner.records import CommandState, PauseScope
 from runner.reporting import why
 from runner.reporting.health import Severity
 from runner.reporting.text import away, moves, plural, rfc3339, stamp
@@ -56,6 +55,8 @@ def routes(web: Web) -> list[Route]:
         "/schedules/{name:path}": _schedule,
         "/runs/{id:path}": _run,
         "/grants/{name:path}": _grant,
+        "/backfill/{name:path}": _backfill,
+        "/stop": _stop,
     }
     return [
         Route(path, page(web, path, answer), methods=["GET"]) for path, answer in answers.items()
@@ -132,6 +133,8 @@ def show(web: Web, request: Request, template: str, *, here: str, **values: Any)
 _DONE: Final = {
     "pause": "It is paused: nothing more is claimed for it.",
     "resume": "It goes on with its next slot; nothing that was skipped is replayed.",
+    "stop": "Everything is stopped: nothing is signed or sent, in whatever process.",
+    "end_stop": "The stop is over: what is signed is sent, schedules go on with their next slot.",
 }
 
 
@@ -264,6 +267,23 @@ def _schedule(web: Web, asked: Asked) -> Page:
         "entries": entries,
         "row": row,
         "following": following,
+        "skipped": foresight.skipped(web, PauseScope.SCHEDULE, uid)
+        if row is not None and row.paused_reason is not None
+        else [],
+    }
+
+
+def _backfill(web: Web, asked: Asked) -> Page:
+    """What is left to pay of a stretch of the past, before anybody says yes to it."""
+    uid = asked.request.path_params["name"]
+    start, end = asked.moment("from"), asked.moment("until")
+    found = None if start is None or end is None else foresight.backfill(web, uid, start, end)
+    return "backfill.html", {
+        "title": f"Backfill {uid}",
+        "uid": uid,
+        "given": {name: asked.text(name) or "" for name in ("from", "until")},
+        "found": found,
+        "slots": () if found is None else found.unpaid.slots[:_ON_A_PAGE],
     }
 
 
@@ -351,10 +371,27 @@ def _kept(web: Web, key: object, make: Callable[[], T]) -> Kept[T]:
     return web.made.setdefault(key, Kept(make, _SECONDS))
 
 
+def _stop(web: Web, asked: Asked) -> Page:
+    """O8, O9: what a stop holds up, and which grants there are to take off."""
+    living = foresight.living(web)
+    with web.source.ledger() as c:
+        under_way = reading.open_entries(c)
+    return "stop.html", {
+        "title": "Stop",
+        "stopped": foresight.stopped(web),
+        "living": living,
+        "leaving": sum(one.state == "stopping" for one in living),
+        "open_runs": under_way[:_SHOWN],
+        "under_way": len(under_way),
+        "uses": asked.patience.of(web.sums.uses) or {},
+    }
+
+
 def _waiting(web: Web, asked: Asked) -> Page:
     del asked
     by_hand = views.owners_by_hand(web)
     with web.source.ledger() as c:
+        pauses = reading.pauses(c)[:_ON_A_PAGE]
         return "waiting.html", {
             "title": "Waiting",
             "approvals": views.approvals(c, web.source.now())[:_ON_A_PAGE],
@@ -363,7 +400,8 @@ def _waiting(web: Web, asked: Asked) -> Page:
                 for one in reading.grants(c)
                 if one.state == "requested" and one.session in by_hand
             ],
-            "pauses": in_force(c)[:_ON_A_PAGE],
+            "pauses": pauses,
+            "skipped": [foresight.skipped(web, one.scope, one.target) for one in pauses],
             "incidents": [one for one in incidents(c) if one.is_open][:_ON_A_PAGE],
         }
 

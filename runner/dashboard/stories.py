@@ -15,6 +15,7 @@ from runner.dashboard.source import Patience
 from runner.dashboard.views import Missing, Web
 from runner.ethereum.units import format_units
 from runner.guard.intent import TransferLine
+from runner.records import LIVING_GRANTS
 from runner.reporting.health import over_sessions, session_status
 from runner.reporting.lists import is_short
 from runner.reporting.story import Names, describe, functions_of, permission_text, told
@@ -205,6 +206,7 @@ def grant_page(web: Web, uid: str, patience: Patience) -> dict[str, Any]:
         if status.grant is None or spent is None
         else [_burn(status.grant, use, spent, tokens, now) for use in uses],
         "generations": list(reversed(grants))[:50],
+        "living": [f"#{one.generation}" for one in grants if one.state in LIVING_GRANTS],
         "short": any(is_short(one) for one in grants),
     }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from runner.adapters.sql import commands
@@ -44,14 +45,24 @@ def _command(source: Source, identity: int) -> Command:
         return commands.command_by_id(connection, identity)
 
 
-async def pause(source: Source, scope: PauseScope, target: str, author: str, reason: str) -> None:
+async def pause(
+    source: Source,
+    scope: PauseScope,
+    target: str,
+    author: str,
+    reason: str,
+    until: datetime | None = None,
+) -> None:
     """
-    Claim nothing more for what the scope names.
+    Claim nothing more for what the scope names; a stop signs and sends nothing more (O8).
 
     Raises:
-        UsageError: it is paused already, or there is none of that name.
+        UsageError: it is paused already, there is none of that name, or the end has passed.
     """
-    wanted = Pause(scope, target, reason, source.now())
+    now = source.now()
+    if until is not None and until <= now:
+        raise UsageError("its end lies in the past", hint="give a time that is still to come")
+    wanted = Pause(scope, target, reason, now, until)
     await source.write(lambda tx: write_pause(tx, wanted, author=author))
 
 
@@ -62,8 +73,6 @@ async def resume(source: Source, scope: PauseScope, target: str, author: str, re
     Raises:
         UsageError: it is not paused.
     """
-    if scope is PauseScope.STOP:
-        raise UsageError("a stop is ended by hand", hint="runner resume --reason …")
     now = source.now()
     await source.write(
         lambda tx: lift_pause(tx, scope, target, reason=reason, author=author, now=now)

@@ -243,6 +243,18 @@ def moves(lines: Sequence[TransferLine], most: int = 2) -> str:
     return ", ".join(shown) + rest
 
 
+def in_all(lines: Iterable[TransferLine], times: int) -> str:
+    """What so many runs move, by token: `75 usdc, 3 native`."""
+    sums: dict[tuple[str, int], int] = {}
+    at_most = False
+    for line in lines:
+        key = (line.symbol, line.decimals)
+        sums[key] = sums.get(key, 0) + line.amount * times
+        at_most = at_most or line.kind == "at_most"
+    words = ", ".join(amount(value, decimals, symbol) for (symbol, decimals), value in sums.items())
+    return (f"up to {words}" if at_most else words) or "nothing but its calls"
+
+
 def plural(count: int, one: str, many: str | None = None) -> str:
     """`1 policy`, `2 policies`."""
     return f"{count} {one if count == 1 else many or one + 's'}"

@@ -21,6 +21,8 @@ PAGES = {
     "grant": "/grants/demo/pocket",
     "money": "/money",
     "waiting": "/waiting",
+    "stop": "/stop",
+    "backfill": "/backfill/demo/salaries?from=2026-03-01&until=2026-06-02",
     "login": "/login",
     "missing": "/runs/0xdead",
 }
@@ -159,6 +161,97 @@ def test_a_schedule_is_paused_and_let_go_on(tab, daemon):
     state = httpx.get(f"{daemon.url}/api/v1/schedules").json()
     assert not next(one for one in state if one["schedule"] == "demo/salaries")["paused"]
     assert tab.complaints == []
+
+
+ACTING = {
+    "schedule": "/schedules/demo/salaries",
+    "grant": "/grants/demo/pocket",
+    "waiting": "/waiting",
+    "stop": "/stop",
+    "backfill": "/backfill/demo/salaries?from=2026-03-01&until=2026-06-02",
+}
+
+
+@pytest.mark.parametrize("tab", LOOKS, indirect=True)
+@pytest.mark.parametrize("name", ACTING)
+def test_forms_are_sound(tab, daemon, axe, name):
+    """
+    What a person sees who has signed in, every form open: as the pages, by the same rules.
+    """
+    sign_in(tab, daemon, "/waiting")
+    tab.add_init_script(axe)
+    go(tab, daemon, ACTING[name])
+    tab.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    if folder := os.environ.get("TESTS_SCREENSHOTS"):
+        tab.screenshot(path=f"{folder}/acting-{name}-{tab.look}.png", full_page=True)
+    wide = tab.evaluate("document.documentElement.scrollWidth - innerWidth")
+    found = tab.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})")
+
+    assert tab.locator("form.action").count() > 0
+    assert [f"{one['id']}: {one['nodes'][0]['html'][:150]}" for one in found["violations"]] == []
+    assert tab.complaints == []
+    assert wide <= 0
+
+
+def send(tab, button):
+    """Fill the form that has this button, and press it."""
+    form = tab.locator("form.action", has=tab.locator(f"button:has-text('{button}')"))
+    form.locator("input[name=reason]").fill("a test")
+    if form.locator("input[name=sure]").count():
+        form.locator("input[name=sure]").check()
+    form.locator("button").click()
+    tab.wait_for_selector("p.told:not([data-soon])", timeout=20_000)
+    return tab.locator("p.told:not([data-soon])").inner_text()
+
+
+def test_what_was_left_out_is_paid_after_a_look(tab, daemon):
+    """
+    The stretch, then its slots with their sum, then a yes.
+    """
+    sign_in(tab, daemon, "/schedules/demo/salaries")
+    tab.locator("summary:has-text('Pay what was left out')").click()
+    form = tab.locator("form[action^='/backfill']")
+    form.locator("input[name=from]").fill("2026-09-01")
+    form.locator("input[name=until]").fill("2026-10-02")
+    form.locator("button").click()
+    tab.wait_for_selector("text=2 slots: 6 usdc in all")
+
+    told = send(tab, "Pay exactly these")
+
+    assert "2 claimed by hand" in told
+    assert tab.complaints == []
+
+
+def test_everything_is_stopped_and_goes_on(tab, daemon):
+    """
+    From the link that every page has; the page tells what holds, and ends it.
+    """
+    sign_in(tab, daemon, "/waiting")
+    tab.locator("header a:has-text('stop…')").click()
+    tab.wait_for_load_state()
+
+    stopped = send(tab, "Stop everything")
+    says = tab.locator("h1").inner_text()
+    ended = send(tab, "End the stop")
+
+    assert "Everything is stopped" in stopped
+    assert "Nothing is signed or sent" in says
+    assert "The stop is over" in ended
+    assert tab.complaints == []
+
+
+def test_nothing_is_taken_away_without_a_tick(tab, daemon):
+    """
+    The browser asks for it before the server does.
+    """
+    sign_in(tab, daemon, "/stop")
+    button = tab.locator("button:has-text('take every grant off')")
+    form = tab.locator("form.action", has=button)
+    form.locator("input[name=reason]").fill("a test")
+    button.click()
+
+    assert tab.evaluate("document.activeElement.name") == "sure"
+    assert tab.url.endswith("/stop")
 
 
 def test_what_a_policy_says_runs_nothing(tab, daemon):

@@ -4,9 +4,9 @@ import re
 
 import httpx
 import pytest
-from support.house import HOT_OWNER, House, free_port, wait_for
+from support.house import wait_for
+from support.person import TOKEN, Person, house_with_pages, is_ready
 
-TOKEN = "correct-horse-battery-staple"
 POLICY = """\
 version: 1
 name: demo
@@ -24,60 +24,9 @@ schedules:
 """
 
 
-class Person:
-    """A browser with its cookies, on a page of the daemon."""
-
-    def __init__(self, url):
-        self.url = url
-        self.web = httpx.Client(base_url=url, headers={"accept": "text/html"}, trust_env=False)
-
-    def sign_in(self, token=TOKEN, name="Ada"):
-        return self.web.post("/login", data={"token": token, "name": name, "to": "/waiting"})
-
-    def page(self, path):
-        answer = self.web.get(path)
-        assert answer.status_code == 200, answer.text
-        return answer.text
-
-    def csrf(self):
-        return re.search(r'name="csrf" value="([0-9a-f]{64})"', self.page("/login"))[1]
-
-    def act(self, verb, **form):
-        form = {"csrf": self.csrf(), "reason": "because of a test", "to": "/", **form}
-        return self.web.post(f"/actions/{verb}", data=form)
-
-    def told(self, answer):
-        """The page that an action leads to, and what it says came of it."""
-        assert answer.status_code == 303, answer.text
-        text = self.page(answer.headers["location"])
-        return re.search(r'<p class="told\s*" role="status">(.*?)</p>', text)[1]
-
-
-def is_ready(url):
-    try:
-        return httpx.get(f"{url}/readyz").status_code == 200
-    except httpx.TransportError:
-        return False
-
-
 @pytest.fixture(scope="module")
 def house(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("house")
-    port = free_port()
-    (folder / "token").write_text(TOKEN)
-    (folder / "token").chmod(0o600)
-    made = House(
-        folder,
-        policy=POLICY,
-        config=(
-            "policies: policies/\n"
-            "wallets: {sandbox: {embedded: true, state: chain.json}}\n"
-            f"signers: {{treasury-owner: {{{HOT_OWNER}}}}}\n"
-            f"http: {{bind: '127.0.0.1:{port}', token: {{file: token}}}}\n"
-        ),
-    )
-    made.url = f"http://127.0.0.1:{port}"
-    made.start("up")
+    made = house_with_pages(tmp_path_factory.mktemp("house"), POLICY)
     try:
         wait_for(lambda: is_ready(made.url), what="readiness")
         yield made

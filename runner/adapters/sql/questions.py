@@ -1,4 +1,4 @@
-"""Everything that the ledger and a policy know about one slot, for `why`."""
+"""What the ledger and a policy know together: about one slot, for `why`, and of what is unpaid."""
 
 from __future__ import annotations
 
@@ -14,9 +14,13 @@ from runner.guard.intent import TransferLine
 from runner.policy.model import Schedule
 from runner.reporting.views import ScheduleView
 from runner.reporting.why import Question
-from runner.scheduling.lookup import slot_named
+from runner.scheduling.lookup import slot_named, slots_between
 from runner.scheduling.occurrence import CalendarSlot, InstantSlot, Slot, parse_slot
 from runner.scheduling.triggers import Timetable, timetable
+
+_INSTANT = timedelta(microseconds=1)
+_MOST_LISTED = 20_000
+"""More slots of one stretch than these are not looked through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,33 @@ def about(
         budgets=None if subject is None else subject.budgets,
         taken=reading.taken(ledger),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Unpaid:
+    """The slots of a stretch that were not paid and are not open, and how many others are."""
+
+    slots: tuple[Slot, ...]
+    settled: int
+
+
+def unpaid(
+    ledger: Connection, spec: Schedule, row: ScheduleView, *, start: datetime, end: datetime
+) -> Unpaid:
+    """
+    What a backfill of [start, end) would pay (O5).
+
+    Raises:
+        UsageError: they are too many to look through.
+    """
+    table = timetable(spec, anchor=row.anchor, uid=row.first_applied)
+    count = table.count(start - _INSTANT, end - _INSTANT)
+    if count > _MOST_LISTED:
+        raise UsageError(f"{count} slots are due then", hint="name a shorter stretch of time")
+    settled = reading.settled_slots(ledger, spec.uid, start=start, end=end)
+    fires = [one for one in slots_between(table, start, end) if one.verdict is None]
+    wanted = tuple(one for one in fires if one.text not in settled)
+    return Unpaid(wanted, len(fires) - len(wanted))
 
 
 def _slot(table: Timetable | None, at: str) -> tuple[Slot | None, str, datetime]:
