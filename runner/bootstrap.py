@@ -50,7 +50,6 @@ from runner.errors import (
     WalletBusy,
 )
 from runner.ethereum.address import Address
-from runner.ethereum.modular_account import semi_modular_account_address
 from runner.ethereum.permissions import Permission
 from runner.execution.alerting import AlertDesk, Subscriber
 from runner.execution.commands import Desk
@@ -72,6 +71,7 @@ from runner.execution.strangers import Lookout
 from runner.execution.verbs import RunVerbs
 from runner.guard.budget import Budgets
 from runner.guard.intent import NATIVE, Intent, intent_of
+from runner.planning.addresses import address_of
 from runner.planning.applied import record_of
 from runner.planning.demand import demands_of
 from runner.planning.derive import max_fee_of, permissions_of, scope_digest, uncovered
@@ -80,6 +80,7 @@ from runner.planning.renames import identified, names_of, title
 from runner.planning.renewal import Margins, room
 from runner.policy.fingerprint import fingerprint, trigger_text
 from runner.policy.model import (
+    AccountType,
     Derive,
     Policy,
     Session,
@@ -352,14 +353,17 @@ async def desk_of(ledger: SqlLedger, policies: Sequence[Policy], telemetry: Tele
         nudge=lambda _: None,
     )
     renews = {one.uid: one.renew == "auto" for p in policies for one in p.sessions.values()}
-    salts = {one.uid: p.accounts[one.account].salt for p in policies for one in p.sessions.values()}
+    accounts = {one.uid: p.accounts[one.account] for p in policies for one in p.sessions.values()}
+
+    def account_of(uid: str) -> Callable[[Address], Address] | None:
+        spec = accounts.get(uid)
+        return None if spec is None else lambda owner: address_of(spec.type, owner, spec.salt)
+
     grants = GrantWishes(
         ledger,
         now=clock.now,
         may_renew=renews.get,
-        account_of=lambda uid: (
-            partial(semi_modular_account_address, salt=salts[uid]) if uid in salts else None
-        ),
+        account_of=account_of,
     )
     known = verbs.handlers() | grants.handlers()
     return Desk(ledger, known, clock=clock, telemetry=telemetry)
@@ -465,6 +469,10 @@ class Wallets:
         self._chains: dict[tuple[str, int], JsonRpcTransport] = {}
         self._embed = embed or partial(_start_sandbox, stack)
         self._opened: dict[str, tuple[WalletProfile, WalletApiClient, Place]] = {}
+
+    def is_embedded(self, name: str) -> bool:
+        """Whether an opened wallet is a sandbox inside this process."""
+        return self._opened[name][0].embedded
 
     async def open(self, name: str, profile: WalletProfile, policies: Sequence[Policy]) -> None:
         """Start an embedded sandbox or reach out to the profile's URL; again, for new tokens."""
@@ -631,6 +639,16 @@ def _gas_policies(profile: WalletProfile) -> dict[str, str]:
     return policies
 
 
+_PLAY_SALT = 7702
+"""Of the play account that stands for a delegated EOA: apart from the owner's own, at 0."""
+
+
+def _by_what(spec: SmartAccount) -> str:
+    if spec.type is AccountType.EIP7702:
+        return "is, as an EOA that delegates, its own account"
+    return f"with salt {spec.salt} owns"
+
+
 class Assembly:
     """Policies → contexts."""
 
@@ -664,7 +682,7 @@ class Assembly:
         for policy in policies:
             for account in policy.accounts.values():
                 uid = f"{policy.name}/{account.name}"
-                self.accounts[uid] = await self._account(account)
+                self.accounts[uid] = await self.account(account)
                 self._telemetry.emit(
                     "account.ready", account=uid, address=self.accounts[uid].address
                 )
@@ -687,20 +705,30 @@ class Assembly:
                 _check_budgets(schedules[schedule.uid])
         return schedules, sessions
 
-    async def _account(self, spec: SmartAccount) -> AccountContext:
+    async def account(self, spec: SmartAccount) -> AccountContext:
+        """
+        One account at its place, its address agreed upon with the service (G1).
+
+        Raises:
+            GuardError: The address is not the one that was written, or that the service names.
+        """
+        plays = self._sandbox or self._wallets.is_embedded(spec.wallet)
+        if plays and spec.type is AccountType.EIP7702:
+            # G3: a sandbox that lives in this process has no owners who could delegate.
+            spec = replace(spec, type=AccountType.SMART, salt=_PLAY_SALT, address=None)
         owner = self._signers[spec.owner]
         key = f"{spec.wallet}/{spec.chain}"
         if key not in self.venues:
             self.venues[key] = await self._wallets.venue(spec.wallet, spec.chain)
         venue = self.venues[key]
-        computed = semi_modular_account_address(owner.address, spec.salt)
+        computed = address_of(spec.type, owner.address, spec.salt)
         if spec.address is not None and not self._sandbox and spec.address != computed:
             raise GuardError(
                 f"account `{spec.name}` is written as {spec.address}, but signer `{spec.owner}` "
-                f"({owner.address}) with salt {spec.salt} owns {computed}",
+                f"({owner.address}) {_by_what(spec)} {computed}",
                 hint="mend `address`, `owner` or `salt`; nothing was signed",
             )
-        answered = await self._answered(venue, owner.address, spec.salt, computed)
+        answered = await self._answered(venue, owner.address, spec, computed)
         if answered != computed:
             raise GuardError(
                 f"the wallet service names {answered} as the account of {owner.address}, "
@@ -720,12 +748,13 @@ class Assembly:
         )
 
     async def _answered(
-        self, venue: Venue, owner: Address, salt: int, computed: Address
+        self, venue: Venue, owner: Address, spec: SmartAccount, computed: Address
     ) -> Address:
         """G1: what the service calls the account; one that cannot be asked is asked no more."""
+        salt, is_eoa = spec.salt, spec.type is AccountType.EIP7702
         try:
-            answered = await venue.api.request_account(owner, salt=salt)
-            if answered != computed:  # the oldest of this owner is another one, whatever the salt
+            answered = await venue.api.request_account(owner, salt=salt, delegated=is_eoa)
+            if answered != computed and not is_eoa:  # it names the owner's oldest account first
                 answered = await venue.api.request_account(owner, salt=salt, additional=True)
         except (AnswerLost, WalletBusy) as error:
             # The address is computed here anyway; what was sent before has to be watched (H3).

@@ -81,13 +81,13 @@ class WalletApi(Protocol):
     """
 
     async def request_account(
-        self, owner: Address, *, salt: int, additional: bool = False
+        self, owner: Address, *, salt: int, additional: bool = False, delegated: bool = False
     ) -> Address:
         """
         The account of this owner as the service names it; sends no transaction.
 
         A service answers a signer's oldest account, whatever the salt, unless an `additional` one
-        is asked for.
+        is asked for. `delegated` asks for the owner's own address (EIP-7702).
         """
         ...
 
@@ -113,19 +113,29 @@ class WalletApi(Protocol):
         gas_policy: str | None,
         nonce_key: int | None = None,
         fees: FeeOverride | None = None,
+        delegate: bool = False,
     ) -> OperationOffer:
-        """Ask for an operation. `nonce_key` is the 152-bit parallel part, None = the service's."""
+        """
+        Ask for an operation. `nonce_key` is the 152-bit parallel part, None = the service's.
+
+        `delegate` asks besides for what an EOA signs to run the account's code: the owner's
+        business, never a run's (G9).
+        """
         ...
 
     def seal(
         self,
         offer: OperationOffer,
         signature: bytes,
-        *,
+        *others: bytes,
         context: bytes | None,
         gas_policy: str | None,
     ) -> bytes:
-        """The exact request that sends a signed operation: stored before it goes out (X5)."""
+        """
+        The exact request that sends a signed operation: stored before it goes out (X5).
+
+        An array takes one signature for each of its parts.
+        """
         ...
 
     async def send_prepared_calls(self, sealed: bytes) -> str:
@@ -245,6 +255,14 @@ class ChainReader(Protocol):
         The time that contracts see in a block: by it a grant ends, whatever a header says. None
         where the endpoint runs no code of a caller.
         """
+        ...
+
+    async def code(self, address: Address) -> bytes:
+        """The newest code at an address; empty if there is none."""
+        ...
+
+    async def transaction_count(self, address: Address) -> int:
+        """The nonce that an EOA's next transaction or authorization has (EIP-7702)."""
         ...
 
     async def balance(

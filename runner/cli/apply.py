@@ -53,12 +53,10 @@ def apply(planfile: Path | None, config: str | None, seconds: float, form: str) 
     runner.yaml have changed since. A running daemon puts policies in force by itself: beside one
     nothing is applied. Exit code: 0 done, 1 when it is not all done in time.
     """
-    from runner.policy.unsupported import refuse_unsupported
     from runner.reporting.plan_json import as_json
 
     settings = settings_of(config)
     policies = policies_of(settings)
-    refuse_unsupported((*settings.warnings, *(one for each in policies for one in each.warnings)))
     _refuse_beside_a_daemon(settings)
     saved = None if planfile is None else _read(planfile)
     if saved is not None:

@@ -109,7 +109,6 @@ def _told(asked: Asked) -> Iterator[str]:
         "unit": unit_of(key.type),
         "default": "none: it must be written" if key.required else key.default,
         "enforced by": asked.enforcer,
-        "release": None if asked.supported else "not carried out yet: `runner up` refuses it",
     }
     for name, fact in facts.items():
         if fact is not None:
@@ -172,7 +171,6 @@ def _as_json(asked: Asked) -> dict[str, Any]:
         "required": key.required,
         "default": key.default,
         "enforced_by": asked.enforcer,
-        "supported": asked.supported,
         "about": key.about,
         "background": None if background is None else " ".join(background.split()),
         "example": _example(asked),

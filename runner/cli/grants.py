@@ -143,19 +143,34 @@ def renew(session: str, reason: str, config: str | None, form: str) -> None:
 @click.argument("session")
 @click.option(
     "--out",
-    required=True,
     metavar="FILE",
     type=click.Path(path_type=Path),
     help="Where to write the request.",
 )
+@click.option(
+    "--delegate",
+    is_flag=True,
+    help="Have the owner's address delegate to the account's code (type: eip7702).",
+)
 @config_option
-def request(session: str, out: Path, config: str | None) -> None:
+def request(session: str, out: Path | None, delegate: bool, config: str | None) -> None:
     """
     Write what the owner of SESSION (policy/name) is to sign, for a person who signs by hand.
 
     The file says in words what is allowed, until when, and what a thief could take; it carries the
     EIP-712 data for a wallet, and all that `runner grants sign` needs on a machine of its own.
+
+    With --delegate no file is written: the owner's signer signs the delegation of its address
+    (EIP-7702) and an operation without calls that carries it, once for each chain; grants of the
+    account can be asked for when the chain shows it.
     """
+    if delegate == (out is not None):
+        raise click.UsageError("say one of --out FILE and --delegate")
+    if out is None:
+        from runner.cli.delegating import delegate_for
+
+        note(delegate_for(config, session))
+        return
     from runner.cli.byhand import export
 
     told = export(config, session, out)

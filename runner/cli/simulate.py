@@ -87,14 +87,12 @@ def simulate(
     Exit code: 0, or 5 when something will fail.
     """
     from runner.cli.loading import policies_of, settings_of
-    from runner.policy.unsupported import refuse_unsupported
     from runner.reporting.foresight import people, scripts
     from runner.simulation.simulate import simulate as run
     from runner.simulation.window import Window
 
     settings = replace(settings_of(config), throw_away_signers=True)
     policies = policies_of(settings, paths)
-    refuse_unsupported(warning for policy in policies for warning in policy.warnings)
     begin = _whole(start or now())
     window = Window(begin, begin + timedelta(days=days))
     with _progress() as progress:

@@ -43,7 +43,6 @@ def up(config: str | None, sandbox: bool, seconds: float | None, adopt: bool) ->
     from runner.adapters.telemetry import StructlogTelemetry
     from runner.cli.loading import policies_of, settings_of
     from runner.dashboard.server import token_of
-    from runner.policy.unsupported import refuse_unsupported
     from runner.settings.references import references_of
 
     keep_memory_private()
@@ -58,7 +57,6 @@ def up(config: str | None, sandbox: bool, seconds: float | None, adopt: bool) ->
         settings.log.format == "auto" and sys.stderr.isatty()
     )
     warnings = (*settings.warnings, *(one for policy in policies for one in policy.warnings))
-    refuse_unsupported(warnings)
     tally = Tally()
     telemetry = Metered(StructlogTelemetry(people=people, level=settings.log.level), tally)
     for warning in warnings:
@@ -72,9 +70,7 @@ def up(config: str | None, sandbox: bool, seconds: float | None, adopt: bool) ->
         )
 
     def read() -> tuple[Policy, ...]:
-        found = policies_of(checked, one_process=True)
-        refuse_unsupported(one for policy in found for one in policy.warnings)
-        return found
+        return policies_of(checked, one_process=True)
 
     _complete(
         _run(

@@ -17,10 +17,10 @@ from runner.errors import AnswerLost, EncodingError, RunnerError, WalletBusy, Wa
 from runner.ethereum.address import Address
 from runner.ethereum.authorization import DELEGATION_PREFIX, decode_delegation
 from runner.ethereum.contracts import DELEGATE_7702
-from runner.ethereum.modular_account import semi_modular_account_address
 from runner.ethereum.user_operation import call_id
 from runner.execution.contexts import Venue
 from runner.execution.watch import skew_level
+from runner.planning.addresses import address_of
 from runner.policy.model import AccountType
 from runner.ports import ChainReader, WalletApi
 
@@ -54,10 +54,6 @@ class Check:
 class ChainView(ChainReader, Protocol):
     """A chain, as far as a look at the setup needs it."""
 
-    async def code(self, address: Address) -> bytes:
-        """The code at an address; empty if there is none."""
-        ...
-
     async def decimals(self, token: Address) -> int:
         """How many decimals a token says that it has."""
         ...
@@ -78,9 +74,7 @@ class Watched:
     @property
     def address(self) -> Address:
         """Where it is: the owner's own address, or the one that the factory will make."""
-        if self.kind is AccountType.EIP7702:
-            return self.owner
-        return semi_modular_account_address(self.owner, self.salt)
+        return address_of(self.kind, self.owner, self.salt)
 
 
 # ── the wallet service ────────────────────────────────────────────────────────────────────────
@@ -256,7 +250,7 @@ async def _code(account: Watched, chain: ChainView) -> Check:
 
 
 def _delegated(uid: str, code: bytes) -> Check:
-    name, hint = "delegation", "have the owner delegate: runner grants request --delegate"
+    name, hint = "delegation", "have the owner delegate: runner grants request SESSION --delegate"
     if not code:
         return Check(name, uid, Outcome.FAILED, "the owner has not delegated", hint)
     try:

@@ -20,6 +20,7 @@ from runner.guard.intent import NATIVE, Intent, is_computed
 from runner.planning.consent import Doubt, intent_digest
 from runner.planning.renewal import Margins
 from runner.policy.model import (
+    AccountType,
     Asset,
     CatchUp,
     OverlapKind,
@@ -86,6 +87,16 @@ class AccountContext:
     lane: Lane
     max_fee: int
     by_hand: bool = False
+
+    @property
+    def is_eoa(self) -> bool:
+        """Whether it is its owner's own address, which runs contract code by EIP-7702."""
+        return self.spec.type is AccountType.EIP7702
+
+    @property
+    def deploys_for(self) -> tuple[Address, int] | None:
+        """Owner and salt of the factory call that may come first; None: nothing deploys an EOA."""
+        return None if self.is_eoa else (self.owner.address, self.spec.salt)
 
     @property
     def gas_policy(self) -> str | None:

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 
 from runner.ethereum.address import Address
-from runner.ethereum.modular_account import semi_modular_account_address
 from runner.execution.contexts import AccountContext, SessionContext
 from runner.execution.orphans import Orphans
 from runner.execution.owner import OwnerOperator
@@ -20,6 +19,7 @@ from runner.execution.revocation import Revoker
 from runner.execution.sessions import SessionKeeper
 from runner.execution.steps import Operator
 from runner.execution.watch import Watcher
+from runner.planning.addresses import address_of
 from runner.ports import Clock, KeyRing, Ledger, Telemetry
 from runner.records import Grant
 
@@ -124,7 +124,8 @@ class GrantWork:
         context = self._sessions.get(session)
         if context is None:
             return None
-        return lambda owner: semi_modular_account_address(owner, context.account.spec.salt)
+        spec = context.account.spec
+        return lambda owner: address_of(spec.type, owner, spec.salt)
 
     def renew(self, session: str) -> None:
         """R8: a person wants the next generation now, whatever failed before."""

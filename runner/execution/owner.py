@@ -90,7 +90,7 @@ class OwnerOperator(Operator):
             least_fees=None
             if fees is None
             else (fees.max_fee_per_gas, fees.max_priority_fee_per_gas),
-            deploys_for=(account.owner.address, account.spec.salt),
+            deploys_for=account.deploys_for,
             action=await self.action(order.kind, order.grant),
             owner=account.owner.address,
             entities=frozenset(

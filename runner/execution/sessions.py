@@ -17,6 +17,7 @@ from runner.errors import Conflict, GuardError, RunnerError
 from runner.ethereum.permissions import AccountFunctions, Permission
 from runner.execution.activation import Activation
 from runner.execution.contexts import SessionContext, allowances
+from runner.execution.delegation import has_delegated
 from runner.execution.generations import Generations
 from runner.execution.requests import Requests
 from runner.execution.retirement import Retirement
@@ -82,6 +83,7 @@ class SessionKeeper:
         self._next_attempt_at: datetime | None = None
         self._wanted_early = False
         self._blocked = ""
+        self._undelegated = False
         self._look_at = datetime.min.replace(tzinfo=UTC)
         self._bell = asyncio.Event()
 
@@ -230,7 +232,13 @@ class SessionKeeper:
         if generations.stopping and generations.active is None:
             return True  # R13: the owner takes the old one off first
         # R17: an expiry by a wrong clock means another time. O8: a stop forbids to sign.
-        return self._watcher.is_skewed or await self._ledger.stopped() is not None
+        if self._watcher.is_skewed or await self._ledger.stopped() is not None:
+            return True
+        before = self._undelegated
+        self._undelegated = not await has_delegated(self.session.account)  # G9: its owner does
+        if self._undelegated is not before:
+            self._watch(generations.now)
+        return self._undelegated
 
     async def _obtain(self) -> None:
         """Request, check, sign, activate."""
@@ -381,6 +389,9 @@ class SessionKeeper:
             needed_by = now if active is None else active.expires_at - self._handover
             one = owner_action(awaited.requested_at, needed_by, now)
             found[one.alert] = one
+        if self._undelegated:
+            level = "critical" if active is None else "warning"
+            found[Alert.OWNER_ACTION_NEEDED] = Raised(Alert.OWNER_ACTION_NEEDED, level, _NO_CODE)
         for alert, one in found.items():
             before = self._raised.get(alert)
             if before is None or before.level != one.level:
@@ -391,7 +402,7 @@ class SessionKeeper:
                     session=self.session.uid,
                     generation=None if active is None else active.generation,
                     detail=one.why,
-                    hint=_remedy(alert, self.session.uid),
+                    hint=_remedy(one, self.session.uid),
                 )
         for alert in self._raised.keys() - found.keys():
             self._telemetry.emit("grant.alert_over", alert=alert.value, session=self.session.uid)
@@ -411,8 +422,13 @@ class SessionKeeper:
         )
 
 
-def _remedy(alert: Alert, session: str) -> str:
-    if alert is Alert.OWNER_ACTION_NEEDED:
+_NO_CODE = "the owner's address has not delegated to the account's code (EIP-7702)"
+
+
+def _remedy(one: Raised, session: str) -> str:
+    if one.why == _NO_CODE:
+        return f"runner grants request {session} --delegate"
+    if one.alert is Alert.OWNER_ACTION_NEEDED:
         return f"runner grants request {session} --out FILE, then: runner grants sign FILE"
     return f"see why: runner grants show {session}"
 

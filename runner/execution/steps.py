@@ -224,7 +224,7 @@ class Operator:
             sandbox=self._venue.sandbox,
             now=int(self._venue.clock.now().timestamp()),
             least_fees=least,
-            deploys_for=(account.owner.address, account.spec.salt) if deploys else None,
+            deploys_for=account.deploys_for if deploys else None,
             receivers=order.receivers,
             moved_to=order.moved_to,
             contracts=order.contracts,

@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeVar
 
-from runner.policy import unsupported
 from runner.policy.addresses import read_address
 from runner.policy.books import Books
 from runner.policy.codes import Code
@@ -103,11 +102,13 @@ class _Account:
         gas = self._gas()
         max_fee, per_day = self._fees(chain, wallet)
         kind = AccountType(record.read("type", _parse_type, "smart"))
-        written = record.get("type")
-        if written is not None and ("account", "type", kind.value) in unsupported.WORDS:
-            self.reader.not_supported(f"`type: {kind.value}`", written)
         owner = record.read("owner", _parse_owner, "")
         self._check_surroundings(owner, wallet, gas)
+        salt = record.read("salt", parse_count, 0, hex64=True)
+        if kind is AccountType.EIP7702 and salt:
+            what = "a delegated EOA has no salt: its account is at the owner's own address"
+            hint = "delete `salt`, or take `type: smart`"
+            self.reader.fault(Code.OUT_OF_RANGE, what, record.get("salt") or record.place, hint)
         return SmartAccount(
             name=name,
             owner=owner,
@@ -118,7 +119,7 @@ class _Account:
             max_fee=max_fee,
             max_fee_per_day=per_day,
             address=record.read("address", read_address, None),
-            salt=record.read("salt", parse_count, 0, hex64=True),
+            salt=salt,
             mark=record.mark,
         )
 

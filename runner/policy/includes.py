@@ -179,5 +179,4 @@ def read_defaults(reader: Reader, record: Record | None) -> Given:
         for level in (SESSION, SCHEDULE):
             if text in level.keys:
                 value.home = level
-            reader.warn_if_unsupported(level.name, text, value.key or value)
     return given

@@ -18,7 +18,6 @@ from runner.policy.language import LEVELS, Key, Level
 from runner.policy.language.config import CONFIG_LEVELS
 from runner.policy.language.nesting import places, slug
 from runner.policy.language.organisation import ORGANISATION
-from runner.policy.unsupported import KEYS
 
 BEGIN = "<!-- keys: written by `make docs` -->"
 END = "<!-- /keys -->"
@@ -86,8 +85,6 @@ def _about(level: Level, key: Key) -> Iterator[str]:
     enforcer = ENFORCED.get(f"{slug(level.name)}.{key.name}")
     if enforcer is not None:
         yield _KEPT_BY[enforcer]
-    if (level.name, key.name) in KEYS:
-        yield "*Not supported yet.*"
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from typing import TypeVar
 
 from runner.errors import Mark
-from runner.policy import unsupported
 from runner.policy.codes import Code
 from runner.policy.faults import Faults, Moot, Refusal, shown
 from runner.policy.language import LEVELS, Level
@@ -280,7 +279,6 @@ class Reader:
             known = level.keys.get(text)
             if known is not None:
                 record.fields[text] = value
-                self.warn_if_unsupported(level.name, text, key)
                 hollow = _hollow(value) if "map" in known.type or "list" in known.type else None
             else:
                 self._unknown_key(record, key, value, hollow)
@@ -353,17 +351,6 @@ class Reader:
         elif self._beside(hollow, key):
             return
         self.fault(found.code, found.what, key, found.hint)
-
-    def warn_if_unsupported(self, level: str, key: str, at: Node) -> None:
-        """Warn of a key that is read and not carried out yet."""
-        if (level, key) in unsupported.KEYS:
-            self.not_supported(f"`{key}`", at)
-
-    def not_supported(self, what: str, at: Node) -> None:
-        """Warn of what the language has, and this release does not carry out."""
-        what = f"{what} is not carried out by this release"
-        hint = "`runner up` refuses to start with it: it would only seem to be obeyed"
-        self.faults.warn(Code.NOT_SUPPORTED_YET, what, at, hint)
 
     def _is_unreadable(self, key: Scalar) -> bool:
         """Tell whether nothing can be said about a key but what has been or is now reported."""

@@ -97,6 +97,8 @@ HUNDRED_DAYS = {
     "hosting-bill": (14, 0, {"usdc": "279.86"}),
     # Four ends of months, and the second Friday of December.
     "last-business-day": (5, 0, {"usdc": "15000"}),
+    # Rent and archive, on four first days of a month.
+    "own-wallet": (8, 0, {"usdc": "2660"}),
     # Three first days, and a bonus.
     "payroll": (5, 0, {"usdc": "35102"}),
     "payroll-csv": (4, 0, {"usdc": "50402"}),

@@ -24,6 +24,7 @@ from runner.adapters.sql.names import Names
 from runner.adapters.sql.rows import line_from, parse_calls
 from runner.adapters.sql.store import is_held, open_for_reading
 from runner.errors import StoreError
+from runner.ethereum.address import Address
 from runner.guard.budget import LIFE
 from runner.guard.intent import TransferLine
 from runner.records import Pause
@@ -500,6 +501,13 @@ def _totals(c: Connection, uids: Sequence[str]) -> dict[str, tuple[TotalView, ..
             one = TotalView(token=row.token, spent=row.spent, reserved=row.reserved)
             found[uid] = (*found.get(uid, ()), one)
     return found
+
+
+def paymaster_pin(c: Connection, wallet: str, chain: int) -> Address | None:
+    """The paymaster that a profile has used on a chain (G4)."""
+    pin = select(t.pins.c.paymaster).where(t.pins.c.wallet == wallet, t.pins.c.chain == chain)
+    found = c.execute(pin).scalar_one_or_none()
+    return None if found is None else Address(found)
 
 
 def grants(c: Connection, session: str | None = None) -> list[GrantView]:

@@ -162,10 +162,9 @@ FORM: dict[Code, Entry] = {
         "description: Salaries",
     ),
     Code.NOT_SUPPORTED_YET: entry(
-        "part of the language, not carried out by this release",
-        "It is read and checked, and the daemon refuses to start with it: a limit that is read and "
-        "not kept would only seem to protect.",
-        "limits: {per_day: [6000 usdc]}",
+        "not carried out by this release",
+        "Only PostgreSQL, so far: the ledger of one machine is a file of SQLite.",
+        "store: sqlite:///.runner/ledger.db",
     ),
     Code.BAD_VERSION: entry(
         "another version of the language",

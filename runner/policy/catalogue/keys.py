@@ -81,6 +81,13 @@ BACKGROUND: dict[str, str] = {
         signed. An account made in another way needs its address here. With `type: eip7702` the
         address is the owner's own.
         """,
+    "account.type": """
+        `eip7702` is for money that stays where it is: the owner's address itself, an EOA that has
+        delegated to the account's code. The owner delegates once on each chain, with `runner
+        grants request SESSION --delegate`; a daemon asks for it and never does it on the way of a
+        payment. With --sandbox, in an embedded sandbox and in `simulate` a play account of its own
+        stands for it.
+        """,
     "account.gas": """
         With `sponsor`, a paymaster of the wallet profile pays: an operation without one is
         refused, and the session is granted `gas-limit: 0`, so that a thief cannot burn the

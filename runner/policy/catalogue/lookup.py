@@ -18,7 +18,6 @@ from runner.policy.language.config import CONFIG_LEVELS
 from runner.policy.language.defaults import DEFAULTS
 from runner.policy.language.nesting import NESTED, owner, places, slug
 from runner.policy.language.organisation import ORGANISATION_LEVELS
-from runner.policy.unsupported import KEYS
 
 _ALL = {**LEVELS, **ORGANISATION_LEVELS, **CONFIG_LEVELS}
 _WALKED = {**_ALL, DEFAULTS.name: DEFAULTS}
@@ -54,11 +53,6 @@ class Asked:
         """Where it stands in a file."""
         name = self.key.name
         return [place for level in self.levels for place in places(level.name, name)]
-
-    @property
-    def supported(self) -> bool:
-        """Whether this release carries it out."""
-        return all((level.name, self.key.name) not in KEYS for level in self.levels)
 
     @property
     def enforcer(self) -> str | None:

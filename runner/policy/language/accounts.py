@@ -140,7 +140,10 @@ ACCOUNT = level(
     Key(
         "salt",
         "integer",
-        "Enters the computed address: another salt is another account of the same owner.",
+        (
+            "Enters the computed address: another salt is another account of the same owner. "
+            "A delegated EOA has none."
+        ),
         "0",
     ),
     Key(

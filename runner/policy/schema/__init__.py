@@ -39,7 +39,6 @@ from runner.policy.nodes import Sequence as ListNode
 from runner.policy.schema.structure import COMPLETED, FORMS, RULES
 from runner.policy.schema.values import DEFINED, Schema, ref, value
 from runner.policy.source import read
-from runner.policy.unsupported import KEYS
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -126,7 +125,7 @@ class _Writer:
             return {"$ref": f"#/$defs/{slug(home)}/properties/{key.name}"}
         return {
             "title": f"{level}.{key.name}",
-            "description": " ".join(_about(level, key)),
+            "description": " ".join(_about(key)),
             **_default(key),
             **_examples(level, key.name),
             **value(key.type, self._below(level, key.name)),
@@ -149,12 +148,10 @@ def _is_bare(key: Key) -> bool:
     return key.type == "nothing: a bare word"
 
 
-def _about(level: str, key: Key) -> Iterator[str]:
+def _about(key: Key) -> Iterator[str]:
     yield key.about
     if key.default is not None:
         yield f"Default: {key.default}."
-    if (level, key.name) in KEYS:
-        yield "Not supported yet."
 
 
 def _default(key: Key) -> Schema:

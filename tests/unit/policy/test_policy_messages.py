@@ -9,11 +9,8 @@ import pytest
 from runner.errors import Mark, PolicyError
 from runner.policy.catalogue import CATALOGUE
 from runner.policy.codes import Code
-from runner.policy.language import LEVELS
-from runner.policy.language.config import CONFIG_LEVELS
 from runner.policy.report import fault_as_json, fault_for_github, render_fault
 from runner.policy.secrets import _word_list
-from runner.policy.unsupported import KEYS
 
 KEY = "4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318"
 PHRASE = "legal winner thank year wave sausage worth useful legal winner thank yellow"
@@ -226,9 +223,3 @@ def test_json_and_annotations():
 def test_every_code_is_explained():
     assert set(CATALOGUE) == set(Code)
     assert all(entry.title and entry.about and entry.example for entry in CATALOGUE.values())
-
-
-def test_every_unsupported_key_is_a_key_of_the_language():
-    levels = {**LEVELS, **CONFIG_LEVELS}
-
-    assert all(key in levels[level].keys for level, key in KEYS)

@@ -17,7 +17,6 @@ from runner.ethereum.permissions import (
     NativeTokenTransfer,
     Root,
 )
-from runner.policy import unsupported
 from runner.policy.model import (
     Approve,
     At,
@@ -347,7 +346,7 @@ def test_a_cron_that_follows_elapsed_time_in_one_hour_is_warned_of(texts):
     assert [warning.code for warning in policy.warnings] == ["P901"]
 
 
-def test_what_is_not_carried_out_yet_is_read_and_warned_of(texts):
+def test_rare_keys_are_read(texts):
     text = texts.whole(
         account="    owner: o\n    type: eip7702\n",
         session="    account: treasury\n    lifetime: 45d\n    max_exposure: [5 usdc]\n"
@@ -362,13 +361,18 @@ def test_what_is_not_carried_out_yet_is_read_and_warned_of(texts):
     assert session.max_exposure[0].amount == 5_000_000
     assert session.limits.rolling[0].window == timedelta(days=7)
     assert policy.schedules["hosting"].catch_up_rate == timedelta(seconds=30)
-    later = {key for _, key in unsupported.KEYS} | {word for _, _, word in unsupported.WORDS}
-    warned = {warning.what.split("`")[1].split()[-1] for warning in policy.warnings}
-    assert warned <= later
-    for warning in policy.warnings:
-        with pytest.raises(PolicyErrors) as caught:
-            unsupported.refuse_unsupported([warning])
-        assert caught.value.faults[0].where == warning.where
+
+
+def test_g1_a_delegated_eoa_has_no_salt(texts):
+    text = texts.whole(account="    owner: o\n    type: eip7702\n    salt: 3\n")
+
+    with pytest.raises(PolicyErrors) as caught:
+        texts.read(text)
+
+    (fault,) = caught.value.faults
+    line = text.splitlines()[fault.where.line - 1]
+    assert fault.code == "P044"
+    assert line[fault.where.column - 1 :] == "3"
 
 
 def test_folders_files_and_all_their_faults(texts, tmp_path: Path):

@@ -304,17 +304,18 @@ def schedules(draw: st.DrawFn, session: str) -> m.Schedule:
 def policies(draw: st.DrawFn) -> m.Policy:
     session = draw(sessions())
     schedule = draw(schedules(session.name))
+    kind = draw(st.sampled_from(m.AccountType))
     account = m.SmartAccount(
         name="treasury",
         owner=draw(WORDS),
         chain=draw(st.sampled_from([84532, 1, 10**9])),
         wallet=draw(WORDS),
-        type=draw(st.sampled_from(m.AccountType)),
+        type=kind,
         gas=draw(st.one_of(st.just(m.NativeGas()), st.builds(m.SponsoredGas, WORDS))),
         max_fee=draw(st.integers(1, 10**30)),
         max_fee_per_day=draw(st.integers(1, 10**30)),
         address=draw(st.one_of(st.none(), ADDRESSES)),
-        salt=draw(st.integers(0, 2**255)),
+        salt=0 if kind is m.AccountType.EIP7702 else draw(st.integers(0, 2**255)),
         mark=NOWHERE,
     )
     return m.Policy(
