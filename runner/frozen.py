@@ -24,6 +24,7 @@ class _Shared:
     """The methods that every frozen class gets; none of them is an instance of this one."""
 
     _compared: ClassVar[Callable[[Any], Any]]
+    _names: ClassVar[tuple[str, ...]]
 
     def __setattr__(self, name: str, value: object) -> None:
         raise FrozenInstanceError(f"cannot assign to field {name!r}")
@@ -45,11 +46,11 @@ class _Shared:
         return f"{self.__class__.__qualname__}({', '.join(parts)})"
 
     def __getstate__(self) -> list[Any]:
-        return [getattr(self, one.name) for one in _fields(self)]
+        return [getattr(self, name) for name in self.__class__._names]
 
     def __setstate__(self, state: list[Any]) -> None:
-        for one, value in zip(_fields(self), state, strict=True):
-            object.__setattr__(self, one.name, value)
+        for name, value in zip(self.__class__._names, state, strict=True):
+            object.__setattr__(self, name, value)
 
 
 _METHODS = {name: each for name, each in vars(_Shared).items() if callable(each)}
@@ -67,6 +68,7 @@ def frozen(cls: type[T]) -> type[T]:
         if name not in vars(cls):
             setattr(cls, name, method)
     made: Any = dataclass(init=False, repr=False, eq=False, slots=True)(cls)
+    made._names = tuple(one.name for one in fields(made))
     names = [one.name for one in fields(made) if one.compare]
     made._compared = attrgetter(*names) if names else _nothing
 

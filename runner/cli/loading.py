@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -37,6 +37,7 @@ def policies_of(
     *,
     now: datetime | None = None,
     one_process: bool = False,
+    beside: Callable[[], None] | None = None,
 ) -> tuple[Policy, ...]:
     """
     The policies that the settings name, or those at `paths`.
@@ -46,6 +47,7 @@ def policies_of(
         now: Warn also of what is hardly meant, as seen from this moment. Whether grants would
             carry the schedules is looked at in any case, as of now.
         one_process: Start no others: where threads run, a fork may never end.
+        beside: What this process can do while others read, if there is enough for them.
 
     Raises:
         PolicyErrors: every fault of every file.
@@ -67,7 +69,7 @@ def policies_of(
         check_cron=check_cron,
         cover=review.cover,
         lint=None if now is None else review.lint,
-        spread=all_here if one_process else partial(spread, weigh=weight_of),
+        spread=all_here if one_process else partial(spread, weigh=weight_of, beside=beside),
     )
     if organisation is None:
         return found

@@ -13,6 +13,7 @@ R = TypeVar("R")
 
 _LEAST = 100  # weight of a process's part: with less, starting it costs more than it spares
 _BYTES = 4096  # of a file that weighs one
+_BESIDE = 100  # weight of what a command imports for its own work
 
 
 def spread(
@@ -20,6 +21,7 @@ def spread(
     items: Sequence[T],
     *,
     weigh: Callable[[T], int] = lambda _item: 1,
+    beside: Callable[[], None] | None = None,
 ) -> list[R]:
     """
     Do some work on parts of a list, one part here and each other one in a child process.
@@ -27,6 +29,8 @@ def spread(
     Args:
         work: Depends on its items alone; its result can be pickled.
         weigh: How much work an item is; parts are of about the same weight.
+        beside: What this process has to do anyway, such as its imports: done while children work,
+            where there are any, and its own part is the smaller for it.
 
     Returns:
         The results, in the order of the parts. What a child fails to bring is done here.
@@ -35,8 +39,11 @@ def spread(
     count = min(_processors(), len(items), sum(weights) // _LEAST)
     if count < 2:
         return [work(items)]
-    first, *others = _parts(items, weights, count)
+    ahead = 0 if beside is None else _BESIDE
+    first, *others = _parts(items, weights, count, ahead=ahead)
     children = [_start(work, part) for part in others]
+    if beside is not None:
+        beside()
     results = [work(first)]
     for (child, pipe), part in zip(children, others, strict=True):
         found: tuple[R] | None = _answer(child, pipe)
@@ -52,11 +59,18 @@ def weight_of(path: Path) -> int:
         return 1
 
 
-def _parts(items: Sequence[T], weights: Sequence[int], count: int) -> list[Sequence[T]]:
-    """At most so many pieces of the list, in order, none of them empty."""
-    parts: list[Sequence[T]] = []
-    start = carried = 0
-    whole = sum(weights)
+def _parts(
+    items: Sequence[T], weights: Sequence[int], count: int, *, ahead: int = 0
+) -> list[Sequence[T]]:
+    """
+    At most so many pieces of the list, in order, none of them empty.
+
+    `ahead` is the weight of what whoever gets the first one has to do besides: if it is more than
+    a part, there is nothing in that piece.
+    """
+    start, carried = 0, ahead
+    whole = sum(weights) + ahead
+    parts: list[Sequence[T]] = [items[:0]] if ahead * count >= whole else []
     for place, weight in enumerate(weights, 1):
         carried += weight
         if carried * count >= whole * (len(parts) + 1):

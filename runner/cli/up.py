@@ -36,23 +36,24 @@ def up(config: str | None, sandbox: bool, seconds: float | None, adopt: bool) ->
     SIGTERM and Ctrl-C end it cleanly: nothing more is claimed, signed payments are awaited for
     up to a minute. Whatever ends it, the next start continues where it stopped.
     """
-    from runner.adapters.clock import SystemClock
-    from runner.adapters.metering import Metered, Tally
     from runner.adapters.process import keep_memory_private
-    from runner.adapters.secret_watch import SecretWatch
-    from runner.adapters.telemetry import StructlogTelemetry
     from runner.cli.loading import policies_of, settings_of
-    from runner.dashboard.server import token_of
-    from runner.settings.references import references_of
 
     keep_memory_private()
     settings = settings_of(config)
+    # `--sandbox` replaces every signer: what is written about them does not matter then.
+    checked = replace(settings, throw_away_signers=True) if sandbox else settings
+    policies = policies_of(checked, beside=_import_the_daemon)
+    from runner.adapters.clock import SystemClock
+    from runner.adapters.metering import Metered, Tally
+    from runner.adapters.secret_watch import SecretWatch
+    from runner.adapters.telemetry import StructlogTelemetry
+    from runner.dashboard.server import token_of
+    from runner.settings.references import references_of
+
     # Made before any of them is read: whatever changes from here on is noticed.
     secrets = SecretWatch(references_of(settings), clock=SystemClock())
     token = token_of(settings, os.environ)
-    # `--sandbox` replaces every signer: what is written about them does not matter then.
-    checked = replace(settings, throw_away_signers=True) if sandbox else settings
-    policies = policies_of(checked)
     people = settings.log.format == "text" or (
         settings.log.format == "auto" and sys.stderr.isatty()
     )
@@ -86,6 +87,13 @@ def up(config: str | None, sandbox: bool, seconds: float | None, adopt: bool) ->
             read=read,
         )
     )
+
+
+def _import_the_daemon() -> None:
+    """Half a second of work that waits for nothing."""
+    import runner.bootstrap
+    import runner.cli.reloading
+    import runner.dashboard.server  # noqa: F401  (as everything here)
 
 
 def _complete(work: Coroutine[None, None, None]) -> None:

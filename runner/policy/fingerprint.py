@@ -2,7 +2,8 @@
 Policy → digest: is it the one that was applied?
 
 The digest covers what a policy means, not where it is written: marks, comments, order of keys and
-the names of includes do not count, nor what it was called before.
+the names of includes do not count, nor what it was called before. What is not there, or as it is by
+default, is left out, so that a key which the language gets later changes no policy without it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -99,13 +100,17 @@ def _reader(kind: Any) -> Callable[[Any], Any]:
 def _members_of(kind: Any) -> Callable[[Any], Any]:
     """The fields of a class that carry meaning."""
     name = kind.__name__
-    names = tuple(field.name for field in fields(kind) if field.name not in _PLACES)
+    members = tuple(
+        (field.name, field.default) for field in fields(kind) if field.name not in _PLACES
+    )
 
     def read(value: Any) -> dict[str, Any]:
         plain: dict[str, Any] = {"is": name}
-        for each in names:
+        for each, default in members:
             member = getattr(value, each)
             its: Any = type(member)
+            if member == default if its is type(default) else member is None and default is MISSING:
+                continue
             plain[each] = member if its in _AS_IT_IS else _reader(its)(member)
         return plain
 

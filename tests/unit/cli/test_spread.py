@@ -88,6 +88,29 @@ def test_a_few_are_done_here(in_parts):
     assert spread(whose, []) == [(os.getpid(), [])]
 
 
+@pytest.mark.parametrize("weight", [0, 12, 1000])
+def test_what_is_to_be_done_anyway_is_done_beside(in_parts, monkeypatch, weight):
+    """
+    Once, in this process, whose own part is the smaller for it, down to nothing; the order stays.
+    """
+    monkeypatch.setattr(spreading, "_BESIDE", weight)
+    done = []
+
+    results = spread(whose, range(30), beside=lambda: done.append(os.getpid()))
+
+    assert done == [os.getpid()]
+    assert [item for _, part in results for item in part] == list(range(30))
+    assert len(results[0][1]) == {0: 10, 12: 2, 1000: 0}[weight]
+    assert {process for process, part in results if part} - {os.getpid()} != set()
+
+
+def test_a_few_leave_it_to_its_own_time(in_parts):
+    """
+    Where no process is started, nothing is done before it is needed.
+    """
+    assert spread(whose, range(19), beside=lambda: 1 / 0) == [(os.getpid(), list(range(19)))]
+
+
 def fails_elsewhere(home, how, items):
     """Works in the process `home` alone."""
     if os.getpid() != home:
