@@ -10,15 +10,17 @@ from collections.abc import Container, Iterable, Mapping
 from runner.frozen import frozen
 from runner.policy.codes import Code
 from runner.policy.faults import CLOSE, brief, listed, lookalike, meant, shown
-from runner.policy.language import Key, Level
+from runner.policy.language import DATES, Key, Level
 from runner.policy.language.synonyms import SYNONYMS, UNITS_APART
 from runner.policy.mending import quoted, with_line
 from runner.policy.nodes import Mapping as MapNode
 from runner.policy.nodes import Node, Scalar, Sequence
 
 _FEW = 9  # keys that a hint can list
+_ALL_BUT_EQUAL = 0.9  # an `s` too few
 _CLOSER = 0.85  # than a typo is what is a key elsewhere
 _PAIR = r"([A-Za-z_][\w.-]*)\s*([:=\s])\s*(\S.*)"
+_PAYMENT = r"([\w.-]{1,63})[:,]?\s+([0-9][0-9_.]{0,40}\s\S{1,40})"
 _RUN_TOGETHER = r"([\w.-]+)(:|[ ])(?=\S)"
 
 
@@ -87,6 +89,8 @@ def for_list(node: Node) -> str:
         "list of spans",
     )
     example = example_of(node)
+    if isinstance(node, Scalar) and key is not None and node.text in DATES.keys:
+        return f'write {{{node.text}: …}}, as {{last_business_day: "17:00"}}'
     if isinstance(node, Scalar) and not of_maps:
         if node.text.find("(") > 0:
             return f"write [{quoted(brief(node.text))}]"
@@ -119,6 +123,9 @@ def for_map(node: Node, level: Level | None) -> str:
         beside = node.key is not None and node.key.mark.line == node.mark.line
         mended = f"{pair[1]}: {brief(pair[3])}"
         return "write " + (f"{{{mended}}}" if beside else mended)
+    payment = re.fullmatch(_PAYMENT, node.text) if isinstance(node, Scalar) else None
+    if payment and level is not None and level.name in ("pay", "approve"):
+        return f"write {{{payment[1]}: {payment[2]}}}"
     example = example_of(node)
     if example:
         return f"write keys and values, as {example}"
@@ -174,7 +181,8 @@ def likely_key(text: str, keys: Iterable[str], *, cutoff: float = CLOSE) -> str 
     folded = text.casefold().replace("_", "-")
     others = SYNONYMS.get(folded)
     if others is not None and folded not in map(str.casefold, keys):
-        return next((name for name in others if name in keys), None)
+        known = next((name for name in others if name in keys), None)
+        return known or meant(text, keys, cutoff=_ALL_BUT_EQUAL)
     return meant(text, keys, cutoff=cutoff)
 
 

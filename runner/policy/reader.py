@@ -22,7 +22,7 @@ from runner.policy.nodes import CELL, NULLS, Node, Scalar, Sequence, kind_of
 from runner.policy.nodes import Mapping as MapNode
 from runner.policy.record import Record
 from runner.policy.scalars import parse_name, parse_text
-from runner.policy.secrets import find_secret
+from runner.policy.secrets import A_PHRASE, find_secret
 from runner.policy.variables import expand, is_disclosed, otherwise
 
 T = TypeVar("T")
@@ -194,7 +194,7 @@ class Reader:
         """Return a node that must be a map, with the keys of a level; None on a fault."""
         if isinstance(node, MapNode):
             return None if node.broken else node
-        if not self._is_nothing(node, "its keys below it"):
+        if not self._is_nothing(node, "its keys below it") and not self._holds_secret(node):
             from runner.policy.advice import for_map  # noqa: PLC0415 (only messages need it)
 
             what = f"{_called(node)} takes a map of keys and values, not {kind_of(node)}"
@@ -205,8 +205,8 @@ class Reader:
     def sequence(self, node: Node) -> Sequence | None:
         """Return a node that must be a list; None on a fault."""
         if isinstance(node, Sequence):
-            return node
-        if not self._is_nothing(node, "a list"):
+            return None if self._spells_secret(node) else node
+        if not self._is_nothing(node, "a list") and not self._holds_secret(node):
             from runner.policy.advice import for_list  # noqa: PLC0415 (only messages need it)
 
             what = f"{_called(node)} takes a list, not {kind_of(node)}"
@@ -342,6 +342,9 @@ class Reader:
         if self._is_unreadable(key):
             record.mapping.partial = True
             return
+        if self._holds_secret(value):
+            record.strays.add(key.text)
+            return
         from runner.policy.advice import unknown_key  # noqa: PLC0415 (only messages need it)
 
         found = unknown_key(key, value, record.level, self.levels)
@@ -362,16 +365,36 @@ class Reader:
         self.fault(Code.BAD_VARIABLE, what, key, "write the key out")
         return True
 
+    def _holds_secret(self, node: Node) -> bool:
+        """Report a secret where no value is read; tell if it is one."""
+        return isinstance(node, Scalar) and self._is_secret(node.text, node)
+
+    def _spells_secret(self, node: Sequence) -> bool:
+        """Report a seed phrase that is spread over the items of a list; tell if it is one."""
+        if not node.source.suspicious or node.broken:
+            return node.broken
+        words = [item for item in node if isinstance(item, Scalar)]
+        if any(find_secret(word.text) for word in words):
+            return False  # told where that one stands
+        if find_secret(" ".join(word.text for word in words)) != A_PHRASE:
+            return False
+        node.source.hide(words[0].index, words[-1].index + len(words[-1].text))
+        self._secret(A_PHRASE, node)
+        return True
+
     def _is_secret(self, text: str, node: Scalar, *, hex64: bool = False) -> bool:
         if text is node.text and not node.source.suspicious:
             return False
         kind = find_secret(text, hex64=not hex64)
         if kind is None:
             return False
+        self._secret(kind, node)
+        return True
+
+    def _secret(self, kind: str, node: Node) -> None:
         hint = "delete it here and treat it as known to others; keys belong to signers"
         self.fault(Code.SECRET, f"this looks like {kind}; it has no place in this file", node, hint)
         node.broken = True
-        return True
 
 
 def _hollow(value: Node) -> Scalar | None:

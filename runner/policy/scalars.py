@@ -275,6 +275,14 @@ def parse_instant(text: str, zone: str | None, gap: Gap, fold: Fold) -> datetime
             hint = f"a date has no instant; write {text}T00:00Z, or the time that is meant"
         elif re.search(r":[0-9]{2}\.[0-9]", text):
             hint = "instants are whole seconds: leave the fraction out"
+        elif zoned := re.fullmatch(r"(.+?)\s?\[?([A-Z][A-Za-z_]+/[A-Za-z_/]+)\]?", text):
+            hint = f"write {zoned[1]}, and `timezone: {zoned[2]}`"
+        elif short := re.fullmatch(r"([0-9-]{10}[Tt ][0-9:]{5,8}[+-][0-9]{2})", text):
+            hint = f"write {short[1]}:00"
+        elif basic := re.fullmatch(r"([0-9]{4})(\d\d)(\d\d)T(\d\d)(\d\d)(?:\d\d)?Z", text):
+            hint = f"write {basic[1]}-{basic[2]}-{basic[3]}T{basic[4]}:{basic[5]}Z"
+        elif re.fullmatch(r"[0-9]{13}", text):
+            hint = f"write {datetime.fromtimestamp(int(text[:10]), UTC):%Y-%m-%dT%H:%M:%SZ}"
         elif re.fullmatch(r"[0-9]{9,10}", text):
             hint = f"write {datetime.fromtimestamp(int(text), UTC):%Y-%m-%dT%H:%M:%SZ}"
         raise Refusal(Code.NOT_AN_INSTANT, f"{shown(text)} is not a date with a time", hint)

@@ -37,8 +37,12 @@ _PROVIDER_KEYS = (
 )
 """Patterns, each behind a piece without which it cannot match: that is found much faster."""
 
+A_PHRASE = "a seed phrase"
+"""One kind of secret; the words may stand apart."""
+
 _PHRASE = 11  # words of the shortest seed phrase, less one that YAML takes for something else
-_WORDS = r"(?i)(?<![a-z])[a-z]{3,8}(?:[\s,]+[a-z]{3,8}){10,}(?![a-z])"
+_WORDS = r"(?i)(?<![a-z])[a-z]{3,8}(?:(?:[\s,\"']|-(?=\s))+[a-z]{3,8}){10,}(?![a-z])"
+"""In a sentence, or as a list: between commas, quotes, behind dashes."""
 
 
 def find_secret(text: str, *, hex64: bool = True) -> str | None:
@@ -52,7 +56,7 @@ def find_secret(text: str, *, hex64: bool = True) -> str | None:
         text: Any text.
         hex64: Whether 64 hex digits count as a private key.
     """
-    words = text.replace(",", " ").split()
+    words = _split(text)
     long = [word for word in words if len(word) >= 32]
     if hex64 and any(len(word) >= 64 and re.search(_PRIVATE_KEY, word) for word in long):
         return "a private key"
@@ -61,7 +65,7 @@ def find_secret(text: str, *, hex64: bool = True) -> str | None:
     if any(_is_token(match) for word in long for match in re.finditer(_MIXED_WORD, word)):
         return "the key of a provider"
     if _has_many_words(words) and _phrases(text):
-        return "a seed phrase"
+        return A_PHRASE
     return None
 
 
@@ -70,10 +74,18 @@ def masked(line: str) -> str:
     for pattern in (_PRIVATE_KEY, *(pattern for _, pattern in _PROVIDER_KEYS)):
         line = re.sub(pattern, _stars, line)
     line = re.sub(_MIXED_WORD, lambda word: _stars(word) if _is_token(word) else word[0], line)
-    if _has_many_words(line.replace(",", " ").split()):
+    if _has_many_words(_split(line)):
         for start, end in _phrases(line):
             line = line[:start] + "*" * (end - start) + line[end:]
     return line
+
+
+def _split(text: str) -> list[str]:
+    """Return the words of a text, without what parts them in lists."""
+    text = text.replace(",", " ")
+    if '"' in text or "'" in text:
+        text = text.replace('"', " ").replace("'", " ")
+    return text.split()
 
 
 def _stars(match: re.Match[str]) -> str:
@@ -84,6 +96,8 @@ def _has_many_words(words: list[str]) -> bool:
     """Look for words in a row, as many as a seed phrase has between its first and its last."""
     row = 0
     for word in words:
+        if word == "-":
+            continue
         row = row + 1 if 3 <= len(word) <= 8 and word.isalpha() else 0
         if row == _PHRASE - 2:
             return True

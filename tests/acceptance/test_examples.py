@@ -99,6 +99,8 @@ HUNDRED_DAYS = {
     "last-business-day": (5, 0, {"usdc": "15000"}),
     # Rent and archive, on four first days of a month.
     "own-wallet": (8, 0, {"usdc": "2660"}),
+    # The second of January.
+    "manual-owner": (1, 0, {"usdc": "9000"}),
     # Three first days, and a bonus.
     "payroll": (5, 0, {"usdc": "35102"}),
     "payroll-csv": (4, 0, {"usdc": "50402"}),

@@ -57,6 +57,14 @@ CASES = [
     ("P032", "session", "receivers: §nobody"),
     ("P063", "session", "receivers: [§'*']"),
     ("P071", "instead", f"    owner: treasury-owner ⇒     owner: §{_ADDRESS}"),
+    # Secrets where no value is read, or in pieces.
+    ("P039", "session", "receivers: §[" + _PHRASE.replace(" ", ", ") + "]"),
+    ("P039", "session", "receivers:\n  §- " + _PHRASE.replace(" ", "\n  - ")),
+    ("P039", "session", f"receivers: [alice, §{_PHRASE}]"),
+    ("P039", "account", f"private_key: §0x{_KEY}"),
+    ("P039", "account", f"gas_key: §'{_PHRASE}'"),
+    ("P039", "session", f"limits: §{_KEY}"),
+    ("P039", "schedule", f"require: §0x{_KEY}"),
     # Secrets in comments.
     ("P039", "top", f"# old key: §0x{_KEY}\n"),
     ("P039", "top", f"# §{_KEY}"),
