@@ -11,7 +11,8 @@ from runner.frozen import frozen
 from runner.policy.codes import Code
 from runner.policy.faults import CLOSE, brief, listed, lookalike, meant, shown
 from runner.policy.language import DATES, Key, Level
-from runner.policy.language.synonyms import SYNONYMS, UNITS_APART
+from runner.policy.language.calls import UNITS_APART
+from runner.policy.language.synonyms import SYNONYMS
 from runner.policy.mending import quoted, with_line
 from runner.policy.nodes import Mapping as MapNode
 from runner.policy.nodes import Node, Scalar, Sequence

@@ -10,7 +10,7 @@ from runner.policy.call_kinds import NO_NOTES, SOME_TOKEN, KindsReader, Notes
 from runner.policy.codes import Code
 from runner.policy.faults import listed, shown
 from runner.policy.language import APPROVE, ITEM, LEVELS, PAY, Level
-from runner.policy.language.synonyms import UNITS_APART
+from runner.policy.language.calls import UNITS_APART
 from runner.policy.model import PolicyCall
 from runner.policy.nodes import Mapping, Node, Scalar
 from runner.policy.record import Record

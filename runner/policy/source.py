@@ -27,7 +27,6 @@ from runner.policy.characters import (
     refuse_unseen,
 )
 from runner.policy.codes import Code
-from runner.policy.comments import refuse_in_comments
 from runner.policy.faults import Faults
 from runner.policy.mending import Diagnosis, Trap, follows
 from runner.policy.nodes import Mapping, Node, Scalar, Sequence, Source
@@ -124,6 +123,8 @@ def _finished(builder: Builder, source: Source, faults: Faults, start: str) -> N
         return None  # lines are not what they seem: what else is wrong may only seem so
     builder.report(faults)
     if builder.written is not None:
+        from runner.policy.comments import refuse_in_comments  # noqa: PLC0415 (hardly ever needed)
+
         refuse_in_comments(source, builder.written, faults)
     if not isinstance(builder.root, Mapping):
         _refuse_root(builder.root, source, faults, start)

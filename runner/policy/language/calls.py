@@ -38,6 +38,9 @@ PAY = level(
     _REF,
 )
 
+UNITS_APART = frozenset({"token", "asset", "currency", "unit"})
+"""Keys that people write in `pay` for the unit, which stands in the amount here."""
+
 CALL = level(
     "call",
     "`call`",

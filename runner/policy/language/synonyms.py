@@ -81,6 +81,3 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "yearly": ("rolling",),
 }
 """To the keys that may be meant, where there is one of them; a word of none resembles by chance."""
-
-UNITS_APART = frozenset({"token", "asset", "currency", "unit"})
-"""Keys that people write for the unit of an amount, which stands in the amount here."""
