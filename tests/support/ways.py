@@ -77,6 +77,7 @@ UNSEEN |= {"cffi", "compile_command", "ctypes", "dlopen", "eval", "exec", "impor
 BY_NAME = {"attrgetter", "delattr", "getattr", "methodcaller", "setattr", "vars"}
 APPROVALS = {
     "verdict.approved",
+    "verdict.carrier.approved",
     "request.approved(clean_entity=clean_entity, rules=rules, now=now())",  # by hand, rebuilt
 }
 LEDGERS = {"self.ledger", "self._ledger"}

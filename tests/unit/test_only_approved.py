@@ -89,6 +89,9 @@ KNOWN: dict[str, set[str]] = {
     "runner/ethereum/signature.py": {
         "takes PublicKey from coincurve",
     },
+    "runner/execution/delegation.py": {
+        "has a signer sign",
+    },
     "runner/execution/requests.py": {
         "has a new session key",
         "has a signer sign",
