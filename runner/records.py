@@ -322,7 +322,8 @@ class NewOperation:
     """
     A signed operation about to become durable: `request` is what will be sent, in clear.
 
-    `hash` is 0x hex, `call_id` what the service will name it if it keeps to the convention.
+    `hash` is 0x hex, `call_id` what the service will name it if it keeps to the convention,
+    `checked` the rules by which the guard looked at it: all of them held.
     """
 
     hash: str
@@ -338,6 +339,7 @@ class NewOperation:
     request: bytes = field(repr=False)
     from_block: int
     paymaster: Address | None = None
+    checked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from runner.reporting.lists import is_short
 from runner.reporting.story import Names, describe, functions_of, permission_text, told
 from runner.reporting.text import amount, away, span, stamp
 from runner.reporting.views import AskedView, Entry, EventView, GrantView, OperationView, RunView
-from runner.reporting.words import CONDITIONS, meaning
+from runner.reporting.words import CONDITIONS, checked, meaning
 
 _COIN_DECIMALS = 18
 
@@ -84,6 +84,11 @@ def run_page(web: Web, name: str) -> dict[str, Any]:
         "moved": [] if run is None else [_moved(line) for line in run.lines],
         "calls": [] if run is None else [describe(call, names) for call in run.intent or ()],
         "operations": [_signed(run, one, sandbox=sandbox) for run, one in entry.operations],
+        "checks": [
+            (f"{event.kind.rpartition('.')[2]}, {stamp(event.at, seconds=True)}", rules)
+            for event in timeline
+            if (rules := checked(str(event.data.get("checked") or "")))
+        ],
         "refusals": [event.data for event in timeline if event.data.get("findings")][-1:],
         "timeline": [_step(event) for event in timeline],
     }

@@ -247,6 +247,7 @@ class Operator:
             sponsored=operation.paymaster is not None,
             request=request,
             from_block=head_block,
+            checked=verdict.rules,
         )
 
 

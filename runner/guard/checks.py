@@ -11,7 +11,7 @@ for session keys, `owner.py` and `delegation.py` for owners; `grants.py` judges 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from runner.errors import EncodingError
@@ -58,11 +58,21 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class ApprovedOperation:
-    """The verdict on an operation, with the values that were checked."""
+    """
+    The verdict on an operation, with the values that were checked.
+
+    `rules` are those that were looked at, all of which held, in their order, each once.
+    """
 
     approved: Approved
     operation: UserOperation
     hash: bytes
+    rules: tuple[str, ...]
+
+
+def rules_of(checks: Iterable[Check]) -> tuple[str, ...]:
+    """What was looked at."""
+    return tuple(dict.fromkeys(one.rule for one in checks))
 
 
 def offered_operation(offer: OperationOffer, chain_id: int) -> tuple[UserOperation, bytes] | Check:

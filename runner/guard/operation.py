@@ -17,7 +17,13 @@ from runner.ethereum.permissions import Permission
 from runner.ethereum.signature import personal_sign_digest
 from runner.ethereum.user_operation import UserOperation
 from runner.ethereum.words import address_word
-from runner.guard.checks import ApprovedOperation, Terms, offered_operation, operation_checks
+from runner.guard.checks import (
+    ApprovedOperation,
+    Terms,
+    offered_operation,
+    operation_checks,
+    rules_of,
+)
 from runner.guard.intent import unlimited_approval
 from runner.guard.offer import OperationOffer
 from runner.guard.scope import Outcome, initial_allowances, installed, judge
@@ -85,7 +91,7 @@ def examine_operation(
         meaning=f"operation 0x{digest.hex()}: {what}",
         subject=Subject("operation", terms.chain_id, terms.account, operation),
     )
-    return checks, ApprovedOperation(approved, operation, digest)
+    return checks, ApprovedOperation(approved, operation, digest, rules_of(checks))
 
 
 def _scope(terms: OperationTerms, operation: UserOperation) -> Check:

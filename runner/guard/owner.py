@@ -32,6 +32,7 @@ from runner.guard.checks import (
     Terms,
     offered_operation,
     operation_checks,
+    rules_of,
     same,
 )
 from runner.guard.offer import OperationOffer
@@ -204,7 +205,7 @@ def examine_owner_operation(
         meaning=f"operation 0x{digest.hex()}: {terms.action.meaning} on {terms.account}",
         subject=Subject(terms.action.kind, terms.chain_id, terms.account, operation),
     )
-    return checks, ApprovedOperation(approved, operation, digest)
+    return checks, ApprovedOperation(approved, operation, digest, rules_of(checks))
 
 
 def _authority(operation: UserOperation) -> Iterator[Check]:

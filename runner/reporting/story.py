@@ -34,7 +34,7 @@ from runner.reporting.text import (
     wrapped,
 )
 from runner.reporting.views import Entry, EventView, GrantView, OperationView, RunView
-from runner.reporting.words import CONDITIONS, label, meaning
+from runner.reporting.words import CONDITIONS, checked, label, meaning
 
 _COIN_DECIMALS = 18
 _HIDDEN = frozenset(
@@ -49,6 +49,7 @@ _HIDDEN = frozenset(
         "chain",
         "transaction",
         "findings",
+        "checked",
     }
 )
 """Facts of events that the page shows in a better place, or in words."""
@@ -117,6 +118,7 @@ def run_story(
             ]
         if entry.operations:
             lines += ["", *_title("Operations", look), *_operations(entry, look)]
+    lines += _checks(timeline, look)
     lines += _refusals(timeline, look)
     if timeline:
         lines += ["", *_title("Timeline", look), *_timeline(timeline, look)]
@@ -251,6 +253,19 @@ def _facts(run: RunView, one: OperationView) -> Iterator[tuple[str, str]]:
         yield "fee", f"at most {format_units(one.max_cost, _COIN_DECIMALS)} of the coin, {payer}"
     if one.detail:
         yield "detail", one.detail
+
+
+def _checks(timeline: Sequence[EventView], look: Look) -> Iterator[str]:
+    """What the guard looked at before each signature of this run: as it was recorded then."""
+    for event in timeline:
+        rules = checked(str(event.data.get("checked") or ""))
+        if rules:
+            yield from ("", *_title("Checked before it was signed", look))
+            kind = event.kind.rpartition(".")[2]
+            yield f"  {kind}, {stamp(event.at, seconds=True)}: {len(rules)} rules, all held"
+            width = max(len(rule) for rule, _ in rules)
+            for rule, said in rules:
+                yield f"    {look.tint(clean(rule).ljust(width), Tone.DIM)}  {said}"
 
 
 def _refusals(timeline: Sequence[EventView], look: Look) -> Iterator[str]:

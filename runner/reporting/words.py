@@ -163,3 +163,36 @@ CONDITIONS = {
     "NoGrant": Meaning("has no grant yet; the daemon asks for it when it starts"),
 }
 """The conditions of a session (R22), computed when they are read."""
+
+CHECKED = {
+    "G5.type": "an operation of EntryPoint v0.7, nothing else",
+    "G5.members": "no field that v0.7 does not have",
+    "B4.chain": "for the chain that was asked for",
+    "B4.sender": "from the account that was asked for",
+    "X1.nonce": "on the fence of this attempt, to the last bit",
+    "G11.calldata": "the frozen calls, byte for byte",
+    "G11.details.calls": "shown with the frozen calls",
+    "B4.factory": "deploys nothing, or this very account",
+    "B4.factoryData": "deploys for this owner",
+    "G4.paymaster": "paid for by whom it should be",
+    "G4.feePayment": "sponsored, or not, as asked",
+    "G4.feeToken": "no fee in a token",
+    "G2.max_fee": "costs no more than max_fee",
+    "G2.maxAmount": "shown with a cost within max_fee",
+    "G2.priority": "its priority fee is within its fee",
+    "X21.fees": "outbids what was signed on this fence",
+    "B5.hash": "its hash, computed here, is what was signed",
+    "B5.rawPayload": "the payload to sign is that hash",
+    "B5.details.hash": "shown with that hash",
+    "B4.scope": "inside what its grant allows",
+    "B4.receiver": "to receivers of the session alone",
+    "B4.contract": "to contracts of the organisation alone",
+    "B4.transferFrom": "pulls nothing out of the account",
+    "B7.approval": "approves nothing without a bound",
+}
+"""What the guard looks at before a session key signs, by rule, as `runs show` tells it."""
+
+
+def checked(rules: str) -> list[tuple[str, str]]:
+    """Rules as the ledger keeps them, each with what it says; also one that is not known here."""
+    return [(rule, CHECKED.get(rule, "held")) for rule in rules.split()]

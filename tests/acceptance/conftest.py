@@ -216,6 +216,7 @@ def operation(name, kind, nonce):
         sponsored=True,
         request=b"SIGNED BYTES",
         from_block=7,
+        checked=("X1.nonce", "G11.calldata", "B4.scope"),
     )
 
 

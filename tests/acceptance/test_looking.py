@@ -170,6 +170,8 @@ def test_the_story_of_a_run(ledger, runner, rows):
         "0.000000000000021 of the coin, sponsored",
         "operation.signed.payment",
         "occurrence.claimed",
+        "3 rules, all held",
+        "G11.calldata  the frozen calls, byte for byte",
     ):
         assert words in told.out
 

@@ -120,6 +120,8 @@ def test_a_run_is_told_from_its_slot_to_its_block(page):
     assert "transfer 2.5 usdc → alice" in said
     assert "burn, attempt 1" in said
     assert "block 12" in said.replace("12,", "12")
+    assert "3 rules, all held" in said
+    assert "the frozen calls, byte for byte" in said
     for event in ("occurrence.claimed", "run.prepared", "operation.signed.payment", "run.success"):
         assert event in said
 

@@ -82,6 +82,23 @@ def test_o5_what_was_left_out_is_shown_and_then_paid(house, person):
     )
 
 
+def test_what_was_checked_is_kept_with_the_run(house, person):
+    """
+    As the guard looked at this very operation before it was signed; the page says it in words.
+    """
+    run = rows(house, "quick", "success")[0]["id"]
+    events = house.json("runs", "show", run)["timeline"]
+    (signed,) = [one for one in events if one["event"] == "operation.signed.payment"]
+
+    rules = signed["data"]["checked"].split()
+
+    assert {"B4.chain", "X1.nonce", "G11.calldata", "G2.max_fee", "B5.hash", "B4.scope"} <= set(
+        rules
+    )
+    assert len(rules) == len(set(rules)) >= 15
+    assert f"{len(rules)} rules, all held" in person.page(f"/runs/{run}")
+
+
 @pytest.mark.parametrize(
     "query",
     [

@@ -389,6 +389,7 @@ class SqlLedger(
                 hash=operation.hash,
                 nonce=str(operation.nonce),
                 chain=operation.chain,
+                checked=" ".join(operation.checked),
             )
             if run.state is State.PREPARED:
                 return move(tx, run, State.SIGNED, now=now)

@@ -1,11 +1,12 @@
 """Every state and reason has words, and no advice names a command that does not exist."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 from runner.cli.main import COMMANDS
-from runner.reporting.words import CONDITIONS, label, meaning
+from runner.reporting.words import CHECKED, CONDITIONS, checked, label, meaning
 from runner.scheduling.occurrence import REASONS
 
 PAIRS = [
@@ -49,3 +50,18 @@ def test_conditions_name_existing_commands():
     for said in CONDITIONS.values():
         for command in re.findall(r"`runner (\w+)", said.todo or ""):
             assert command in COMMANDS
+
+
+def test_what_the_guard_looks_at_is_put_in_words():
+    """
+    Every rule that the guard's two files name, those aside that only a refusal knows.
+    """
+    sources = [Path("runner/guard/checks.py"), Path("runner/guard/operation.py")]
+    named = {
+        rule
+        for source in sources
+        for rule in re.findall(r'"([A-Z]\d+\.[A-Za-z_.]+)"', source.read_text(encoding="utf-8"))
+    }
+
+    assert named - {"G5.fields", "G5.request", "G11.prefix"} == set(CHECKED)
+    assert checked("B4.scope Z9.later")[1] == ("Z9.later", "held")
