@@ -101,8 +101,13 @@ def _inherited(key: str) -> Schema:
 
 
 _CATCHES_UP_ALL = {"required": ["catch_up"], "properties": {"catch_up": {"const": "all"}}}
+_OFFSET = {"pattern": r"(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})$|\$\{"}
+_NEEDS_NO_ZONE = has("from", "until") | {"properties": {"from": _OFFSET, "until": _OFFSET}}
 _BLACKOUT_ZONES = {
-    "anyOf": [has("timezone"), {"properties": {"blackout": {"items": has("timezone")}}}]
+    "anyOf": [
+        has("timezone"),
+        {"properties": {"blackout": {"items": {"anyOf": [has("timezone"), _NEEDS_NO_ZONE]}}}},
+    ]
 }
 _RISKS = {
     "required": ["permissions"],

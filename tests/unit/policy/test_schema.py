@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from support import corpus as odd
 from support import house
 from support.placed import place
 from support.resolved import READERS, resolved
+from support.texts import Texts
 from unit.policy import test_policy_faults as corpus
 
 from runner.errors import PolicyErrors
@@ -337,6 +339,37 @@ def test_no_fault_of_structure_gets_through(texts, validators, code, level, text
         assert found["text"]
     assert bool(found["core"]) <= bool(texts.faults(text))
     assert bool(found["text"]) <= bool(texts.faults(text))
+
+
+# Types of arguments, reasons that are none, variables, and what readers of YAML differ on.
+BEYOND = ("args: [", "argument: {", "accept_risk: ", "${", "null")
+
+
+def built_wrongly():
+    """Odd files that are YAML, and that the loader refuses for how they are built."""
+    for family, cases in odd.FAMILIES.items():
+        for number, (codes, level, piece) in enumerate(cases):
+            text = getattr(Texts(), level)(piece.replace("§", ""))
+            document = read(text, "p.yaml")
+            if document.root is None or document.faults.errors:
+                continue
+            if NEVER.intersection(codes.split()) and not any(each in text for each in BEYOND):
+                yield pytest.param(text, id=f"{family}-{number}")
+
+
+@pytest.mark.parametrize("text", list(built_wrongly()))
+def test_no_odd_structure_gets_through(validators, text):
+    found = verdicts(validators["policy"], text)
+
+    assert found["core"]
+    assert found["text"]
+
+
+@pytest.mark.parametrize(("level", "text"), odd.SOUND)
+def test_odd_files_that_are_sound_pass(texts, validators, level, text):
+    text = getattr(texts, level)(text)
+
+    assert verdicts(validators["policy"], text) == {"core": [], "text": []}
 
 
 # ── runner.yaml ───────────────────────────────────────────────────────────────────────────────
