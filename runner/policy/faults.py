@@ -182,7 +182,7 @@ def _folded(name: str) -> str:
 
 def did_you_mean(text: str, names: Iterable[str], kind: str) -> str:
     """Return the hint for an unknown name: the closest one, else what there is."""
-    names = list(names)
+    names = list(dict.fromkeys(names))
     close = meant(text, names)
     if close is not None:
         return f"did you mean `{close}`?{lookalike(text)}"

@@ -28,7 +28,6 @@ from runner.policy.model import (
     Blackout,
     CatchUp,
     Cron,
-    Dates,
     DayMatch,
     Every,
     Fold,
@@ -161,7 +160,7 @@ class ScheduleReader:
         self._check_span(trigger, place, start_at, end_at)
         if isinstance(trigger, Every):
             trigger = replace(trigger, anchor=anchor or start_at)
-        self._warn_no_effect(trigger)
+        self._warn_no_effect()
         limits = read_limits(record, self.books, self.chain, self.any_zone or "UTC")
         return Schedule(
             name=name,
@@ -311,16 +310,16 @@ class ScheduleReader:
                 hint = "it would never fire; delete the bound"
                 self.reader.fault(Code.NEVER_FIRES, what, place, hint)
 
-    def _warn_no_effect(self, trigger: Trigger) -> None:
+    def _warn_no_effect(self) -> None:
         """Warn of keys, written in the schedule itself, that its trigger does not read."""
         entries = self.record.mapping.entries
-        if "anchor" in entries and not isinstance(trigger, Every):
+        if "anchor" in entries and "every" not in self.record:
             what = "`anchor` has no effect without `every`"
             self.reader.faults.warn(Code.NO_EFFECT, what, entries["anchor"][0], "delete it")
-        if isinstance(trigger, Cron):
+        if "cron" in self.record:
             return
         for name in _CRON_ONLY:
-            local = isinstance(trigger, At | Dates) and name != "day_match"
+            local = ("at" in self.record or "dates" in self.record) and name != "day_match"
             if name in entries and not local:
                 what = f"`{name}` has no effect without `cron`"
                 self.reader.faults.warn(Code.NO_EFFECT, what, entries[name][0], "delete it")

@@ -87,7 +87,7 @@ class SessionReader:
             on_no_grant=cast(
                 "Literal['hold', 'skip', 'fail']", record.read("on_no_grant", _no_grant, "hold")
             ),
-            owner_lead=record.read("owner_lead", parse_duration, None),
+            owner_lead=self._owner_lead(lifetime),
             renew=cast("Literal['auto', 'off']", record.read("renew", _renew, "auto")),
             previous_names=read_names(record, "previous_names"),
             mark=record.mark,
@@ -115,6 +115,14 @@ class SessionReader:
             what = "renewal would begin before a fifth of the lifetime is over"
             hint = "at most 80% of `lifetime`; 33% is usual"
             self.reader.fault(Code.RENEWED_TOO_EARLY, what, node, hint)
+        return lead
+
+    def _owner_lead(self, lifetime: timedelta) -> timedelta | None:
+        lead = self.record.read("owner_lead", parse_duration, None)
+        if lead is not None and "lifetime" in self.record and lead >= lifetime:
+            what = "the owner would be asked for the next grant before this one begins"
+            hint = "write less than `lifetime`; a sixth of it is usual"
+            self.reader.fault(Code.RENEWED_TOO_EARLY, what, self.record.fields["owner_lead"], hint)
         return lead
 
     def _permissions(

@@ -74,6 +74,8 @@ CASES = [
     ("P039", "session", f"receivers: [alice, # §{_KEY}\n  vault]"),
     ("P039", "top", f"description: |\n  # no comment\n  text\n# §{_KEY}\n"),
     ("P039 P039", "top", f"description: §'# {_KEY}'\n# §{_KEY}\n"),
+    ("P097", "session", "owner_lead: §45d"),
+    ("P097", "session", "owner_lead: §9999d"),
     # Values that other programs take.
     ("P102", "trigger", 'cron: §"CRON_TZ=UTC 0 9 1 * *"\ntimezone: UTC'),
     ("P102", "trigger", "cron: §\u201c0 9 1 * *\u201d\ntimezone: UTC"),

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from runner.errors import Mark, PolicyError
+from runner.errors import Mark, PolicyError, PolicyErrors
 from runner.policy.catalogue import CATALOGUE
 from runner.policy.codes import Code
 from runner.policy.report import fault_as_json, fault_for_github, render_fault
@@ -235,3 +235,18 @@ def test_json_and_annotations():
 def test_every_code_is_explained():
     assert set(CATALOGUE) == set(Code)
     assert all(entry.title and entry.about and entry.example for entry in CATALOGUE.values())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "at: 2027-03-28T02:30\ntimezone: Europe/Berlin\ndst_gap: fail",
+        "at: soon\ndst_fold: last",
+        "every: 7\nanchor: 2026-12-01T00:00Z",
+    ],
+)
+def test_of_a_trigger_that_cannot_be_read_no_key_is_called_useless(texts, body):
+    with pytest.raises(PolicyErrors) as caught:
+        texts.read(texts.body(f"session: salaries\n{body}\npay: {{alice: 1 usdc}}"))
+
+    assert "P900" not in [fault.code for fault in caught.value.faults]
