@@ -56,18 +56,27 @@ def judge(cases: Path) -> None:
     Judge recorded cases: one JSON line for each, in the order of the file.
 
     Reads what was granted and tried, never what was answered; `unsupported` where the engine
-    makes no statement.
+    makes no statement. A case that cannot be read is `unsupported` too; `error` says why, and the
+    exit code is 2.
     """
     import json
 
-    from runner.errors import UsageError
+    from runner.errors import EncodingError, UsageError
     from runner.guard.cases import judge_cases
+    from runner.strict_json import parse_json
 
     try:
-        document = json.loads(cases.read_text(encoding="utf-8"))
+        document = parse_json(cases.read_bytes())
     except OSError as error:
         raise UsageError(f"{cases} cannot be read: {error.strerror}") from None
-    except ValueError:
-        raise UsageError(f"{cases} is not JSON") from None
-    for verdict in judge_cases(document):
-        click.echo(json.dumps(verdict))
+    except ValueError as error:
+        raise UsageError(f"{cases} is not JSON that we read: {error}") from None
+    unread = 0
+    try:
+        for verdict in judge_cases(document):
+            unread += "error" in verdict
+            click.echo(json.dumps(verdict))
+    except EncodingError as error:
+        raise UsageError(f"{cases}: {error.what}") from None
+    if unread:
+        raise UsageError(f"{cases}: {unread} of the cases cannot be read; their lines say why")

@@ -13,7 +13,7 @@ Source: the format's own README; EntryPoint v0.7 (`_validatePrepayment`, `innerH
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -54,6 +54,16 @@ UNSUPPORTED: Final = "unsupported"
 """Outcome of cases that are not judged."""
 
 _UNSUPPORTED_KINDS: Final = frozenset({"runtime-path", "allowlist-2.0.0"})
+_UNREADABLE: Final = (
+    EncodingError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
+"""What reading members that are not of the format ends in."""
+
 _LEAST_VERIFICATION_GAS: Final = 40_000  # below, the account's own validation runs dry
 _LEAST_CALL_GAS: Final = 20_000  # what the account itself needs before it calls anybody
 _OWNER_LANE: Final = Nonce(0, contracts.OWNER_ENTITY, OPTION_GLOBAL, 0).key192
@@ -72,19 +82,36 @@ def judge_cases(document: Json) -> Iterator[Verdict]:
 
     Returns:
         For each case `{"id", "outcome", "reason", "steps"}`, each step `{"outcome", "reason",
-        "limitsAfter"}`, in the words of the format.
+        "limitsAfter"}`, in the words of the format. A case that cannot be read is `unsupported`,
+        and `error` says why; the others are judged all the same.
 
     Raises:
         EncodingError: The document is not of this format.
     """
-    if document.get("format") != 1 or not isinstance(document.get("cases"), Sequence):
+    if not isinstance(document, Mapping) or not isinstance(document.get("cases"), list):
         raise EncodingError("not a file of recorded cases (format 1)")
+    if document.get("format") != 1:
+        raise EncodingError(f"not a file of recorded cases of format 1: {document.get('format')!r}")
     for number, case in enumerate(document["cases"]):
         try:
             verdict = judge_case(case, document)
-        except (KeyError, TypeError, ValueError) as error:
-            raise EncodingError(f"case {number} is not of this format: {error!r}") from error
+        except _UNREADABLE as error:
+            steps = case.get("steps") if isinstance(case, Mapping) else None
+            verdict = _unsupported(
+                case.get("id") if isinstance(case, Mapping) else None,
+                len(steps) if isinstance(steps, list) else 0,
+            )
+            verdict["error"] = f"case {number} is not of this format: {error!r}"
         yield verdict
+
+
+def _unsupported(identity: Any, steps: int) -> Verdict:
+    return {
+        "id": identity,
+        "outcome": UNSUPPORTED,
+        "reason": None,
+        "steps": [_verdict(UNSUPPORTED, None, None) for _ in range(steps)],
+    }
 
 
 def judge_case(case: Json, document: Json) -> Verdict:
@@ -100,13 +127,7 @@ def judge_case(case: Json, document: Json) -> Verdict:
     """
     steps: Sequence[Json] = case.get("steps") or ()
     if case["kind"] in _UNSUPPORTED_KINDS or any("via" in step for step in steps):
-        blank = _verdict(UNSUPPORTED, None, None)
-        return {
-            "id": case["id"],
-            "outcome": UNSUPPORTED,
-            "reason": None,
-            "steps": [dict(blank) for _ in steps],
-        }
+        return _unsupported(case["id"], len(steps))
     try:
         run = _Run(case, document)
     except PermissionRefused as refused:

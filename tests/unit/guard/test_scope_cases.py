@@ -21,6 +21,7 @@ DOCUMENT: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
 CASES: list[dict[str, Any]] = DOCUMENT["cases"]
 UNSUPPORTED_KINDS = {"runtime-path", "allowlist-2.0.0"}
 ANSWERS = ("outcome", "error", "limitsBefore", "limitsAfter", "balanceBefore", "balanceChange")
+FIRST_STEP = {name: value for name, value in CASES[0]["steps"][0].items() if name != "nonce"}
 DERIVED = ("nonce", "usesDeferredAction", "maxGasCost")
 
 
@@ -90,11 +91,35 @@ def test_derives_what_a_step_leaves_out(missing):
         assert judge_case(without(case, missing), DOCUMENT) == judge_case(case, DOCUMENT)
 
 
-def test_refuses_another_format():
+@pytest.mark.parametrize("document", [{"format": 2, "cases": []}, {"format": 1}, {}, [], None])
+def test_refuses_another_format(document):
     """
-    A file of another format is named as such, and so is a case without its members.
+    A file of another format is named as such.
     """
-    with pytest.raises(EncodingError):
-        list(judge_cases({"format": 2, "cases": []}))
-    with pytest.raises(EncodingError, match="case 0"):
-        list(judge_cases({**DOCUMENT, "cases": [{"id": "x", "kind": "root"}]}))
+    with pytest.raises(EncodingError, match="recorded cases"):
+        list(judge_cases(document))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"id": "x", "kind": "root"},
+        {},
+        [],
+        None,
+        CASES[0] | {"grant": {"permissions": [{"type": "contract-access", "data": {}}]}},
+        CASES[0] | {"steps": [{"calls": [{"to": "0x12"}]}]},
+        CASES[0] | {"steps": [{**FIRST_STEP, "nonceDelta": -1}]},
+        CASES[0] | {"steps": [{"calls": None, "encodedAs": "replay of step 7", "timestamp": 1}]},
+    ],
+)
+def test_an_odd_case_is_told_and_the_others_are_judged(odd):
+    """
+    What cannot be read takes nothing from what can.
+    """
+    first, second, third = judge_cases({**DOCUMENT, "cases": [CASES[0], odd, CASES[1]]})
+
+    assert [first, third] == list(judge_cases({**DOCUMENT, "cases": CASES[:2]}))
+    assert second["outcome"] == UNSUPPORTED
+    assert "case 1 is not of this format" in second["error"]
+    assert "error" not in first
