@@ -1,7 +1,7 @@
 """
 The token calls that move or promise money, at fixed shapes.
 
-Source: ERC-20.
+Source: ERC-20; what tokens have besides: ERC-677, ERC-721, ERC-1155, ERC-1363, EIP-2612.
 """
 
 from __future__ import annotations
@@ -30,7 +30,27 @@ PERMIT: Final = bytes.fromhex("d505accf")
 PERMIT_ALL: Final = bytes.fromhex("8fcbaf0c")
 """Selector of `permit(address,address,uint256,uint256,bool,uint8,bytes32,bytes32)`, as DAI has."""
 
-TOKEN_MOVES: Final = frozenset({TRANSFER, APPROVE, INCREASE_ALLOWANCE, PERMIT, PERMIT_ALL})
+APPROVE_ALL: Final = bytes.fromhex("a22cb465")
+"""Selector of `setApprovalForAll(address,bool)` (ERC-721, ERC-1155)."""
+
+_TRANSFERS: Final = frozenset(
+    {
+        TRANSFER,
+        bytes.fromhex("1296ee62"),  # transferAndCall(address,uint256)
+        bytes.fromhex("4000aea0"),  # transferAndCall(address,uint256,bytes)
+    }
+)
+_APPROVALS: Final = frozenset(
+    {
+        APPROVE,
+        INCREASE_ALLOWANCE,
+        bytes.fromhex("d73dd623"),  # increaseApproval(address,uint256)
+        bytes.fromhex("3177029f"),  # approveAndCall(address,uint256)
+        bytes.fromhex("cae9ca51"),  # approveAndCall(address,uint256,bytes)
+    }
+)
+
+TOKEN_MOVES: Final = _TRANSFERS | _APPROVALS | {PERMIT, PERMIT_ALL, APPROVE_ALL}
 """Selectors of all that `token_move` reads."""
 
 TRANSFER_TOPIC: Final = bytes.fromhex(
@@ -89,13 +109,16 @@ def token_move(data: bytes) -> TokenMove | None:
     Return what a token would make of calldata; None if it moves and promises nothing that we know.
 
     Read as tokens read it, which do not care for bytes behind the arguments: what only looks
-    different is the same. A permit counts as an approval of all that it permits (B7).
+    different is the same. A permit counts as an approval of all that it permits (B7), and who may
+    act on everything is approved without a bound.
     """
     selector, words = data[:4], (len(data) - 4) // 32
-    if selector == TRANSFER and words >= 2:
+    if selector in _TRANSFERS and words >= 2:
         return TokenMove("transfer", _address_at(data, 0), _word_at(data, 1))
-    if selector in (APPROVE, INCREASE_ALLOWANCE) and words >= 2:
+    if selector in _APPROVALS and words >= 2:
         return TokenMove("approve", _address_at(data, 0), _word_at(data, 1))
+    if selector == APPROVE_ALL and words >= 2:
+        return TokenMove("approve", _address_at(data, 0), _ALL if _word_at(data, 1) else 0)
     if selector == PERMIT and words >= 3:
         return TokenMove("approve", _address_at(data, 1), _word_at(data, 2))
     if selector == PERMIT_ALL and words >= 5:

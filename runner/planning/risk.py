@@ -82,7 +82,10 @@ _MOVES = frozenset(
         TRANSFER_FROM,
         bytes.fromhex("39509351"),  # increaseAllowance(address,uint256)
         bytes.fromhex("d73dd623"),  # increaseApproval(address,uint256)
+        bytes.fromhex("1296ee62"),  # transferAndCall(address,uint256)
         bytes.fromhex("4000aea0"),  # transferAndCall(address,uint256,bytes)
+        bytes.fromhex("3177029f"),  # approveAndCall(address,uint256)
+        bytes.fromhex("cae9ca51"),  # approveAndCall(address,uint256,bytes)
         bytes.fromhex("9bd9bbc6"),  # send(address,uint256,bytes)
         bytes.fromhex("42966c68"),  # burn(uint256)
         bytes.fromhex("fe9d9303"),  # burn(uint256,bytes)

@@ -302,6 +302,13 @@ def test_words_hold_their_width():
         ("transfer(address to, uint256 n)", [ALICE, 7], "transfer", 7),
         ("approve(address to, uint256 n)", [ALICE, 7], "approve", 7),
         ("increaseAllowance(address to, uint256 n)", [ALICE, 7], "approve", 7),
+        ("increaseApproval(address to, uint256 n)", [ALICE, 7], "approve", 7),
+        ("approveAndCall(address to, uint256 n)", [ALICE, 7], "approve", 7),
+        ("approveAndCall(address to, uint256 n, bytes d)", [ALICE, 7, b"x"], "approve", 7),
+        ("transferAndCall(address to, uint256 n)", [ALICE, 7], "transfer", 7),
+        ("transferAndCall(address to, uint256 n, bytes d)", [ALICE, 7, b"x"], "transfer", 7),
+        ("setApprovalForAll(address to, bool all)", [ALICE, True], "approve", 2**256 - 1),
+        ("setApprovalForAll(address to, bool all)", [ALICE, False], "approve", 0),
         (
             "permit(address o, address s, uint256 n, uint256 d, uint8 v, bytes32 r, bytes32 t)",
             [ZERO_ADDRESS, ALICE, 7, 9, 27, bytes(32), bytes(32)],
@@ -328,5 +335,5 @@ def test_a_token_reads_calldata_whatever_stands_behind_it(signature, arguments, 
     dirty = data[:4] + b"\xff" + data[5:]
     if "permit" not in signature:
         assert erc20.token_move(dirty) == wanted
-        assert erc20.token_move(data[:-1]) is None
+        assert erc20.token_move(data[:67]) is None
     assert erc20.token_move(b"\xff" + data[1:]) is None

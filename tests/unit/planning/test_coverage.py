@@ -328,7 +328,7 @@ def test_b4_receivers_bound_every_kind_of_call(call, words):
     assert not [one for one in both if one[1] == "P086"]
 
 
-@pytest.mark.parametrize("selector", ["095ea7b3", "39509351"])
+@pytest.mark.parametrize("selector", ["095ea7b3", "39509351", "d73dd623", "3177029f", "a22cb465"])
 def test_b7_nothing_is_approved_without_a_bound(selector):
     """
     Not in raw calldata either: the guard would refuse it each time.
