@@ -25,6 +25,7 @@ from runner.adapters.wallet_api.answers import (
     PermitAnswer,
     PersonalSignAnswer,
     PreparedAnswer,
+    PreparedDetails,
     SessionAnswer,
     SignTypedDataAnswer,
 )
@@ -334,7 +335,7 @@ def _offer(answer: PreparedAnswer, came: Mapping[str, Any], what: str) -> Operat
             return OperationOffer(answer.type, answer.chain_id, None, request, _echo(answer, came))
         case ArrayAnswer():
             parts = tuple(
-                _offer(item, part, what)
+                _told(_offer(item, part, what), answer.details, what)
                 for item, part in zip(answer.data, came["data"], strict=True)
             )
             wire = {"type": answer.type, "data": [json.loads(part.wire) for part in parts]}
@@ -357,9 +358,21 @@ def _claims(answer: OperationAnswer, came: Mapping[str, Any]) -> Claims:
     claims = Claims(
         fee.sponsored, fee.token_address, fee.max_amount, strangers=tuple(dict.fromkeys(strangers))
     )
-    if answer.details is None:
-        return claims
-    said = answer.details.data
+    return claims if answer.details is None else _with(claims, answer.details)
+
+
+def _told(part: OperationOffer, details: PreparedDetails | None, what: str) -> OperationOffer:
+    """A part of an array, with what is said of its operation beside the array."""
+    if part.claims is None or details is None:
+        return part
+    claims = _with(part.claims, details)
+    if part.claims.hash is not None and part.claims != claims:
+        raise AnswerLost(f"{what}: unusable answer: details: two of one operation that differ")
+    return replace(part, claims=claims)
+
+
+def _with(claims: Claims, details: PreparedDetails) -> Claims:
+    said = details.data
     calls = tuple(Call(call.to, call.value, call.data) for call in said.calls)
     return replace(claims, hash=said.hash, calls=calls)
 

@@ -44,7 +44,6 @@ MAY_DIFFER = (
     r"^data\.0\.data\.\w+: added",
     r"^data\.1\.\w+: added",
     r"^(data\.\d\.)?details: deleted",
-    r"^details\b",  # of an array: it says nothing that is signed
     r"^(data\.1\.)?feePayment\.maxAmount: ",
     r"^details\.data\.calls\.\d+\.value: deleted",
 )
