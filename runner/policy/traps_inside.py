@@ -108,6 +108,11 @@ def _unclosed(text: str, opened: Sequence[int]) -> Diagnosis | None:
     if blamed.end is not None:
         end = len(text[: blamed.end].rstrip())
         closer = PAIRS[bracket]
+        wrong = re.compile(r"[\]}]+").match(text, blamed.end)
+        if wrong is not None and len(wrong[0]) > sum(place < blamed.place for place in opened):
+            what = f"the bracket {shown(bracket)} is closed by {shown(wrong[0][0])}"
+            low = wrong.start()
+            return trap(Code.NOT_CLOSED, what, low, low + 1, closer, at=blamed.place, blot=closer)
         return trap(Code.NOT_CLOSED, what, blamed.place, end, closer, since=end, until=end)
     first = opened[0]
     end = first + len(text[first : line_end(text, first)].rstrip())

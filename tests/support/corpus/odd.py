@@ -27,6 +27,8 @@ CASES = [
     ("P014", "top", f"§{'k' * 1100}: 1\n"),
     ("P030", "instead", "    lifetime: 45d ⇒   §lifetime: 45d"),
     ("P015", "anchored", "  other:\n    <<: *h\n    §<<: *h\n"),
+    ("P013", "instead", "groups: {staff: [alice]} ⇒ groups: {staff: §[alice}}"),
+    ("P013", "calls", "- pay: §{alice: 1 usdc]"),
     # Defaults that nothing takes.
     ("P065", "file", "version: 1\nname: p\ndefaults: {session: §x}\n"),
     ("P045", "file", "version: 1\nname: p\ndefaults: {lifetime: §3}\n"),
