@@ -63,6 +63,7 @@ TEXTS = st.text(
     max_size=24,
 ).filter(lambda text: next(bad_characters(text), None) is None)
 REASONS = TEXTS.map(lambda text: f"because {text}")
+_SECOND = timedelta(seconds=1)
 DURATIONS = st.integers(1, 10**8).map(lambda seconds: timedelta(seconds=seconds))
 TIMES = st.times().map(lambda each: each.replace(microsecond=0))
 AMOUNTS = st.integers(1, 2**256 - 1)
@@ -119,6 +120,7 @@ PERMISSIONS = st.one_of(
 def sessions(draw: st.DrawFn) -> m.Session:
     lifetime = draw(DURATIONS)
     percent = draw(st.decimals("0.1", "80", places=1))
+    shorter = [each for each in (lifetime - _SECOND, lifetime / 7 // _SECOND * _SECOND) if each]
     return m.Session(
         name=draw(WORDS),
         policy="given",
@@ -132,7 +134,7 @@ def sessions(draw: st.DrawFn) -> m.Session:
         max_exposure=draw(st.one_of(st.none(), moneys())),
         accept_risk=draw(REASONS),
         on_no_grant=draw(st.sampled_from(["hold", "skip", "fail"])),
-        owner_lead=draw(st.one_of(st.none(), DURATIONS)),
+        owner_lead=draw(st.sampled_from([None, *shorter])),
         renew=draw(st.sampled_from(["auto", "off"])),
         previous_names=(),
         mark=NOWHERE,
