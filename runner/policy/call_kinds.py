@@ -111,9 +111,9 @@ class KindsReader:
             return
         yield Pay(address, name, money.asset, money.amount, place.mark, notes.memo, notes.ref)
 
-    def _check_receiver(self, address: Address, name: str, at: Node) -> None:
+    def _check_receiver(self, address: Address, name: str, at: Node, gets: str = "") -> None:
         if self.receivers is not None and address not in self.receivers:
-            what = f"{shown(name)} is not among the session's receivers"
+            what = f"{shown(name)} {gets}is not among the session's receivers"
             hint = "add it to `receivers` of the session, or pay from another session"
             self.reader.fault(Code.NOT_A_RECEIVER, what, at, hint)
 
@@ -130,12 +130,16 @@ class KindsReader:
     def approve(
         self,
         spender: tuple[Address, str],
+        at: Node,
         amount: Node,
         token: Asset | None,
         place: Node,
         notes: Notes,
     ) -> Iterator[PolicyCall]:
-        """Read an approval."""
+        """Read an approval, its spender read already."""
+        address, name = spender
+        if address != ZERO_ADDRESS:
+            self._check_receiver(address, name, at, "may take tokens by this call, and ")
         money = self.books.money(amount, self.chain, bare=token)
         if money.amount < 0 or token is SOME_TOKEN:
             return
@@ -149,7 +153,6 @@ class KindsReader:
             hint = "approve what the spender needs; the full amount counts as spent (B7)"
             self.reader.fault(Code.UNLIMITED_APPROVAL, what, amount, hint)
             return
-        address, name = spender
         yield Approve(money.asset, address, name, money.amount, place.mark, notes.memo, notes.ref)
 
     def invoke(self, record: Record, notes: Notes) -> Iterator[PolicyCall]:

@@ -113,7 +113,8 @@ class CallsReader:
                 bare = None if record.lacks("token") else token
                 party = self.books.party(spender, self.chain)
                 if amount is not None:
-                    yield from self.kinds.approve(party, amount, bare, record.place, notes)
+                    at = spender or record.place
+                    yield from self.kinds.approve(party, at, amount, bare, record.place, notes)
             case "call":
                 yield from self.kinds.invoke(record, notes)
             case "raw":
@@ -143,7 +144,7 @@ class CallsReader:
     def _approve_short(self, mapping: Mapping, notes: Notes) -> Iterator[PolicyCall]:
         for key, value in self._pairs(mapping, "`approve: {vault: 10 usdc}`", APPROVE):
             party = self.books.party(key, self.chain)
-            yield from self.kinds.approve(party, value, None, key, notes)
+            yield from self.kinds.approve(party, key, value, None, key, notes)
 
     def _pairs(self, mapping: Mapping, example: str, level: Level) -> Iterator[tuple[Scalar, Node]]:
         if not mapping.entries:

@@ -4,6 +4,10 @@ _KEY = "4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318"
 _PHRASE = "legal winner thank year wave sausage worth useful legal winner thank yellow"
 _ADDRESS = "0x00000000000000000000000000000000000a11ce"
 
+_REST = "schedules:\n  hosting:\n    session: salaries\n    every: 1w\n"
+_PAYS = f"{_REST}    pay: {{alice: 10 usdc}}\n"
+_ONLY_ALICE = f"    receivers: [alice]\n{_REST}"
+
 CASES = [
     # Characters that look like others.
     ("P007", "instead", "    lifetime: 45d ⇒ §\xa0\xa0\xa0\xa0lifetime: 45d"),
@@ -78,6 +82,12 @@ CASES = [
     ("P039 P039", "top", f"description: §'# {_KEY}'\n# §{_KEY}\n"),
     ("P097", "session", "owner_lead: §45d"),
     ("P097", "session", "owner_lead: §9999d"),
+    ("P086", "instead", f"{_PAYS} ⇒ {_ONLY_ALICE}    approve: {{§vault: 1 usdc}}\n"),
+    (
+        "P086",
+        "instead",
+        f"{_PAYS} ⇒ {_ONLY_ALICE}    approve: {{spender: §vault, amount: 1 usdc}}\n",
+    ),
     # Values that other programs take.
     ("P102", "trigger", 'cron: §"CRON_TZ=UTC 0 9 1 * *"\ntimezone: UTC'),
     ("P102", "trigger", "cron: §\u201c0 9 1 * *\u201d\ntimezone: UTC"),
