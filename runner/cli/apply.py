@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from runner.cli.asking import is_running
 from runner.cli.loading import policies_of, settings_of
 from runner.cli.options import Duration, config_option, format_options, now
 from runner.cli.render import hint, write, write_json
@@ -50,48 +52,59 @@ def apply(planfile: Path | None, config: str | None, seconds: float, form: str) 
     Carry the plan out once: obtain the grants it names, seed its schedules, pay nothing, end.
 
     PLANFILE is what `runner plan --out FILE` saved; it is refused when policies, the ledger or
-    runner.yaml have changed since. A running daemon puts policies in force by itself: beside one
-    nothing is applied. Exit code: 0 done, 1 when it is not all done in time.
+    runner.yaml have changed since. A running daemon puts edited policies in force by itself: beside
+    one this waits until it has, and a PLANFILE is refused. Exit code: 0 done, 1 when it is not all
+    done in time.
     """
     from runner.reporting.plan_json import as_json
 
     settings = settings_of(config)
     policies = policies_of(settings)
-    _refuse_beside_a_daemon(settings)
+    beside = is_running(settings)
+    if beside and planfile is not None:
+        raise LedgerHeld(
+            "a daemon holds the ledger, and puts edited policies in force by itself: a saved plan "
+            "cannot be held against what it does meanwhile",
+            hint="`runner apply` without the file waits until the daemon has done it; to apply "
+            "exactly this plan, stop the daemon before the policies are edited",
+        )
     saved = None if planfile is None else _read(planfile)
     if saved is not None:
         _refuse_stale(saved, policies, settings)
     made = _plan(policies, settings)
-    left: list[str] = []
-    if made.changes:
+    left: Sequence[str] = []
+    if made.changes and beside:
+        left = _until_done(settings, policies, seconds)
+    elif made.changes:
         left = asyncio.run(_carry_out(settings, policies, saved, seconds))
     asked = _asked(policies, settings)
     if form == "json":
         write_json({"plan": as_json(made), "left": left, "awaiting_signature": asked})
     else:
-        write([_said(made, left)])
+        write([_said(made, left, beside=beside)])
         for uid in asked:
             hint(f"its owner signs by hand: runner grants request {uid} --out FILE")
     return 1 if left else 0
 
 
-def _said(made: Plan, left: Sequence[str]) -> str:
+def _said(made: Plan, left: Sequence[str], *, beside: bool) -> str:
     if not made.changes:
         return "No changes: nothing was done."
+    if left and beside:
+        return f"The daemon has not done it in time: {', '.join(left)}. Its log says why."
     if left:
         return f"Not done in time: {', '.join(left)}. What was begun goes on with the next start."
     changed = made.difference
-    return f"Applied: {len(changed.sessions)} sessions and {len(changed.schedules)} schedules."
+    who = "Applied by the daemon" if beside else "Applied"
+    return f"{who}: {len(changed.sessions)} sessions and {len(changed.schedules)} schedules."
 
 
-def _refuse_beside_a_daemon(settings: Settings) -> None:
-    from runner.adapters.sql.store import is_held
-
-    if is_held(settings.store):
-        raise LedgerHeld(
-            "a daemon holds the ledger, and puts edited policies in force by itself",
-            hint="see what is left with `runner plan`; or stop the daemon, then apply",
-        )
+def _until_done(settings: Settings, policies: Sequence[Policy], seconds: float) -> Sequence[str]:
+    """The daemon acts; what is left of the plan when the time is over."""
+    end = time.monotonic() + seconds
+    while (left := _left(policies, settings)) and time.monotonic() < end:
+        time.sleep(_LOOK_SECONDS)
+    return left
 
 
 def _read(planfile: Path) -> Basis:

@@ -158,12 +158,24 @@ def test_a_saved_plan_is_refused_when_a_policy_or_the_ledger_has_changed(house):
     assert (broken.returncode, "no saved plan" in broken.stderr) == (1, True)
 
 
-def test_beside_a_running_daemon_nothing_is_applied(house):
-    house.start("up", "--for", "40s")
+def test_beside_a_running_daemon_it_waits_until_that_has_done_it(house):
+    """
+    A policy that was edited is in force when it ends; a saved plan is refused, with the way out.
+    """
+    house.start("up", "--for", "60s")
     wait_for(lambda: "daemon.armed" in house.logs(), what="the daemon")
+    assert house.run("apply").returncode == 0
+    nothing = house.run("apply")
+    assert house.run("plan", "--out", "saved.json").returncode == 0
+    write(house, POLICY + "  added: {session: spare, every: 6h, pay: {alice: 1 usdc}}\n")
 
-    said = house.run("apply")
+    applied = house.run("apply")
+    saved = house.run("apply", "saved.json")
 
-    assert said.returncode == 1
-    assert "puts edited policies in force by itself" in said.stderr
-    assert "runner plan" in said.stderr
+    assert (nothing.returncode, applied.returncode) == (0, 0), applied.stderr
+    assert "No changes" in nothing.stdout
+    assert "Applied by the daemon: " in applied.stdout
+    assert "demo/added" in {one["schedule"] for one in house.json("schedules", "list")}
+    assert house.run("plan", "--check").returncode == 0
+    assert saved.returncode == 1
+    assert "without the file waits until the daemon" in saved.stderr
