@@ -123,6 +123,14 @@ class WalletApi(Protocol):
         """
         ...
 
+    def keep_offer(self, offer: OperationOffer) -> dict[str, Any]:
+        """An operation that was prepared as a document; raises EncodingError if it is none."""
+        ...
+
+    def read_offer(self, answer: Mapping[str, Any]) -> OperationOffer:
+        """What was kept by `keep_offer`; believed no more than then."""
+        ...
+
     def seal(
         self,
         offer: OperationOffer,

@@ -272,6 +272,9 @@ TABLE: Final[Mapping[str, tuple[Opens | Closes, ...]]] = MappingProxyType(
         "grant.revocation_failed": (
             Opens("revocation", "{account}", "keeps a key that is to be taken off", _C),
         ),
+        "grant.revocation_asked": (
+            Opens("revocation", "{account}", "keeps a key until its owner has signed", _C),
+        ),
         "grant.active": _GRANTED,
         "grant.renewed": _GRANTED,
         "grant.revoked": (_over("orphaned", by=_SESSION), _over("revocation", by=None)),

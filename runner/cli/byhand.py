@@ -24,6 +24,8 @@ from runner.cli.options import now
 from runner.errors import RunnerError, UsageError
 
 if TYPE_CHECKING:
+    from runner.ethereum.address import Address
+    from runner.ports import Signer
     from runner.records import Command, Grant
     from runner.settings import Settings
 
@@ -89,7 +91,7 @@ def bring_back(
             f"{file} has no signature", hint="sign it here by --signer NAME, or say --signature 0x…"
         )
     signed = request.signed_by(found)
-    if _is_ours(settings_of(config), request):
+    if is_ours(settings_of(config), request.key):
         target = f"{request.session}#{request.generation}"
         command = ask(config, "grant.signed", target, "signed by hand", signature=signed.hex())
         return command, ""
@@ -100,15 +102,25 @@ def bring_back(
 
 
 async def _sign(settings: Settings, name: str, request: Request, clean_entity: int | None) -> bytes:
+    signer = await signer_of(settings, name)
+    rules = organisation_of(settings)
+    return await signer.sign(request.approved(clean_entity=clean_entity, rules=rules, now=now()))
+
+
+async def signer_of(settings: Settings, name: str) -> Signer:
+    """
+    A signer of runner.yaml, its key read.
+
+    Raises:
+        UsageError, SignerError: there is none of that name, or its key is not there.
+    """
     from runner.adapters.signers.opening import open_signer
 
     spec = settings.signers.get(name)
     if spec is None:
         known = ", ".join(sorted(settings.signers)) or "none"
         raise UsageError(f"runner.yaml has no signer {name[:60]}", hint=f"signers: {known}")
-    signer = await open_signer(name, spec, os.environ)
-    rules = organisation_of(settings)
-    return await signer.sign(request.approved(clean_entity=clean_entity, rules=rules, now=now()))
+    return await open_signer(name, spec, os.environ)
 
 
 def _waiting(settings: Settings, session: str) -> Grant | None:
@@ -119,14 +131,14 @@ def _waiting(settings: Settings, session: str) -> Grant | None:
         return newest_unsigned(ledger, session)
 
 
-def _is_ours(settings: Settings, request: Request) -> bool:
-    """Whether this machine's ledger asked for it."""
+def is_ours(settings: Settings, key: Address) -> bool:
+    """Whether this machine's ledger asked for a grant of this key."""
     from runner.adapters.sql import reading
     from runner.adapters.sql.store import sqlite_path
-    from runner.adapters.sql.unsigned import is_ours
+    from runner.adapters.sql.unsigned import is_known
 
     path = sqlite_path(settings.store)
     if path is not None and not path.exists():
         return False
     with reading.ledger(settings.store) as ledger:
-        return is_ours(ledger, request.key)
+        return is_known(ledger, key)

@@ -140,7 +140,7 @@ def renew(session: str, reason: str, config: str | None, form: str) -> None:
 
 
 @grants.command()
-@click.argument("session")
+@click.argument("session", metavar="SESSION|GENERATION")
 @click.option(
     "--out",
     metavar="FILE",
@@ -159,6 +159,7 @@ def request(session: str, out: Path | None, delegate: bool, config: str | None) 
 
     The file says in words what is allowed, until when, and what a thief could take; it carries the
     EIP-712 data for a wallet, and all that `runner grants sign` needs on a machine of its own.
+    With a generation (policy/name#2) that was revoked, it is the operation that takes it off.
 
     With --delegate no file is written: the owner's signer signs the delegation of its address
     (EIP-7702) and an operation without calls that carries it, once for each chain; grants of the
@@ -171,9 +172,9 @@ def request(session: str, out: Path | None, delegate: bool, config: str | None) 
 
         note(delegate_for(config, session))
         return
-    from runner.cli.byhand import export
+    from runner.cli import byhand, takeoff
 
-    told = export(config, session, out)
+    told = (takeoff if "#" in session else byhand).export(config, session, out)
     note(f"{out}: {told}")
     hint(f"sign it where the key is, then bring it back: runner grants sign {out}")
 
@@ -205,11 +206,15 @@ def sign(
     where the ledger is elsewhere, the signature is written into the file, to be brought back by
     `runner grants sign FILE` there.
     """
-    from runner.cli.byhand import bring_back
+    from runner.adapters.signers.takeoff import is_takeoff
+    from runner.cli import byhand, takeoff
 
-    command, told = bring_back(
-        config, file, signer=signer, signature=signature, clean_entity=clean_entity
-    )
+    if is_takeoff(file):
+        command, told = takeoff.bring_back(config, file, signer=signer, signature=signature)
+    else:
+        command, told = byhand.bring_back(
+            config, file, signer=signer, signature=signature, clean_entity=clean_entity
+        )
     if command is not None:
         tell(command, form)
     else:

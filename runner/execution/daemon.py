@@ -26,6 +26,7 @@ from runner.execution.grant_verbs import GrantWishes
 from runner.execution.grantwork import GrantWork
 from runner.execution.leftover import Leftovers
 from runner.execution.overdue import Overdue
+from runner.execution.papers import Papers
 from runner.execution.pursuit import Pursuit
 from runner.execution.reconcile import Reconciler
 from runner.execution.sessions import can_burn
@@ -191,6 +192,12 @@ class Daemon:
                 account_of=self._grantwork.account_of,
                 renew=self._grantwork.renew,
                 changed=self._grantwork.wake,
+            ).handlers()
+            known |= Papers(
+                commands,
+                grant_verbs.grants,
+                revoker_of=self._grantwork.revoker_of,
+                now=self._clock.now,
             ).handlers()
         return Desk(
             commands,

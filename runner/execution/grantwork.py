@@ -127,6 +127,11 @@ class GrantWork:
         spec = context.account.spec
         return lambda owner: address_of(spec.type, owner, spec.salt)
 
+    def revoker_of(self, grant: Grant) -> Revoker | None:
+        """Who takes a grant off its account; None: no policy names that."""
+        session = self.neighbour(grant)
+        return None if session is None else self.revokers[_place(session.account)]
+
     def renew(self, session: str) -> None:
         """R8: a person wants the next generation now, whatever failed before."""
         self.keepers[session].renew()

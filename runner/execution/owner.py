@@ -5,19 +5,23 @@ nonce key of their own, with no session in them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
+from runner.errors import UsageError
 from runner.ethereum.address import Address
 from runner.ethereum.contracts import ALLOWLIST_MODULE, SINGLE_SIGNER_MODULE
 from runner.ethereum.installation import Hook, Installation, decode_module_config
 from runner.ethereum.modules import Allowlist, encode_module_data
+from runner.ethereum.signature import recover_address
 from runner.execution.steps import Operator, Order
 from runner.guard.checks import ApprovedOperation
 from runner.guard.offer import OperationOffer
 from runner.guard.owner import Action, OwnerTerms, Uninstall, Void, check_owner_operation
 from runner.guard.verdict import Refused
 from runner.ports import FeeOverride, Signer
-from runner.records import Grant, OperationKind
+from runner.records import Grant, Operation, OperationKind, Run
 
 
 class OwnerOperator(Operator):
@@ -33,6 +37,39 @@ class OwnerOperator(Operator):
             return Uninstall(await self._found(grant.entity_id))
         expiry = int(grant.expires_at.timestamp())
         return Uninstall.of(grant.permissions, entity_id=grant.entity_id, expiry=expiry)
+
+    async def ask(self, order: Order) -> dict[str, Any]:
+        """
+        What somebody signs elsewhere: the service's answer, for an operation that the guard admits.
+
+        Raises:
+            WalletApiError, GuardError: as `make`.
+        """
+        order = await self._complete(order)
+        offer = await self._offered(order, None)
+        await self._approved(order, None, offer)
+        return self._venue.api.keep_offer(offer)
+
+    async def bring(
+        self, order: Order, answer: Mapping[str, Any], signature: bytes, *, head_block: int
+    ) -> tuple[Run, Operation]:
+        """
+        As `make`, with what was prepared before and signed elsewhere. Everything is checked anew.
+
+        Raises:
+            GuardError: it is not what takes this grant off; nothing is used.
+            UsageError: the signature is not the owner's over it.
+        """
+        order = await self._complete(order)
+        offer = self._venue.api.read_offer(answer)
+        verdict, pinned = await self._approved(order, None, offer)
+        signer = recover_address(verdict.approved.digest, signature)
+        if signer != verdict.approved.signer:
+            raise UsageError(
+                f"the signature is of {signer}, the owner is {verdict.approved.signer}",
+                hint="sign what the file says, unchanged, with the owner's key",
+            )
+        return await self._committed(order, verdict, offer, signature, pinned, head_block)
 
     async def _found(self, entity_id: int) -> Installation:
         """

@@ -9,11 +9,12 @@ as revoked when a final block shows nothing of it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from runner.errors import RunnerError
+from runner.errors import RunnerError, UsageError
 from runner.ethereum.hashing import keccak256
 from runner.ethereum.nonce import decode_nonce
 from runner.execution.contexts import AccountContext, allowances
@@ -61,6 +62,7 @@ class Revoker:
         self._chance = chance
         self._on_revoked = on_revoked
         self._failures = 0
+        self._asked: set[int] = set()
         self._bell = asyncio.Event()
 
     def wake(self) -> None:
@@ -93,7 +95,9 @@ class Revoker:
         for error in done:
             if isinstance(error, BaseException):
                 raise error
-        return self._venue.second_look
+        # What an owner does elsewhere is seen on the chain alone.
+        look = self._venue.margins.inclusion if waiting and self._account.by_hand else None
+        return min(self._venue.second_look, look or self._venue.second_look)
 
     async def waiting(self) -> Sequence[Grant]:
         """What has to go, the greatest exposure first (O9)."""
@@ -112,9 +116,11 @@ class Revoker:
         if grant.nonce is None and grant.entity_id is None:
             await self._close(grant, GrantState.ABANDONED)  # never signed: nothing can be installed
             return
-        run = await self._ledger.revocation(grant, now=self._now())
-        if run.state in CLOSED and await self._needed(grant) is not None:
-            run = await self._ledger.revocation(grant, now=self._now(), again=True)
+        run = await self._run_of(grant)
+        by_hand = self._account.by_hand and run.state is State.PREPARED
+        if by_hand and await self._needed(grant) is not None:
+            self._ask_owner(grant)
+            return
         if run.state is State.PREPARED:
             run = await self._begin(run, grant)
         elif run.state not in CLOSED:
@@ -124,6 +130,66 @@ class Revoker:
         clean = await self._is_clean(grant, run)
         await self._close(grant, GrantState.REVOKED, detail=None if clean else NOT_CLEAN)
         await self._end_activation(grant)
+
+    async def _run_of(self, grant: Grant) -> Run:
+        """The row of its revocation: another one where the last has ended without it."""
+        run = await self._ledger.revocation(grant, now=self._now())
+        if run.state in CLOSED and await self._needed(grant) is not None:
+            run = await self._ledger.revocation(grant, now=self._now(), again=True)
+        return run
+
+    # ── by hand ───────────────────────────────────────────────────────────────────────────────
+
+    async def paper(self, grant: Grant) -> dict[str, Any]:
+        """
+        What its owner signs elsewhere so that it goes: a prepared operation that the guard admits.
+
+        Raises:
+            UsageError: nothing of it is left, or it goes already.
+            RunnerError: as `OwnerOperator.ask`.
+        """
+        order = await self._order_by_hand(grant)
+        return {"kind": order.kind.value, "answer": await self._operator.ask(order)}
+
+    async def bring(self, grant: Grant, answer: Mapping[str, Any], signature: bytes) -> None:
+        """
+        Send what its owner has signed.
+
+        Raises:
+            UsageError, GuardError: it is not what takes this grant off, or not the owner's.
+        """
+        order = await self._order_by_hand(grant)
+        head = self._watcher.head
+        run, operation = await self._operator.bring(
+            order, answer, signature, head_block=head.number if head else 0
+        )
+        await self._operator.send(run, operation)
+        self.wake()
+
+    async def _order_by_hand(self, grant: Grant) -> Order:
+        if grant.nonce is None:
+            raise UsageError(
+                f"{_name(grant)} is not ours: nobody here knows what it was made with",
+                hint="uninstall it from the owner's wallet; the chain tells when it is gone",
+            )
+        run, kind = await self._run_of(grant), await self._needed(grant)
+        if run.state is not State.PREPARED or kind is None:
+            raise UsageError(f"{_name(grant)} goes already, or is gone", hint="runner status")
+        return self._order(run, grant, kind)
+
+    def _ask_owner(self, grant: Grant) -> None:
+        level = "debug" if grant.id in self._asked else "critical"
+        self._asked.add(grant.id)
+        self._telemetry.emit(
+            "grant.revocation_asked",
+            level=level,
+            account=self._account.address,
+            session=grant.session,
+            generation=grant.generation,
+            detail=f"{_name(grant)} can sign until its owner has taken it off",
+            hint=f"runner grants request {_name(grant)} --out FILE, sign it, and bring it back by "
+            "`runner grants sign FILE`; or uninstall it from the owner's wallet",
+        )
 
     async def _end_activation(self, grant: Grant) -> None:
         """What would have installed it never will: proved dead, or given up unsigned (X3)."""
@@ -194,15 +260,7 @@ class Revoker:
     # ── its operation ─────────────────────────────────────────────────────────────────────────
 
     async def _carry_out(self, run: Run, grant: Grant, kind: OperationKind) -> Run:
-        head = self._watcher.head
-        key = nonce_key(self._venue.chain_id, self._account.address, keccak256(run.id.encode()))
-        order = Order(
-            run=run,
-            kind=kind,
-            intent=(),
-            nonce=owner_nonce(parallel=key).value,
-            grant=grant,
-        )
+        head, order = self._watcher.head, self._order(run, grant, kind)
         async with AsyncExitStack() as lane:
             patience = self._venue.margins.inclusion.total_seconds()
             try:
@@ -216,6 +274,11 @@ class Revoker:
             run, operation = await self._operator.make(order, head_block=head.number if head else 0)
             run = await self._operator.send(run, operation)
             return (await self._pursuit(grant).run(run)).run
+
+    def _order(self, run: Run, grant: Grant, kind: OperationKind) -> Order:
+        key = nonce_key(self._venue.chain_id, self._account.address, keccak256(run.id.encode()))
+        nonce = owner_nonce(parallel=key).value
+        return Order(run=run, kind=kind, intent=(), nonce=nonce, grant=grant)
 
     def _pursuit(self, grant: Grant, standing: GrantState = GrantState.ACTIVE) -> Pursuit:
         return Pursuit(

@@ -83,13 +83,22 @@ class Operator:
             Conflict: the run moved on, its fence is taken, or an operator forbids to sign (O8).
         """
         fees = _outbid(order.outbids)
-        context = self._context(order)
         order = await self._complete(order)
-        offer = await self._venue.api.prepare_calls(
+        offer = await self._offered(order, fees)
+        verdict, pinned = await self._approved(order, fees, offer)
+        if order.sign_before is not None and self._venue.clock.now() > order.sign_before:
+            raise TooLate(f"preparing the {order.kind} of {order.run.id} took too long")
+        committing()
+        signature = await self._signer(order).sign(verdict.approved)
+        return await self._committed(order, verdict, offer, signature, pinned, head_block)
+
+    async def _offered(self, order: Order, fees: FeeOverride | None) -> OperationOffer:
+        """What the service prepares for an order."""
+        return await self._venue.api.prepare_calls(
             account=self._account.address,
             chain_id=self._venue.chain_id,
             calls=order.intent,
-            context=context,
+            context=self._context(order),
             gas_policy=self._account.gas_policy,
             # A grant's first use carries the nonce that the owner signed; it cannot be chosen (F3).
             nonce_key=None
@@ -97,16 +106,29 @@ class Operator:
             else decode_nonce(order.nonce).parallel,
             fees=fees,
         )
+
+    async def _approved(
+        self, order: Order, fees: FeeOverride | None, offer: OperationOffer
+    ) -> tuple[ApprovedOperation, Address | None]:
+        """The guard's leave, and the paymaster that was pinned before."""
         pinned = await self._paymaster()
         verdict = await self._check(order, pinned, fees, offer)
         if isinstance(verdict, Refused):
             raise await self._refused(order, verdict)
-        if order.sign_before is not None and self._venue.clock.now() > order.sign_before:
-            raise TooLate(f"preparing the {order.kind} of {order.run.id} took too long")
-        committing()
-        signature = await self._signer(order).sign(verdict.approved)
+        return verdict, pinned
+
+    async def _committed(
+        self,
+        order: Order,
+        verdict: ApprovedOperation,
+        offer: OperationOffer,
+        signature: bytes,
+        pinned: Address | None,
+        head_block: int,
+    ) -> tuple[Run, Operation]:
+        """The signed operation, durable."""
         request = self._venue.api.seal(
-            offer, signature, context=context, gas_policy=self._account.gas_policy
+            offer, signature, context=self._context(order), gas_policy=self._account.gas_policy
         )
         now = self._venue.clock.now()
         if pinned is None and verdict.operation.paymaster is not None:

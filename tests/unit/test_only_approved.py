@@ -73,6 +73,9 @@ KNOWN: dict[str, set[str]] = {
     "runner/cli/byhand.py": {
         "has a signer sign",
     },
+    "runner/cli/takeoff.py": {
+        "has a signer sign",
+    },
     "runner/cli/keys.py": {
         "has a keystore",
         "has a throw-away key",

@@ -160,18 +160,28 @@ class Request:
         Raises:
             UsageError: it is not the owner's over this request.
         """
-        if len(signature) == 65 and signature[64] in (0, 1):
-            signature = signature[:64] + bytes([signature[64] + 27])
-        try:
-            signer = recover_address(self.digest, signature)
-        except EncodingError as error:
-            raise UsageError(f"this is no signature of the request: {error.what}") from None
-        if signer != self.owner:
-            raise UsageError(
-                f"the signature is of {signer}, the owner is {self.owner}",
-                hint="sign the typed data of this file, unchanged, with the owner's key",
-            )
-        return signature
+        return owners_signature(self.digest, signature, self.owner)
+
+
+def owners_signature(digest: bytes, signature: bytes, owner: Address) -> bytes:
+    """
+    The signature with its v as 27 or 28.
+
+    Raises:
+        UsageError: it is not the owner's over this digest.
+    """
+    if len(signature) == 65 and signature[64] in (0, 1):
+        signature = signature[:64] + bytes([signature[64] + 27])
+    try:
+        signer = recover_address(digest, signature)
+    except EncodingError as error:
+        raise UsageError(f"this is no signature of the request: {error.what}") from None
+    if signer != owner:
+        raise UsageError(
+            f"the signature is of {signer}, the owner is {owner}",
+            hint="sign what this file says, unchanged, with the owner's key",
+        )
+    return signature
 
 
 def owner_by_hand(
@@ -283,16 +293,17 @@ def read_request(path: Path) -> tuple[Request, bytes | None]:
                 f"{path}: `{name}` is not what the fields of the request say; do not sign it",
                 hint="somebody has changed the file: make a new one",
             )
-    return request, None if signature is None else _signature(signature)
-
-
-def _signature(text: Any) -> bytes:
-    try:
-        return bytes.fromhex(str(text).removeprefix("0x"))
-    except ValueError:
-        raise UsageError("a signature is 65 bytes in hex") from None
+    return request, None if signature is None else read_signature(str(signature))
 
 
 def read_signature(text: str) -> bytes:
-    """65 bytes, as hex."""
-    return _signature(text.strip())
+    """
+    Hex to bytes.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        return bytes.fromhex(text.strip().removeprefix("0x"))
+    except ValueError:
+        raise UsageError("a signature is 65 bytes in hex") from None

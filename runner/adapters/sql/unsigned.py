@@ -28,7 +28,15 @@ def newest_unsigned(c: Connection, session: str) -> Grant | None:
     return None if row is None else grant_from(row)
 
 
-def is_ours(c: Connection, key_address: str) -> bool:
+def generation(c: Connection, session: str, number: int) -> Grant | None:
+    """One generation of a session."""
+    g = t.grants.c
+    named = g.session == Names(c).meant("session", session)
+    row = c.execute(t.grants.select().where(named, g.generation == number)).first()
+    return None if row is None else grant_from(row)
+
+
+def is_known(c: Connection, key_address: str) -> bool:
     """Whether this ledger asked for a grant of this key: it was made here and nowhere else."""
     query = t.grants.select().where(t.grants.c.key_address == key_address).limit(1)
     return c.execute(query).first() is not None

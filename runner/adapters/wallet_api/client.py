@@ -22,6 +22,7 @@ from runner.adapters.wallet_api.messages import (
     calls_request,
     encode,
     first_fault,
+    kept_offer,
     operation_offer,
     sealed_request,
     session_offer,
@@ -200,6 +201,14 @@ class WalletApiClient:
         )
         result = await self._call(method, request, repeat=True)
         return operation_offer(result, self._what(method))
+
+    def keep_offer(self, offer: OperationOffer) -> dict[str, Any]:
+        """Return an operation that was prepared as a document that `read_offer` reads."""
+        return kept_offer(offer)
+
+    def read_offer(self, answer: Mapping[str, Any]) -> OperationOffer:
+        """Read an answer of `wallet_prepareCalls` that was kept as a document."""
+        return operation_offer(answer, "the prepared operation")
 
     def seal(
         self,

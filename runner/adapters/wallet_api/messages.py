@@ -312,6 +312,27 @@ def operation_offer(result: Any, what: str) -> OperationOffer:
     return _offer(accept(METHODS["wallet_prepareCalls"].answer, result, what), result, what)
 
 
+def kept_offer(offer: OperationOffer) -> dict[str, Any]:
+    """
+    Return an operation that was prepared as the answer that it came in, less what nobody checks.
+
+    Raises:
+        EncodingError: It is no operation with its hash to sign.
+    """
+    request, claims = offer.request, offer.claims
+    if not isinstance(request, PersonalSign) or claims is None:
+        raise EncodingError("only an operation with its hash to sign can be kept")
+    asked: dict[str, Any] = {"type": "personal_sign", "data": {"raw": hex_bytes(request.raw)}}
+    if request.raw_payload is not None:
+        asked["rawPayload"] = hex_bytes(request.raw_payload)
+    fee = {
+        "sponsored": claims.sponsored,
+        "tokenAddress": claims.fee_token,
+        "maxAmount": hex(claims.fee),
+    }
+    return {**json.loads(offer.wire), "signatureRequest": asked, "feePayment": fee}
+
+
 def _offer(answer: PreparedAnswer, came: Mapping[str, Any], what: str) -> OperationOffer:
     """Return an answer as what it offers; `came` is the same as it stood in the message."""
     match answer:
