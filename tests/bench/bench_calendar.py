@@ -1,5 +1,6 @@
 """
-What many schedules cost the daemon: its start, its memory, and a second at which all are due.
+What many schedules cost the daemon: its start, its memory, a second at which all are due, and how
+late each is claimed when they are due at any second of an hour.
 
     python tests/bench/bench_calendar.py      prints a table, writes .bench/calendar.json
 
@@ -12,6 +13,8 @@ broken.
 from __future__ import annotations
 
 import json
+import math
+import random
 import shutil
 import signal
 import sqlite3
@@ -19,9 +22,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -37,7 +41,11 @@ BOUNDS = {
     "start_10000_schedules_seconds": 3.0,
     "start_10000_schedules_rss_mb": 300.0,
     "burst_10000_claimed_after_seconds": 1.0,
+    "lateness_10000_p99_seconds": 0.1,
 }
+
+WATCHED_SECONDS = 90
+"""Of the hour in which schedules are due at random seconds."""
 
 NODE_CRON = """
 const cron = require('node-cron');
@@ -59,8 +67,8 @@ function tell() {
 """
 
 
-def write_policies(folder: Path, due: datetime) -> None:
-    """Write schedules that are all due at one instant, spread over accounts of their own."""
+def write_policies(folder: Path, due: Callable[[], datetime]) -> None:
+    """Write schedules, each due once, spread over accounts of their own."""
     folder.mkdir(parents=True)
     each = SCHEDULES // POLICIES
     for number in range(POLICIES):
@@ -77,7 +85,7 @@ def write_policies(folder: Path, due: datetime) -> None:
             "sessions: {key: {account: treasury, lifetime: 45d}}",
             "schedules:",
             *(
-                f"  s-{i:05}: {{session: key, at: {due:%Y-%m-%dT%H:%M:%SZ}, "
+                f"  s-{i:05}: {{session: key, at: {due():%Y-%m-%dT%H:%M:%SZ}, "
                 f"pay: {{payee-{i % 50}: 0.01 usdc}}}}"
                 for i in range(each)
             ),
@@ -86,7 +94,7 @@ def write_policies(folder: Path, due: datetime) -> None:
 
 
 @contextmanager
-def house(due: datetime) -> Iterator[Path]:
+def house(due: Callable[[], datetime]) -> Iterator[Path]:
     """A folder with policies, a runner.yaml, and a sandbox at work."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -154,7 +162,8 @@ def memory_mb(process: subprocess.Popen[str]) -> float:
 
 def at_rest() -> dict[str, float]:
     """Start with schedules that are not due for long."""
-    with house(datetime.now(UTC) + timedelta(days=30)) as folder:
+    later = datetime.now(UTC) + timedelta(days=30)
+    with house(lambda: later) as folder:
         with daemon(folder) as (process, first):
             memory = memory_mb(process)
         with daemon(folder) as (_, again):  # after a kill, on a ledger that knows them
@@ -169,7 +178,7 @@ def at_rest() -> dict[str, float]:
 def burst() -> dict[str, float]:
     """All are due in one second: when the last one is claimed durably."""
     due = datetime.now(UTC).replace(microsecond=0) + LEAD
-    with house(due) as folder, daemon(folder) as (process, _):
+    with house(lambda: due) as folder, daemon(folder) as (process, _):
         if datetime.now(UTC) > due - timedelta(seconds=1):
             raise SystemExit("the daemon was not ready before the second: measure again")
         claimed = _wait_for_claims(folder / ".runner" / "ledger.db", due)
@@ -187,6 +196,35 @@ def _wait_for_claims(ledger: Path, due: datetime) -> float:
                 return (moment - due).total_seconds()
             time.sleep(0.005)
     raise SystemExit(f"only {count} of {SCHEDULES} were claimed within a minute")
+
+
+def lateness() -> dict[str, float]:
+    """Due at random seconds of an hour: how late claims are durable, for those of its beginning."""
+    begin = datetime.now(UTC).replace(microsecond=0) + LEAD
+    due = partial(_random_second, begin, random.Random(1))
+    with house(due) as folder, daemon(folder):
+        if datetime.now(UTC) > begin - timedelta(seconds=1):
+            raise SystemExit("the daemon was not ready before the hour: measure again")
+        late = sorted(_watched(folder / ".runner" / "ledger.db", begin))
+    p99 = late[math.ceil(len(late) * 0.99) - 1]
+    return {"lateness_10000_p99_seconds": p99, "lateness_10000_claims": float(len(late))}
+
+
+def _random_second(begin: datetime, chance: random.Random) -> datetime:
+    return begin + timedelta(seconds=chance.randrange(3600))
+
+
+def _watched(ledger: Path, begin: datetime) -> Iterator[float]:
+    """For every claim of the time that is watched, how long after its second it can be read."""
+    end = begin + timedelta(seconds=WATCHED_SECONDS)
+    newest = 0
+    query = "SELECT id, due_at FROM occurrences WHERE id > ? ORDER BY id"
+    with sqlite3.connect(f"file:{ledger}?mode=ro", uri=True) as connection:
+        while (moment := datetime.now(UTC)) < end:
+            for identity, due in connection.execute(query, (newest,)).fetchall():
+                newest = identity
+                yield moment.timestamp() - due / 1e6
+            time.sleep(0.002)
 
 
 def node_cron() -> dict[str, float]:
@@ -213,7 +251,7 @@ def node_cron() -> dict[str, float]:
 
 def main() -> int:
     """Measure, print, write; 1 when a bound is broken."""
-    numbers = at_rest() | burst() | node_cron()
+    numbers = at_rest() | burst() | lateness() | node_cron()
     broken = []
     for name, number in numbers.items():
         bound = BOUNDS.get(name)
