@@ -376,7 +376,7 @@ class Daemon:
     async def _recover(self) -> None:
         """Take over every open run that nobody drives (H3); the chain is asked first."""
         runs = await self._ledger.open_runs()
-        mine = [r for r in runs if r.kind is RunKind.PAYMENT and r.id not in self._driven()]
+        mine = [r for r in runs if self._is_driven_here(r) and r.id not in self._driven()]
         # What waits for its predecessor is promoted when that one closes.
         waits = {r.id for r in mine if r.reason is Reason.OVERLAP and r.schedule in self._executors}
         mine = [run for run in mine if run.id not in waits]
@@ -385,16 +385,11 @@ class Daemon:
         for run in mine:
             schedule = self._schedules.get(run.schedule)
             same = schedule is not None and schedule.session.uid == run.session
-            if same or (schedule is not None and is_unsigned(run)):
+            stays = same and self._keepers[run.session].is_ours(run)
+            if stays or (schedule is not None and is_unsigned(run)):
                 self._start(run)
             elif is_unsigned(run):
-                await self._ledger.move(
-                    run,
-                    State.SKIPPED,
-                    reason=Reason.REMOVED,
-                    detail="its schedule is no longer in the policies",
-                    now=run.claimed_at,
-                )
+                await self._give_up(run)
             else:
                 await self._pursue_orphan(run)
         for uid in {r.schedule for r in runs if r.id in waits}:
@@ -402,6 +397,22 @@ class Daemon:
         for uid, due in self._due.items():
             await self._asking.ask(self._executors[uid], due, now=self._now_of(uid))
         self._sweep_at = self._clock.monotonic() + _SWEEP_SECONDS
+
+    async def _give_up(self, run: Run) -> None:
+        """Nothing of it was signed, and nobody would sign it any more."""
+        gone, why = Reason.REMOVED, "its schedule is no longer in the policies"
+        if run.kind is RunKind.ACTIVATION:
+            gone, why = Reason.GRANT, "its session has left the policies, or moved"
+        await self._ledger.move(run, State.SKIPPED, reason=gone, detail=why, now=run.claimed_at)
+        if run.kind is RunKind.ACTIVATION:
+            await self._grantwork.abandon(run, why)
+
+    def _is_driven_here(self, run: Run) -> bool:
+        """A payment; and an activation that no keeper pursues: its session has gone, or moved."""
+        if run.kind is RunKind.ACTIVATION:
+            keeper = self._keepers.get(run.session)
+            return keeper is None or not keeper.is_ours(run)
+        return run.kind is RunKind.PAYMENT
 
     def _driven(self) -> set[str]:
         return {entry.run for entry in self._runs.values()}
@@ -483,7 +494,7 @@ class Daemon:
                 grant=grant,
                 lines=tuple(await self._ledger.transfers(run.id)),
                 deadline_at=run.deadline_at or session.venue.clock.now(),
-                may_burn=can_burn(grant.permissions),
+                may_burn=run.kind is RunKind.PAYMENT and can_burn(grant.permissions),
                 standing=lambda: grant.state if keeper is None else keeper.standing(grant),
                 on_evidence=self._grantwork.wake,
             )

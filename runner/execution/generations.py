@@ -16,6 +16,12 @@ from runner.execution.watch import Watcher
 from runner.ports import Ledger
 from runner.records import LIVING_GRANTS, Grant, GrantState
 
+_LEFT_BEHIND = {
+    GrantState.ACTIVE: GrantState.DRAINING,
+    GrantState.OWNER_SIGNED: GrantState.ABANDONED,  # nothing that uses it was made
+}
+"""What becomes of a generation on a place that its session has left."""
+
 
 class AllowanceBook:
     """
@@ -101,10 +107,9 @@ class Generations:
         """A generation that a run is pinned to."""
         return next(one for one in self._grants if one.id == identity)
 
-    def pinned(self, identity: int | None) -> Grant | None:
-        """The generation that a signed run is pinned to, if it is one of this session's place."""
-        found = (one for one in self._grants if one.id == identity)
-        return next((one for one in found if self.is_ours(one)), None)
+    def holds(self, identity: int | None) -> bool:
+        """Whether a generation is known here, and on the place that the session has now."""
+        return any(one.id == identity and self.is_ours(one) for one in self._grants)
 
     def is_ours(self, grant: Grant) -> bool:
         """Whether a generation is on the account, chain and wallet that the session has now."""
@@ -133,9 +138,10 @@ class Generations:
         """Read the generations and what was charged to each; those of another place drain."""
         await self.refresh()
         for grant in self:
-            if grant.state is GrantState.ACTIVE and not self.is_ours(grant):
+            left = _LEFT_BEHIND.get(grant.state)
+            if left is not None and not self.is_ours(grant):
                 detail = "the session has moved to another account, chain or wallet"
-                await self.move(grant, GrantState.DRAINING, detail=detail)
+                await self.move(grant, left, detail=detail)
         for grant in self:
             if grant.state in LIVING_GRANTS:
                 for run, sums in (await self._ledger.charged(grant.id)).items():
@@ -154,7 +160,8 @@ class Generations:
     @property
     def stopping(self) -> tuple[Grant, ...]:
         """Generations that must sign no more, and are not yet taken off the account (R13)."""
-        return tuple(one for one in self._grants if one.state is GrantState.STOPPING)
+        stopping = (one for one in self._grants if one.state is GrantState.STOPPING)
+        return tuple(one for one in stopping if self.is_ours(one))
 
     def state_of(self, identity: int) -> GrantState | None:
         """How far a generation has come, as last read."""

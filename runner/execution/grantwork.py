@@ -21,7 +21,7 @@ from runner.execution.steps import Operator
 from runner.execution.watch import Watcher
 from runner.planning.addresses import address_of
 from runner.ports import Clock, KeyRing, Ledger, Telemetry
-from runner.records import Grant
+from runner.records import Grant, GrantState, Run
 
 _LOOK_SECONDS = 0.2
 
@@ -137,13 +137,25 @@ class GrantWork:
         self.keepers[session].renew()
 
     def neighbour(self, grant: Grant) -> SessionContext | None:
-        """The grant's session, if it is where it was; else another one on the same account."""
+        """
+        The grant's session, if it is where it was; else another one on the same account, best by
+        the wallet that knows the grant.
+        """
         there = [
             one
             for one in self._sessions.values()
             if one.account.address == grant.account and one.venue.chain_id == grant.chain
         ]
-        return next((one for one in there if one.uid == grant.session), there[0] if there else None)
+        there.sort(key=lambda one: (one.venue.wallet != grant.wallet, one.uid != grant.session))
+        return there[0] if there else None
+
+    async def abandon(self, activation: Run, why: str) -> None:
+        """A grant that was never sent to the chain, nor will be."""
+        for grant in await self._ledger.grants(activation.session):
+            if grant.id == activation.grant_id and grant.state is GrantState.ACTIVATING:
+                await self._ledger.move_grant(
+                    grant, GrantState.ABANDONED, detail=why, now=self._clock.now()
+                )
 
     def _wake_beside(self, settled: SessionContext) -> None:
         """The account's other sessions may ask for a grant now (X16)."""

@@ -110,9 +110,9 @@ class Retirement:
         self._on_stopping()
 
     async def stop_all(self, why: str) -> None:
-        """Every generation whose key could still take something."""
+        """Every generation on the account whose key could still take something."""
         for grant in self._generations:
-            if grant.state in _HAS_KEY:
+            if grant.state in _HAS_KEY and self._generations.is_ours(grant):
                 await self.stop(grant, why)
 
     async def _stop_suspected(self, pinned: list[Run]) -> None:

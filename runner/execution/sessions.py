@@ -154,9 +154,9 @@ class SessionKeeper:
             async with self._venue.clock.timeout(max(wait.total_seconds(), 0.05)):
                 await changed.wait()
 
-    def pinned(self, run: Run) -> Grant | None:
-        """The generation that a signed run is pinned to, if it is one of this session's place."""
-        return self._generations.pinned(run.grant_id)
+    def is_ours(self, run: Run) -> bool:
+        """Whether a signed run is pinned to a generation of the place that the session has now."""
+        return self._generations.holds(run.grant_id)
 
     def by_id(self, identity: int) -> Grant:
         """A generation that a run is pinned to."""
@@ -305,7 +305,7 @@ class SessionKeeper:
                 grant.expires_at, {token: self._generations.left(grant, token) for token in wanted}
             )
             for grant in self._generations
-            if grant.state in LIVING_GRANTS
+            if grant.state in LIVING_GRANTS and self._generations.is_ours(grant)
         ]
         free_at = fits_at(holdings, wanted=wanted, bounds=written, now=now) or now
         if free_at <= now and self._may_wait(now):

@@ -82,6 +82,7 @@ class Operator:
             TooLate: preparing took longer than the grant or the deadline allows (R6).
             Conflict: the run moved on, its fence is taken, or an operator forbids to sign (O8).
         """
+        self._check_place(order.grant)
         fees = _outbid(order.outbids)
         order = await self._complete(order)
         offer = await self._offered(order, fees)
@@ -139,6 +140,22 @@ class Operator:
         run = await self._ledger.sign(order.run, new, now=now)
         operations = await self._ledger.operations(run.id)
         return run, next(one for one in operations if one.hash == new.hash)
+
+    def _check_place(self, grant: Grant) -> None:
+        """
+        What is made here is of this account alone: nonce, context and key go by the grant.
+
+        Raises:
+            GuardError: the grant is of another account or chain; its session has moved.
+        """
+        here = (self._venue.chain_id, self._account.address)
+        if (grant.chain, grant.account) != here:
+            raise GuardError(
+                f"{grant.session}#{grant.generation} is a grant on {grant.account}, chain "
+                f"{grant.chain}, not on {self._account.address}, chain {self._venue.chain_id}",
+                hint="nothing was signed: the session has moved since; put its old account back "
+                "into a policy, with a session on it",
+            )
 
     async def _refused(self, order: Order, verdict: Refused) -> GuardError:
         """Keep what was offered beside what was asked; the same offer once, however often made."""
