@@ -71,7 +71,7 @@ from runner.execution.strangers import Lookout
 from runner.execution.verbs import RunVerbs
 from runner.guard.budget import Budgets
 from runner.guard.intent import NATIVE, Intent, intent_of
-from runner.planning.addresses import address_of
+from runner.planning.addresses import address_of, played
 from runner.planning.applied import record_of
 from runner.planning.demand import demands_of
 from runner.planning.derive import max_fee_of, permissions_of, scope_digest, uncovered
@@ -335,7 +335,9 @@ def terms_of(policies: Sequence[Policy]) -> dict[str, Terms]:
     return found
 
 
-async def desk_of(ledger: SqlLedger, policies: Sequence[Policy], telemetry: Telemetry) -> Desk:
+async def desk_of(
+    ledger: SqlLedger, policies: Sequence[Policy], telemetry: Telemetry, settings: Settings
+) -> Desk:
     """
     Who acts on wishes where no daemon does: the ledger's part is done at once, and the daemon
     carries on from there when it starts (O10).
@@ -356,8 +358,11 @@ async def desk_of(ledger: SqlLedger, policies: Sequence[Policy], telemetry: Tele
     accounts = {one.uid: p.accounts[one.account] for p in policies for one in p.sessions.values()}
 
     def account_of(uid: str) -> Callable[[Address], Address] | None:
-        spec = accounts.get(uid)
-        return None if spec is None else lambda owner: address_of(spec.type, owner, spec.salt)
+        if uid not in accounts:
+            return None
+        spec = accounts[uid]
+        spec = played(spec) if settings.wallets[spec.wallet].embedded else spec
+        return lambda owner: address_of(spec.type, owner, spec.salt)
 
     grants = GrantWishes(
         ledger,
@@ -639,10 +644,6 @@ def _gas_policies(profile: WalletProfile) -> dict[str, str]:
     return policies
 
 
-_PLAY_SALT = 7702
-"""Of the play account that stands for a delegated EOA: apart from the owner's own, at 0."""
-
-
 def _by_what(spec: SmartAccount) -> str:
     if spec.type is AccountType.EIP7702:
         return "is, as an EOA that delegates, its own account"
@@ -712,10 +713,8 @@ class Assembly:
         Raises:
             GuardError: The address is not the one that was written, or that the service names.
         """
-        plays = self._sandbox or self._wallets.is_embedded(spec.wallet)
-        if plays and spec.type is AccountType.EIP7702:
-            # G3: a sandbox that lives in this process has no owners who could delegate.
-            spec = replace(spec, type=AccountType.SMART, salt=_PLAY_SALT, address=None)
+        if self._sandbox or self._wallets.is_embedded(spec.wallet):
+            spec = played(spec)
         owner = self._signers[spec.owner]
         key = f"{spec.wallet}/{spec.chain}"
         if key not in self.venues:

@@ -38,6 +38,7 @@ from runner.execution.checkup import (
 from runner.execution.contexts import Venue
 from runner.execution.live import TESTNETS, Live
 from runner.execution.trial import Trial
+from runner.planning.addresses import played
 from runner.planning.derive import max_fee_of
 from runner.policy.model import Policy, SmartAccount, SponsoredGas
 from runner.ports import Signer
@@ -261,6 +262,8 @@ async def _opened(
             if not isinstance(venue.chain, RpcChainReader):
                 raise AssertionError("a chain that is not read over JSON-RPC")
             accounts = _on_wallet(policies, name)[chain_id]
+            if wallets.is_embedded(name):
+                accounts = {uid: played(one) for uid, one in accounts.items()}
             places.append(_Place(venue, venue.chain, accounts))
     except RunnerError as error:
         return Check("endpoint", name, Outcome.FAILED, error.what, error.hint)

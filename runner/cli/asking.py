@@ -177,7 +177,7 @@ async def _act(
             identity = await store.write(lambda tx: commands.ask(tx, wish))
         known = identity
         ledger = SqlLedger(store, open_vault(settings, os.environ, create=False))
-        desk = await desk_of(ledger, policies, _Quiet())
+        desk = await desk_of(ledger, policies, _Quiet(), settings)
         await desk.act()
         command = await store.read(lambda c: commands.command_by_id(c, known))
         return None if command.state is CommandState.ASKED else command

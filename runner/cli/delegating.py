@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from runner.cli.asking import ask, is_running
 from runner.cli.loading import policies_of, settings_of
-from runner.errors import UsageError
+from runner.cli.render import hint
+from runner.errors import RunnerError, UsageError
 from runner.policy.model import AccountType
 
 if TYPE_CHECKING:
@@ -56,7 +57,10 @@ def delegate_for(config: str | None, session: str) -> str:
         )
     call_id = asyncio.run(_delegate(settings, policies, account))
     if call_id is not None and is_running(settings):
-        ask(config, "grant.renew", session, "delegated")
+        try:
+            ask(config, "grant.renew", session, "delegated")
+        except RunnerError:
+            hint("the daemon notices within a minute")
     done = "has delegated already" if call_id is None else "has delegated"
     return f"the owner of account `{account.name}` {done}"
 
@@ -90,16 +94,26 @@ async def _delegate(
         signer = await open_signer(account.owner, settings.signers[account.owner], os.environ)
         assembly = Assembly(wallets, {account.owner: signer}, telemetry, sandbox=False)
         context = await assembly.account(account)
-        return await delegate(context, paymaster=_pinned(settings, account))
+        return await delegate(context, paymaster=_known(settings, account))
 
 
-def _pinned(settings: Settings, account: SmartAccount) -> Address | None:
-    """G4: the paymaster that the daemon knows, where there is a ledger already."""
+def _known(settings: Settings, account: SmartAccount) -> Address | None:
+    """
+    G4: the paymaster that the daemon knows, where there is a ledger already.
+
+    Raises:
+        UsageError: everything is stopped, so nothing is signed (O8).
+    """
     from runner.adapters.sql import reading
+    from runner.adapters.sql.pauses import stopped
     from runner.adapters.sql.store import sqlite_path
 
     path = sqlite_path(settings.store)
     if path is not None and not path.exists():
         return None
     with reading.ledger(settings.store) as ledger:
+        if (why := stopped(ledger)) is not None:
+            raise UsageError(
+                f"{why}; nothing is signed", hint="end the stop first: runner resume --reason …"
+            )
         return reading.paymaster_pin(ledger, account.wallet, account.chain)

@@ -194,7 +194,11 @@ async def account_checks(account: Watched, venue: Venue, chain: ChainView) -> As
     """Whether the account is where we think, in the state it should be in, and able to pay."""
     address = await _address(account, venue)
     yield address
-    yield await _code(account, chain)
+    code = await _code(account, chain)
+    yield code
+    if account.kind is AccountType.EIP7702 and code.outcome is Outcome.FAILED:
+        yield _unchecked("gas", account.uid, "no operation is prepared before it has delegated")
+        return
     if address.outcome is Outcome.FAILED:
         yield _unchecked("gas", account.uid, "the account's address is in doubt")
         return
@@ -203,16 +207,17 @@ async def account_checks(account: Watched, venue: Venue, chain: ChainView) -> As
 
 async def _address(account: Watched, venue: Venue) -> Check:
     name, computed = "address", account.address
+    is_eoa = account.kind is AccountType.EIP7702
     if account.pinned is not None and account.pinned != computed:
+        theirs = "is its own account" if is_eoa else f"with salt {account.salt} owns {computed}"
         return Check(
             name,
             account.uid,
             Outcome.FAILED,
-            f"written as {account.pinned}, but {account.owner} with salt {account.salt} "
-            f"owns {computed}",
+            f"written as {account.pinned}, but {account.owner} {theirs}",
             "mend `address`, `owner` or `salt`",
         )
-    if account.kind is AccountType.EIP7702:
+    if is_eoa:
         return Check(name, account.uid, Outcome.OK, f"{computed}, the owner's own (G1)")
     try:
         answered = await venue.api.request_account(account.owner, salt=account.salt)

@@ -13,7 +13,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
-from runner.errors import Conflict, GuardError, RunnerError
+from runner.errors import Conflict, GuardError, RunnerError, WalletApiError
+from runner.ethereum.contracts import DELEGATE_7702
 from runner.ethereum.permissions import AccountFunctions, Permission
 from runner.execution.activation import Activation
 from runner.execution.contexts import SessionContext, allowances
@@ -204,6 +205,8 @@ class SessionKeeper:
                     await self._activation.carry_out(grant)
         now = generations.now
         if now >= self._look_at:
+            with suppress(WalletApiError):  # a chain that cannot be read says so by its watcher
+                await self._look_at_code()
             self._watch(now)
         if self._due(now) or now >= self._look_at:
             self._look_at = now + self._venue.second_look
@@ -234,11 +237,15 @@ class SessionKeeper:
         # R17: an expiry by a wrong clock means another time. O8: a stop forbids to sign.
         if self._watcher.is_skewed or await self._ledger.stopped() is not None:
             return True
+        await self._look_at_code()
+        return self._undelegated  # G9: its owner does it, and no daemon
+
+    async def _look_at_code(self) -> None:
+        """Whether an EOA still runs the account's code (EIP-7702): its owner may take it back."""
         before = self._undelegated
-        self._undelegated = not await has_delegated(self.session.account)  # G9: its owner does
+        self._undelegated = not await has_delegated(self.session.account)
         if self._undelegated is not before:
-            self._watch(generations.now)
-        return self._undelegated
+            self._watch(self._generations.now)
 
     async def _obtain(self) -> None:
         """Request, check, sign, activate."""
@@ -402,7 +409,7 @@ class SessionKeeper:
                     session=self.session.uid,
                     generation=None if active is None else active.generation,
                     detail=one.why,
-                    hint=_remedy(one, self.session.uid),
+                    hint=_remedy(one, self.session),
                 )
         for alert in self._raised.keys() - found.keys():
             self._telemetry.emit("grant.alert_over", alert=alert.value, session=self.session.uid)
@@ -425,7 +432,10 @@ class SessionKeeper:
 _NO_CODE = "the owner's address has not delegated to the account's code (EIP-7702)"
 
 
-def _remedy(one: Raised, session: str) -> str:
+def _remedy(one: Raised, context: SessionContext) -> str:
+    session = context.uid
+    if one.why == _NO_CODE and context.account.by_hand:
+        return f"delegate to {DELEGATE_7702} with the wallet that holds the owner's key"
     if one.why == _NO_CODE:
         return f"runner grants request {session} --delegate"
     if one.alert is Alert.OWNER_ACTION_NEEDED:

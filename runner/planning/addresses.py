@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Final
+
 from runner.ethereum.address import Address
 from runner.ethereum.modular_account import semi_modular_account_address
-from runner.policy.model import AccountType
+from runner.policy.model import AccountType, SmartAccount
+
+_PLAY_SALT: Final = int.from_bytes(b"stands for an EOA at play", "big")
+"""Nobody writes this one by chance, so a play account is nobody else's."""
 
 
 def address_of(kind: AccountType, owner: Address, salt: int) -> Address:
@@ -17,3 +23,14 @@ def address_of(kind: AccountType, owner: Address, salt: int) -> Address:
     if kind is AccountType.EIP7702:
         return owner
     return semi_modular_account_address(owner, salt)
+
+
+def played(account: SmartAccount) -> SmartAccount:
+    """
+    The account as it is in a sandbox inside a process (G3).
+
+    There no owner could delegate: for an EOA stands a smart account of its owner.
+    """
+    if account.type is not AccountType.EIP7702:
+        return account
+    return replace(account, type=AccountType.SMART, salt=_PLAY_SALT, address=None)

@@ -27,7 +27,7 @@ from runner.planning.trees import KeyChange, changes
 from runner.planning.wanted import Wanted
 from runner.planning.widening import targets, widens
 from runner.policy.fingerprint import trigger_text
-from runner.policy.model import Policy, Schedule, Session
+from runner.policy.model import AccountType, Policy, Schedule, Session, SmartAccount
 from runner.policy.printing import Tree, policy_tree
 from runner.scheduling.triggers import timetable
 
@@ -194,7 +194,8 @@ class _Comparison:
         wanted = self.wanted[session.uid]
         keys = self._session_keys(policy, session)
         grants = self.facts.of(session.uid)
-        here = [one for one in grants if wanted.is_place_of(one)]
+        stays = not self._moves(policy, session)
+        here = [one for one in grants if stays and wanted.is_place_of(one)]
         serving = next((one for one in reversed(here) if one.serves(self.now)), None)
         if serving is None and self.facts.is_over(session.uid) and not touched:
             said = "needs no grant: all of its schedules are completed"
@@ -237,6 +238,14 @@ class _Comparison:
             )
         return SessionChange(session.uid, Action.CHANGE, keys, serving) if keys else None
 
+    def _moves(self, policy: Policy, session: Session) -> bool:
+        """Whether its account's address follows from something else than when it was applied."""
+        old = self.facts.applied.get(policy.name)
+        before = None if old is None else old.sessions.get(session.name)
+        if old is None or before is None:
+            return False
+        return _origin(old.accounts[before.account]) != _origin(policy.accounts[session.account])
+
     def _without_grant(
         self,
         session: Session,
@@ -259,6 +268,10 @@ class _Comparison:
             action, why = Action.REPLACE, "it moves to another account, chain or wallet"
         else:
             action, why = Action.RENEW, _ended(last)
+        if action is not Action.RENEW and wanted.account.type is AccountType.EIP7702:
+            command = f"runner grants request {session.uid} --delegate"
+            said = f"the owner's address has to delegate first, if it has not: {command}"
+            self.notes.append(Note(session.uid, said))
         return SessionChange(
             session.uid,
             action,
@@ -388,6 +401,11 @@ def _names_in(schedule: Schedule) -> set[str]:
         if asset is not None:
             found.add(asset.name)
     return found
+
+
+def _origin(account: SmartAccount) -> tuple[AccountType, str, int]:
+    """What an address is computed from (G1)."""
+    return account.type, account.owner, account.salt
 
 
 def _ended(grant: GrantFact) -> str:

@@ -447,3 +447,30 @@ def test_a_service_that_offers_something_else_gets_no_signature(house):
     assert code == 1
     assert "B4.chain" in one(findings, "a session")["detail"]
     assert rpc(f"{house.origin}/v2/dev", "sandbox_getOps") == []
+
+
+def test_g3_a_play_account_stands_for_an_eoa_inside_the_daemon(house):
+    """
+    Nothing has to be delegated in an embedded sandbox.
+    """
+    house.write(POLICY.replace("gas: sponsor}", "gas: sponsor, type: eip7702}"))
+    house.config(wallet="{embedded: true}")
+
+    code, out, _ = house.call()
+
+    assert code == 0, out
+    assert "delegation" in out
+    assert "failed" not in out
+
+
+def test_g1_an_eoa_that_has_not_delegated_is_no_fault_of_its_gas(house):
+    """
+    One finding for one cause.
+    """
+    house.write(POLICY.replace("gas: sponsor}", "gas: sponsor, type: eip7702}"))
+
+    code, findings = house.found()
+
+    told = {check: row["status"] for (check, who), row in findings.items() if who == DEMO}
+    assert code == 1
+    assert told == {"address": "ok", "delegation": "failed", "gas": "not_checked"}

@@ -137,3 +137,24 @@ def test_g1_a_smart_account_has_nothing_to_delegate(tmp_path):
         assert answer.returncode == 2
         assert "smart account" in answer.stderr
         assert rpc(url, "sandbox_getOps") == []
+
+
+def test_o8_while_everything_is_stopped_no_owner_signs_a_delegation(served):
+    """
+    It is refused, and done after the stop.
+    """
+    house, url = served
+    daemon = house.start("up")
+    wait_for(lambda: told(house, "grant.alert"), what="the alert")
+    assert house.run("stop", "--reason", "look into it").returncode == 0
+
+    refused = delegate(house)
+    assert house.run("resume", "--reason", "all is well").returncode == 0
+    done = delegate(house)
+    daemon.terminate()
+    assert daemon.wait(timeout=70) == 0, house.logs()
+
+    assert refused.returncode == 2, refused.stderr
+    assert "look into it" in refused.stderr
+    assert done.returncode == 0, done.stderr
+    assert len([op for op in rpc(url, "sandbox_getOps") if op["entityId"] == 0]) == 1

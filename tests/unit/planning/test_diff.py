@@ -224,6 +224,9 @@ def test_a_grant_on_its_way_is_a_note(state):
         ("chain: base-sepolia", "chain: base"),
         ("wallet: sandbox", "wallet: alchemy"),
         ("gas: sponsor", f"gas: sponsor, address: {VAULT}"),
+        ("gas: sponsor", "gas: sponsor, salt: 5"),
+        ("owner: o,", "owner: p,"),
+        ("gas: sponsor", "gas: sponsor, type: eip7702"),
     ],
 )
 def test_a_session_that_moves_is_granted_there(edit):
