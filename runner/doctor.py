@@ -23,7 +23,8 @@ from runner.adapters.signers.opening import open_signer
 from runner.adapters.sql.measures import take_and_leave
 from runner.adapters.sql.store import is_held, open_for_reading, sqlite_path
 from runner.adapters.sql.tables import meta
-from runner.bootstrap import Wallets, open_vault
+from runner.bootstrap.runtime import open_vault
+from runner.bootstrap.wallets import Wallets
 from runner.dashboard.server import listen, token_of
 from runner.errors import RunnerError, StoreError, UsageError
 from runner.execution.checkup import (

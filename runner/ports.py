@@ -1,5 +1,5 @@
 """
-What the core needs from the world, as Protocols. Adapters keep them, `bootstrap.py` wires them.
+What the core needs from the world, as Protocols. Adapters keep them, `bootstrap` wires them.
 
 Amounts are base units, times aware UTC, durations seconds (float) where they are waited for.
 """

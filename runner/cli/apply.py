@@ -20,7 +20,7 @@ from runner.errors import LedgerHeld, PlanError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runner.bootstrap import Runtime
+    from runner.bootstrap.runtime import Runtime
     from runner.planning.plan import Plan
     from runner.planning.saved import Basis
     from runner.policy.model import Policy
@@ -141,7 +141,7 @@ async def _carry_out(
 ) -> list[str]:
     """Until nothing is left of the plan, or the time is over; what is left."""
     from runner.adapters.telemetry import StructlogTelemetry
-    from runner.bootstrap import runtime
+    from runner.bootstrap.runtime import runtime
     from runner.cli.standing import facts_of
     from runner.settings import Alerts
 

@@ -132,7 +132,7 @@ async def _ask(
 
 def _open(settings: Settings, *, alone: bool) -> SqlStore:
     from runner.adapters.sql.store import SqlStore
-    from runner.bootstrap import open_vault
+    from runner.bootstrap.runtime import open_vault
 
     vault = open_vault(settings, os.environ, create=False)
     return SqlStore.open(settings.store, vault, now=now(), create=False, role="verb", alone=alone)
@@ -168,7 +168,7 @@ async def _act(
     """Nobody holds the ledger: we do, until every wish in it has its answer."""
     from runner.adapters.sql import commands
     from runner.adapters.sql.ledger import SqlLedger
-    from runner.bootstrap import desk_of, open_vault
+    from runner.bootstrap.runtime import desk_of, open_vault
     from runner.records import CommandState
 
     try:

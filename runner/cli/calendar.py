@@ -36,7 +36,7 @@ def calendar(config: str | None, months: int, start: datetime | None, form: str)
     What was decided comes from the ledger, what is to come from the policies. Each slot stands on
     the day of its schedule's own zone.
     """
-    from runner.bootstrap import terms_of
+    from runner.bootstrap.assembly import terms_of
     from runner.reporting import calendar as grid
 
     moment = now()

@@ -41,7 +41,7 @@ def init_ledger(config: str | None) -> None:
     nothing of what was paid before. An existing ledger is left as it is.
     """
     from runner.adapters.sql.store import SqlStore, open_for_reading, sqlite_path
-    from runner.bootstrap import open_vault
+    from runner.bootstrap.runtime import open_vault
 
     settings = settings_of(config)
     path = sqlite_path(settings.store)
@@ -100,7 +100,7 @@ def verify(config: str | None, form: str, head: bool) -> None:
     """
     from runner.adapters.sql import audit
     from runner.adapters.sql.store import open_for_reading
-    from runner.bootstrap import open_vault
+    from runner.bootstrap.runtime import open_vault
     from runner.policy.fingerprint import trigger_text
     from runner.scheduling.triggers import timetable
 

@@ -84,7 +84,8 @@ async def _delegate(
 ) -> str | None:
     from runner.adapters.signers.opening import open_signer
     from runner.adapters.telemetry import StructlogTelemetry
-    from runner.bootstrap import Assembly, Wallets
+    from runner.bootstrap.assembly import Assembly
+    from runner.bootstrap.wallets import Wallets
     from runner.execution.delegation import delegate
 
     telemetry = StructlogTelemetry(people=True, level="warning")

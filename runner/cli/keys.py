@@ -226,7 +226,7 @@ def rotate(config: str | None, new_env: str | None) -> None:
     """
     from runner.adapters.sql.keeping import rekey
     from runner.adapters.vault import Vault
-    from runner.bootstrap import open_vault
+    from runner.bootstrap.runtime import open_vault
     from runner.cli.db import ledger_of
 
     settings = settings_of(config)

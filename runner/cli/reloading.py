@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from runner.errors import PolicyErrors, RunnerError
 
 if TYPE_CHECKING:
-    from runner.bootstrap import Runtime
+    from runner.bootstrap.runtime import Runtime
     from runner.policy.model import Policy
     from runner.ports import Telemetry
     from runner.settings import Settings

@@ -102,7 +102,7 @@ def _chosen(one: _Skipped, catch_up: str | None) -> _Skipped:
 
 def _skipped(config: str | None, scope: PauseScope, target: str) -> list[_Skipped]:
     from runner.adapters.sql import reading
-    from runner.bootstrap import terms_of
+    from runner.bootstrap.assembly import terms_of
 
     terms = terms_of(known_policies(config))
     with reading.ledger(settings_of(config).store) as ledger:

@@ -58,7 +58,7 @@ async def _finish(settings: Settings, names: Collection[str], seconds: float) ->
 
 async def _take_off(settings: Settings, seconds: float) -> None:
     from runner.adapters.telemetry import StructlogTelemetry
-    from runner.bootstrap import runtime
+    from runner.bootstrap.runtime import runtime
     from runner.settings import Alerts
 
     telemetry = StructlogTelemetry(people=True, level="warning")

@@ -142,7 +142,7 @@ def terms_of(config: str | None, schedule: str) -> Terms:
     Raises:
         UsageError: there is none of that name.
     """
-    from runner.bootstrap import terms_of
+    from runner.bootstrap.assembly import terms_of
 
     known = terms_of(known_policies(config))
     if schedule not in known:

@@ -91,7 +91,7 @@ def up(config: str | None, sandbox: bool, seconds: float | None, adopt: bool) ->
 
 def _import_the_daemon() -> None:
     """Half a second of work that waits for nothing."""
-    import runner.bootstrap
+    import runner.bootstrap.runtime
     import runner.cli.reloading
     import runner.dashboard.server  # noqa: F401  (as everything here)
 
@@ -117,7 +117,7 @@ async def _run(
     adopt: bool,
     read: Callable[[], Any],
 ) -> None:
-    from runner.bootstrap import runtime
+    from runner.bootstrap.runtime import runtime
     from runner.cli.reloading import Changes, Reloader
     from runner.dashboard.server import serve
     from runner.dashboard.source import Source

@@ -26,7 +26,7 @@ def why(schedule: str, at: str, config: str | None, form: str) -> None:
     """
     from runner.adapters.sql import questions, reading
     from runner.adapters.sql.questions import Subject
-    from runner.bootstrap import terms_of
+    from runner.bootstrap.assembly import terms_of
     from runner.reporting import why as reasons
 
     moment = now()

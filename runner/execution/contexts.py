@@ -1,7 +1,7 @@
 """
 The policies, ready to run: each account, session and schedule with what it needs at hand.
 
-Made once by `bootstrap.py` for the policies in force; nothing in here changes afterwards.
+Made once by `bootstrap` for the policies in force; nothing in here changes afterwards.
 """
 
 from __future__ import annotations

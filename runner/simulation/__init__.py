@@ -1,5 +1,5 @@
 """
-`simulate`: the daemon of `bootstrap.py` under virtual time, on sandboxes in this process.
+`simulate`: the daemon of `bootstrap` under virtual time, on sandboxes in this process.
 
 The same policies become the same contexts, and the same daemon drives the same code. Other than
 in `up` are the loop, which jumps to the next thing to do, the ledger, which is in memory, and the

@@ -20,7 +20,8 @@ from runner.adapters.signers.opening import signers_of
 from runner.adapters.virtual import VirtualAlarm, VirtualClock, VirtualLoop
 from runner.adapters.wallet_api.envelope import HttpAnswer
 from runner.adapters.wallet_api.transport import Endpoint
-from runner.bootstrap import Assembly, Place, Wallets, fingerprints, seed_of
+from runner.bootstrap.assembly import Assembly, fingerprints, seed_of
+from runner.bootstrap.wallets import Place, Wallets
 from runner.execution.contexts import ScheduleContext, SessionContext
 from runner.execution.daemon import Daemon
 from runner.guard.intent import NATIVE

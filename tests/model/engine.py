@@ -19,7 +19,8 @@ from typing import Any
 from runner.adapters.virtual import VirtualAlarm, VirtualLoop
 from runner.adapters.wallet_api.envelope import HttpAnswer
 from runner.adapters.wallet_api.transport import Endpoint
-from runner.bootstrap import Place, seed_of
+from runner.bootstrap.assembly import seed_of
+from runner.bootstrap.wallets import Place
 from runner.execution.daemon import Daemon
 from runner.policy.parse import parse_policy
 from runner.records import RunKind

@@ -21,7 +21,7 @@ from runner.adapters.signers.local import LocalSigner
 from runner.adapters.virtual import VirtualLoop
 from runner.adapters.wallet_api.envelope import HttpAnswer
 from runner.adapters.wallet_api.transport import Endpoint
-from runner.bootstrap import Place
+from runner.bootstrap.wallets import Place
 from runner.guard.verdict import Approved
 from runner.policy.parse import parse_policy
 from runner.scheduling.cron import check_cron

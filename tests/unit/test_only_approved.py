@@ -67,7 +67,7 @@ KNOWN: dict[str, set[str]] = {
     "runner/adapters/wallet_api/transport.py": {
         "names _key",
     },
-    "runner/bootstrap.py": {
+    "runner/bootstrap/runtime.py": {
         "holds a SessionKeys",
     },
     "runner/cli/byhand.py": {

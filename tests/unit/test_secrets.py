@@ -10,7 +10,7 @@ import pytest
 
 from runner.adapters import secrets
 from runner.adapters.secrets import fetch_reference, read_reference
-from runner.bootstrap import open_vault
+from runner.bootstrap.runtime import open_vault
 from runner.errors import StoreError, UsageError
 from runner.settings import CommandRef, EnvRef, FileRef, Settings
 

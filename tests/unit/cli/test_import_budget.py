@@ -86,7 +86,7 @@ def test_the_daemon_starts_without_what_only_a_migration_needs():
     Alembic is for ledgers of an older revision; who restarts after a crash does not pay for it.
     """
     probe = (
-        "import sys, runner.bootstrap, runner.cli.up, runner.adapters.sql.keeping\n"
+        "import sys, runner.bootstrap.runtime, runner.cli.up, runner.adapters.sql.keeping\n"
         "print({'alembic', 'mako'} & set(sys.modules))"
     )
 
