@@ -46,6 +46,7 @@ class GrantWork:
         self._ledger = ledger
         self._orphans = Orphans(
             sessions,
+            {(one.venue.chain_id, one.account.address) for one in sessions.values()},
             ledger=ledger,
             telemetry=telemetry,
             watchers=watchers.values(),
@@ -165,6 +166,7 @@ class GrantWork:
 
     def wake(self) -> None:
         """Something about grants has changed in the ledger: everybody looks again."""
+        self._orphans.wake()
         for keeper in self.keepers.values():
             keeper.wake()
         for revoker in self.revokers.values():

@@ -1,16 +1,19 @@
 """
-Grants of sessions that left the policies: their keys can sign until their end (T10).
+Grants of sessions that left the policies, or an account: their keys can sign until their end (T10).
 
-Nobody keeps them any more, so that here a person is told of them, and their keys are destroyed
-once the chain has passed their end.
+Nobody keeps those of a session that is gone, so that here a person is told of them, and their keys
+are destroyed once the chain has passed their end. From an account that no policy names nobody can
+take a key off (O9): that is told, too.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 
 from runner.errors import StoreError
+from runner.ethereum.address import Address
 from runner.execution.retirement import holds
 from runner.execution.watch import Watcher
 from runner.ports import Clock, Ledger, Telemetry
@@ -22,11 +25,12 @@ _SWEEP_SECONDS = 60.0
 
 
 class Orphans:
-    """All grants whose session is none of `sessions`."""
+    """All grants whose session is none of `sessions`, or that are on none of `accounts`."""
 
     def __init__(
         self,
         sessions: Collection[str],
+        accounts: Collection[tuple[int, Address]],
         *,
         ledger: Ledger,
         telemetry: Telemetry,
@@ -34,6 +38,9 @@ class Orphans:
         clock: Clock,
     ) -> None:
         self._sessions = sessions
+        self._accounts = accounts
+        self._told: set[int] = set()
+        self._bell = asyncio.Event()
         self._ledger = ledger
         self._telemetry = telemetry
         self._watchers = {one.venue.chain_id: one for one in watchers}
@@ -41,7 +48,9 @@ class Orphans:
 
     async def tell(self) -> None:
         """Of those whose keys can sign."""
-        for grant in await self._grants():
+        for grant in await self._ledger.grants():
+            if grant.session in self._sessions and self._is_reached(grant):
+                continue
             watcher = self._watchers.get(grant.chain)
             clock = self._clock if watcher is None else watcher.venue.clock
             if grant.state not in _CAN_SIGN or grant.expires_at <= clock.now():
@@ -52,16 +61,19 @@ class Orphans:
                 session=grant.session,
                 generation=grant.generation,
                 expires_at=grant.expires_at,
-                detail="no policy names its session any more, and its key can sign until its end",
-                hint=f"take it off the account: runner grants revoke {grant.session} --reason …",
+                detail=f"no policy names its {self._what(grant)} any more, and its key can sign "
+                "until its end",
+                hint=f"take it off the account: {self._remedy(grant)}",
             )
 
     async def run(self) -> None:
-        """Until cancelled. None comes to those that there are at the start."""
+        """Until cancelled: each minute while there are any, else when something has changed."""
         left = True
-        while left:
+        while True:
+            self._bell.clear()
             try:
                 left = await self.tidy()
+                await self.tell_stuck()
             except StoreError as error:
                 self._telemetry.emit(
                     "ledger.unwritable",
@@ -69,8 +81,44 @@ class Orphans:
                     detail=error.what,
                     hint="nothing is claimed or sent until the ledger can be written again",
                 )
-            await self._clock.sleep(_SWEEP_SECONDS)
-        await asyncio.Event().wait()
+            if not left:
+                await self._bell.wait()
+            with suppress(TimeoutError):
+                async with self._clock.timeout(_SWEEP_SECONDS):
+                    await self._bell.wait()
+
+    def wake(self) -> None:
+        """Something about grants has changed in the ledger."""
+        self._bell.set()
+
+    async def tell_stuck(self) -> None:
+        """Once of each grant that is to go from an account which nobody here signs for (O9)."""
+        for grant in await self._ledger.grants():
+            stuck = grant.state is GrantState.STOPPING and not self._is_reached(grant)
+            if not stuck or grant.id in self._told:
+                continue
+            self._told.add(grant.id)
+            self._telemetry.emit(
+                "grant.revocation_failed",
+                level="critical",
+                account=grant.account,
+                session=grant.session,
+                generation=grant.generation,
+                detail="no policy names this account any more, so nobody takes the key off it",
+                hint=self._remedy(grant),
+            )
+
+    def _is_reached(self, grant: Grant) -> bool:
+        return (grant.chain, grant.account) in self._accounts
+
+    def _what(self, grant: Grant) -> str:
+        return "session" if self._is_reached(grant) else "account"
+
+    def _remedy(self, grant: Grant) -> str:
+        command = f"runner grants revoke {grant.session}#{grant.generation} --reason …"
+        if self._is_reached(grant):
+            return command
+        return f"put the account back into a policy, with a session on it, then: {command}"
 
     async def tidy(self) -> bool:
         """

@@ -24,10 +24,11 @@ class Clock:
 
 class Told:
     def __init__(self):
-        self.events = []
+        self.events, self.hints = [], []
 
     def emit(self, event, *, level="info", **fields):
         self.events.append((event, level, fields["session"], fields["generation"]))
+        self.hints.append(fields.get("hint"))
 
 
 @pytest.fixture
@@ -38,11 +39,16 @@ async def ledger(tmp_path):
     await opened.store.close(now=NOW)
 
 
-def orphans(ledger, *, final_at, sessions=("p/other",), chain=84532):
+HERE = ((NEW_GRANT.chain, NEW_GRANT.account),)
+
+
+def orphans(ledger, *, final_at, sessions=("p/other",), chain=84532, accounts=HERE):
     venue = SimpleNamespace(chain_id=chain, clock=Clock(final_at))
     watcher = SimpleNamespace(venue=venue, final_at=final_at)
     told = Told()
-    found = Orphans(sessions, ledger=ledger, telemetry=told, watchers=[watcher], clock=Clock())
+    found = Orphans(
+        sessions, accounts, ledger=ledger, telemetry=told, watchers=[watcher], clock=Clock()
+    )
     return found, told
 
 
@@ -93,4 +99,27 @@ async def test_t10_it_is_told_while_its_key_can_sign(ledger):
     await ended.tell()
 
     assert told.events == [("grant.orphaned", "warning", "p/key", 1)]
+    assert quiet.events == []
+
+
+async def test_o9_a_key_on_an_account_that_no_policy_names_is_told_with_what_to_do(ledger):
+    """
+    Its session is there, but elsewhere: that its key can sign, and once that nobody takes it off.
+    """
+    grant = await active(ledger)
+    found, told = orphans(ledger, final_at=NOW, sessions=("p/key",), accounts=())
+    await found.tell()
+    await found.tell_stuck()
+    await ledger.move_grant(grant, GrantState.STOPPING, detail=None, now=NOW)
+    await found.tell_stuck()
+    await found.tell_stuck()
+    reached, quiet = orphans(ledger, final_at=NOW, sessions=("p/key",))
+    await reached.tell()
+    await reached.tell_stuck()
+
+    assert told.events == [
+        ("grant.orphaned", "warning", "p/key", 1),
+        ("grant.revocation_failed", "critical", "p/key", 1),
+    ]
+    assert all("put the account back" in hint for hint in told.hints)
     assert quiet.events == []
