@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import TYPE_CHECKING
+
 import click
 
 from runner.cli.asking import known_policies
@@ -10,15 +13,19 @@ from runner.cli.options import config_option, format_options, now
 from runner.cli.render import look, write, write_json
 from runner.errors import UsageError
 
+if TYPE_CHECKING:
+    from runner.execution.contexts import Terms
+    from runner.reporting.views import ScheduleView
+
 
 @click.command()
 @click.argument("schedule")
 @click.option(
-    "--at", "at", metavar="SLOT", required=True, help="As 2026-12-01T09:00, or an instant."
+    "--at", "at", metavar="SLOT", help="As 2026-12-01T09:00, or an instant; else the next one."
 )
 @config_option
 @format_options()
-def why(schedule: str, at: str, config: str | None, form: str) -> None:
+def why(schedule: str, at: str | None, config: str | None, form: str) -> None:
     """
     Explain why the slot of SCHEDULE (policy/name) at a time was or was not paid, or will be.
 
@@ -37,6 +44,7 @@ def why(schedule: str, at: str, config: str | None, form: str) -> None:
         if terms is None and row is None:
             known = ", ".join(sorted(rows)[:5]) or "none"
             raise UsageError(f"there is no schedule {schedule}", hint=f"known: {known}")
+        at = at or _next(schedule, terms, row, moment)
         subject = None if terms is None else Subject(terms.spec, terms.most.lines, terms.budgets)
         question = questions.about(ledger, schedule, at, subject, row=row, now=moment)
     fields = reasons.why(question)
@@ -44,3 +52,21 @@ def why(schedule: str, at: str, config: str | None, form: str) -> None:
         write_json(reasons.as_json(question, fields))
         return
     write(reasons.as_text(question, fields, look()))
+
+
+def _next(schedule: str, terms: Terms | None, row: ScheduleView | None, moment: datetime) -> str:
+    """
+    The coming slot.
+
+    Raises:
+        UsageError: there is none.
+    """
+    from runner.scheduling.triggers import timetable
+
+    slot = None
+    if terms is not None:
+        table = timetable(terms.spec, anchor=moment if row is None else row.anchor)
+        slot = table.next_after(moment)
+    if slot is None:
+        raise UsageError(f"{schedule} has no slot to come", hint="say of which one: --at SLOT")
+    return slot.text

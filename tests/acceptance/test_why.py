@@ -65,6 +65,19 @@ def test_o1_a_coming_slot_of_a_paused_schedule_will_not_be_paid(runner, ledger):
     assert "1 usdc → alice" in fields["policy"][1]
 
 
+def test_without_a_time_it_tells_of_the_next_slot(runner, ledger):
+    """
+    Hosting is due each hour; the schedule that is due once has one slot.
+    """
+    hourly = runner("why", "payroll/hosting", "--json")
+    once = runner("why", "payroll/once", "--json")
+
+    until = datetime.fromisoformat(hourly.json["at"]) - datetime.now(UTC)
+    assert (hourly.code, once.code) == (0, 0), hourly.err + once.err
+    assert timedelta(0) < until <= timedelta(hours=1)
+    assert once.json["slot"].startswith("2027-05-01T00:00:00")
+
+
 def test_a_time_without_a_slot_names_those_around_it(runner, ledger):
     """
     In the schedule's own zone.
