@@ -217,7 +217,9 @@ def grant_from(row: Row[Any]) -> Grant:
 def operation_values(run: str, new: NewOperation, vault: Vault, now: datetime) -> dict[str, Any]:
     """A row of `operations` for what was just signed, its bytes sealed."""
     values = asdict(new)
-    request, _ = values.pop("request"), values.pop("paymaster")
+    request = values.pop("request")
+    for told in ("paymaster", "checked"):  # elsewhere: pinned by profile, and in the event
+        del values[told]
     sealed = vault.seal(request, table="operations", column="request", row=new.hash)
     return values | {
         "run": run,
