@@ -39,11 +39,15 @@ def analyze(*arguments):
 
 def test_systemd_finds_nothing_wrong_with_the_unit(unit):
     """
-    No unknown key, no value that it would ignore.
+    No unknown key, no value that it would ignore; other units of the machine are not ours.
     """
     found = analyze("verify", "--man=no", unit)
+    broken = unit.with_name("broken.service")
+    broken.write_text(unit.read_text().replace("ProtectHome=yes", "ProtectHomes=yes"))
+    seen = analyze("verify", "--man=no", broken)
 
-    assert (found.returncode, found.stdout + found.stderr) == (0, "")
+    assert [line for line in found.stderr.splitlines() if "runner.service" in line] == []
+    assert "ProtectHomes" in seen.stderr
 
 
 def test_what_the_unit_may_touch_is_little(unit):
