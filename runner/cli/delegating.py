@@ -16,6 +16,7 @@ from runner.cli.asking import ask, is_running
 from runner.cli.loading import policies_of, settings_of
 from runner.cli.render import hint
 from runner.errors import RunnerError, UsageError
+from runner.planning.addresses import account_of
 from runner.policy.model import AccountType
 
 if TYPE_CHECKING:
@@ -63,20 +64,6 @@ def delegate_for(config: str | None, session: str) -> str:
             hint("the daemon notices within a minute")
     done = "has delegated already" if call_id is None else "has delegated"
     return f"the owner of account `{account.name}` {done}"
-
-
-def account_of(policies: Sequence[Policy], session: str) -> SmartAccount:
-    """
-    The account that a session (policy/name) is on.
-
-    Raises:
-        UsageError: no policy has such a session.
-    """
-    for policy in policies:
-        for one in policy.sessions.values():
-            if one.uid == session:
-                return policy.accounts[one.account]
-    raise UsageError(f"no policy has a session {session[:120]}")
 
 
 async def _delegate(

@@ -27,6 +27,7 @@ def export(config: str | None, target: str, out: Path) -> str:
     Raises:
         RunnerError: it is not to go, goes already, or no daemon runs that could prepare it.
     """
+    from runner.planning.addresses import account_of, played
     from runner.planning.derive import max_fee_of
     from runner.policy.model import SponsoredGas
 
@@ -36,12 +37,9 @@ def export(config: str | None, target: str, out: Path) -> str:
     owner, sandbox = owner_by_hand(settings, policies, session)
     _needs_daemon(settings)
     command = ask(config, "grant.paper", target, "requested for signing")
-    account = next(
-        policy.accounts[one.account]
-        for policy in policies
-        for one in policy.sessions.values()
-        if one.uid == session
-    )
+    account = account_of(policies, session)
+    if settings.wallets[account.wallet].embedded:
+        account = played(account)
     paper = Takeoff.of(
         _grant(settings, target),
         command.data["paper"],

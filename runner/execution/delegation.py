@@ -12,7 +12,8 @@ from runner.ethereum.address import Address
 from runner.ethereum.authorization import delegation_code
 from runner.ethereum.contracts import DELEGATE_7702
 from runner.execution.contexts import AccountContext
-from runner.guard.delegation import DelegationTerms, check_delegation
+from runner.guard.delegation import ApprovedDelegation, DelegationTerms, check_delegation
+from runner.guard.offer import OperationOffer
 from runner.guard.owner import CarryDelegation, OwnerTerms, owner_nonce
 from runner.guard.verdict import Refused
 
@@ -54,6 +55,24 @@ async def delegate(account: AccountContext, *, paymaster: Address | None) -> str
             f"{account.address} holds other code than a delegation to {DELEGATE_7702}",
             hint="a delegation to something else is taken back by its owner's own wallet first",
         )
+    offer, verdict = await _approved(account, paymaster)
+    if verdict.carrier is None:
+        raise AssertionError("a delegation that was asked for with a carrier has one")
+    signatures = [
+        await account.owner.sign(verdict.approved),
+        await account.owner.sign(verdict.carrier.approved),
+    ]
+    sealed = venue.api.seal(offer, *signatures, context=None, gas_policy=account.gas_policy)
+    call_id = await venue.api.send_prepared_calls(sealed)
+    await _until_delegated(account)
+    return call_id
+
+
+async def _approved(
+    account: AccountContext, paymaster: Address | None
+) -> tuple[OperationOffer, ApprovedDelegation]:
+    """What the service prepares, judged whole before any of it is signed."""
+    venue = account.venue
     carrier = await _carrier(account, paymaster)
     offer = await venue.api.prepare_calls(
         account=account.address,
@@ -80,16 +99,7 @@ async def delegate(account: AccountContext, *, paymaster: Address | None) -> str
             findings=verdict.findings,
             hint="nothing was signed; compare what was asked with what the service offered",
         )
-    if verdict.carrier is None:
-        raise AssertionError("a delegation that was asked for with a carrier has one")
-    signatures = [
-        await account.owner.sign(verdict.approved),
-        await account.owner.sign(verdict.carrier.approved),
-    ]
-    sealed = venue.api.seal(offer, *signatures, context=None, gas_policy=account.gas_policy)
-    call_id = await venue.api.send_prepared_calls(sealed)
-    await _until_delegated(account)
-    return call_id
+    return offer, verdict
 
 
 async def _carrier(account: AccountContext, paymaster: Address | None) -> OwnerTerms:

@@ -25,6 +25,7 @@ from runner.ethereum.typed_data import TypedData, typed_data_digest
 from runner.guard.grants import GrantTerms, check_grant, latest_end
 from runner.guard.offer import SessionOffer, SignTypedData
 from runner.guard.verdict import Approved, Refused
+from runner.planning.addresses import account_of
 from runner.planning.risk import exposure
 from runner.reporting.granting import typed_data_report
 from runner.reporting.signing import wallet_typed_data
@@ -193,19 +194,14 @@ def owner_by_hand(
     Raises:
         UsageError: no policy names the session, or its owner signs by itself.
     """
-    for policy in policies:
-        for one in policy.sessions.values():
-            if one.uid != session:
-                continue
-            account = policy.accounts[one.account]
-            spec = settings.signers.get(account.owner)
-            if spec is None or spec.manual is None:
-                raise UsageError(
-                    f"signer `{account.owner}`, the owner of {session}, signs by itself",
-                    hint="requests are for signers of the form {manual: 0xADDRESS}",
-                )
-            return spec.manual, settings.wallets[account.wallet].is_sandbox
-    raise UsageError(f"no policy has a session {session[:120]}")
+    account = account_of(policies, session)
+    spec = settings.signers.get(account.owner)
+    if spec is None or spec.manual is None:
+        raise UsageError(
+            f"signer `{account.owner}`, the owner of {session}, signs by itself",
+            hint="requests are for signers of the form {manual: 0xADDRESS}",
+        )
+    return spec.manual, settings.wallets[account.wallet].is_sandbox
 
 
 def write_request(request: Request) -> dict[str, Any]:
