@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from runner.execution.contexts import ScheduleContext
+from runner.frozen import frozen
 from runner.policy.model import CatchUp, OverlapKind, Schedule
 from runner.records import Claim
 from runner.scheduling.lateness import (
@@ -23,6 +24,20 @@ _NO_BOUND = 1_000_000
 
 _TICK = timedelta(seconds=2)
 """A slot decided later than this after it fired found nobody looking (M1)."""
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@frozen
+class _Ahead:
+    """
+    How a slot is claimed by whoever looks between two moments: from its firing on, until it is
+    late or another one fires.
+    """
+
+    claim: Claim
+    since: datetime
+    until: datetime
 
 
 class DueSlots:
@@ -45,10 +60,42 @@ class DueSlots:
         self._until = until
         self._table = timetable(schedule.spec, anchor=anchor)
         self._decided_until = decided_until
+        self._coming: tuple[Slot, ...] | None = None
+        """The first slots behind that place, as far as they were asked for; None: not yet."""
+
+        self._ahead: _Ahead | None = None
+        self._looked_ahead = False
 
     def next_slot(self) -> Slot | None:
         """The slot that comes next; None when there is none left."""
-        return self._table.next_after(self._decided_until)
+        if self._coming is None:
+            self._coming = self._table.first(self._decided_until, 1)
+        return self._coming[0] if self._coming else None
+
+    @property
+    def is_looked_at(self) -> bool:
+        """Whether `look_ahead` has nothing to do."""
+        return self._looked_ahead
+
+    def look_ahead(self) -> None:
+        """
+        Decide the next slot before it fires, as far as that depends on policy and calendar alone.
+
+        `decide` takes it as long as it holds. A slot that is found late, does not fire, or is not
+        the only one is decided when it is found.
+        """
+        self._coming = self._table.first(self._decided_until, 2)
+        self._ahead = self._foreseen(*self._coming)
+        self._looked_ahead = True
+
+    def _foreseen(self, slot: Slot | None = None, following: Slot | None = None) -> _Ahead | None:
+        if slot is None or slot.verdict is not None or self.is_beyond(slot):
+            return None
+        until = slot.fire_at + min(_TICK, self._schedule.spec.start_grace)
+        if following is not None:
+            until = min(until, following.fire_at - _MICROSECOND)
+        claim = self._claim(Decision(slot, State.CLAIMED), slot.fire_at, following)
+        return _Ahead(claim, slot.fire_at, until)
 
     def count(self, after: datetime, until: datetime) -> int:
         """How many slots that fire are due in (after, until]."""
@@ -60,6 +107,14 @@ class DueSlots:
 
         Nothing here is remembered until `decided` says that the ledger has it.
         """
+        first = self.next_slot()
+        if first is None or now < first.fire_at:
+            return [], self._decided_until
+        if not self._looked_ahead:
+            self.look_ahead()
+        ahead = self._ahead
+        if ahead is not None and ahead.since <= now <= ahead.until:
+            return [self._at(now, ahead.claim)], ahead.claim.due_at
         spec = self._schedule.spec
         decisions = decide_since(
             self._table,
@@ -90,13 +145,23 @@ class DueSlots:
 
     def decided(self, until: datetime) -> None:
         """The ledger has taken the decisions up to here."""
-        self._decided_until = max(self._decided_until, until)
+        if until <= self._decided_until:
+            return
+        self._decided_until = until
+        rest = tuple(slot for slot in self._coming or () if slot.due_at > until)
+        self._coming, self._ahead, self._looked_ahead = rest or None, None, False
 
     def is_beyond(self, slot: Slot) -> bool:
         """Whether nobody decides a slot here."""
         return self._until is not None and slot.due_at >= self._until
 
-    def _claim(self, decision: Decision, now: datetime) -> Claim:
+    def _at(self, now: datetime, claim: Claim) -> Claim:
+        """A claim decided ahead, at the moment at which it is made."""
+        if claim.deadline_at is None:
+            return claim
+        return replace(claim, deadline_at=now + self._schedule.run_deadline)
+
+    def _claim(self, decision: Decision, now: datetime, following: Slot | None = None) -> Claim:
         spec, slot = self._schedule.spec, decision.slot
         claim = Claim(
             schedule=spec.uid,
@@ -124,7 +189,7 @@ class DueSlots:
             max_runs=spec.max_runs,
             pace=self._schedule.pace if late or not together else None,
             deadline_at=now + self._schedule.run_deadline,
-            expires_at=window_end(spec, self._table, slot),
+            expires_at=window_end(spec, self._table, slot, following),
             reservations=self._schedule.reservations(due_at=slot.due_at, slot=slot.text),
             on_budget=spec.on_budget,
         )

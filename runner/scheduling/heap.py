@@ -56,6 +56,19 @@ class Heap:
             heapq.heappop(self._entries)
         return None
 
+    def until(self, instant: datetime) -> list[tuple[datetime, str]]:
+        """What stands at this instant or before it, in no order; all of it stays where it is."""
+        found: list[tuple[datetime, str]] = []
+        places = [0]  # an entry's children, in a list that is a heap, are no earlier than itself
+        while places:
+            place = places.pop()
+            if place < len(self._entries) and self._entries[place][0] <= instant:
+                entry = self._entries[place]
+                if self._instants.get(entry[1]) == entry[0]:
+                    found.append(entry)
+                places += (2 * place + 1, 2 * place + 2)
+        return found
+
     def pop_due(self, now: datetime) -> list[str]:
         """Take out every uid whose instant is `now` or earlier, earliest first."""
         due: list[str] = []

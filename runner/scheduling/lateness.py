@@ -80,13 +80,22 @@ def catch_up_window_default(slot: Slot, next_slot: Slot | None) -> timedelta:
     return min(max(half, LEAST_WINDOW), LARGEST_WINDOW)
 
 
-def window_end(spec: Schedule, table: Timetable, slot: Slot) -> datetime:
-    """The end of a slot's catch-up window (M2); a slot on time has its grace at least."""
+def window_end(
+    spec: Schedule, table: Timetable, slot: Slot, following: Slot | None = None
+) -> datetime:
+    """
+    The end of a slot's catch-up window (M2); a slot on time has its grace at least.
+
+    Args:
+        following: The slot that comes next, for whoever has it at hand.
+    """
     window = spec.catch_up_window
     if spec.catch_up is CatchUp.NONE:
         window = spec.start_grace
     elif window is None:
-        window = catch_up_window_default(slot, table.next_firing_after(slot.due_at))
+        if following is None or following.verdict is not None:
+            following = table.next_firing_after(slot.due_at)
+        window = catch_up_window_default(slot, following)
     return slot.fire_at + max(window, spec.start_grace)
 
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from heapq import merge
-from itertools import pairwise, takewhile
+from itertools import islice, pairwise, takewhile
 from operator import attrgetter
 from typing import Final, Protocol
 
@@ -38,6 +39,8 @@ class Source(Protocol):
 
     Instants are UTC in whole seconds; intervals include `start` and leave out `end`.
     """
+
+    def __hash__(self) -> int: ...
 
     def moments(self, start: datetime) -> Iterator[Moment]:
         """All slots from `start` on, ascending; those that do not fire carry a verdict."""
@@ -220,12 +223,20 @@ class Timetable:
         """
         moments = self._moments(after)
         if not self.jitter:
-            return (self._slot(moment, moment.due_at) for moment in moments)
+            return (_slot(moment, moment.due_at) for moment in moments)
         return self._delayed(moments)
+
+    def first(self, after: datetime, count: int) -> tuple[Slot, ...]:
+        """So many of `slots`; what schedules of one trigger have in common is found once."""
+        if self.jitter:
+            return tuple(islice(self.slots(after), count))
+        start, end = self._interval(after, LAST_INSTANT)
+        slots = _first(self.source, start, count)
+        return tuple(slot for slot in slots if slot.due_at < end)
 
     def next_after(self, instant: datetime) -> Slot | None:
         """The first slot due strictly after an instant, also one that only gets a row."""
-        return next(self.slots(instant), None)
+        return next(iter(self.first(instant, 1)), None)
 
     def next_firing_after(self, instant: datetime) -> Slot | None:
         """The first slot due strictly after an instant that fires."""
@@ -304,13 +315,6 @@ class Timetable:
         start, end = self._interval(after, LAST_INSTANT)
         return takewhile(lambda moment: moment.due_at < end, self.source.moments(start))
 
-    def _slot(self, moment: Moment, fire_at: datetime) -> Slot:
-        due_at, text, offset, verdict, closes_as = moment
-        local = due_at.isoformat()
-        if offset:
-            local = due_at.astimezone(timezone(offset)).isoformat()
-        return Slot(text, due_at, fire_at, local, verdict, closes_as)
-
     def _delayed(self, moments: Iterator[Moment]) -> Iterator[Slot]:
         together: list[Moment] = []
         for moment in moments:
@@ -331,11 +335,29 @@ class Timetable:
         if fire_at is not None and self.blackouts.until(fire_at) is not None:
             fire_at = together[0].due_at
         for moment in together:
-            yield self._slot(moment, fire_at or moment.due_at)
+            yield _slot(moment, fire_at or moment.due_at)
 
     def _delay(self, text: str) -> timedelta:
         digest = keccak256(f"{self.uid}\0{text}".encode())
         return int.from_bytes(digest[:8], "big") % (self.jitter // _SECOND + 1) * _SECOND
+
+
+@lru_cache(maxsize=1024)
+def _first(source: Source, start: datetime, count: int) -> tuple[Slot, ...]:
+    """
+    The first slots of a trigger from an instant on, without bounds and jitter.
+
+    Thousands of schedules may have one trigger, and are asked at the same moments.
+    """
+    return tuple(_slot(moment, moment.due_at) for moment in islice(source.moments(start), count))
+
+
+def _slot(moment: Moment, fire_at: datetime) -> Slot:
+    due_at, text, offset, verdict, closes_as = moment
+    local = due_at.isoformat()
+    if offset:
+        local = due_at.astimezone(timezone(offset)).isoformat()
+    return Slot(text, due_at, fire_at, local, verdict, closes_as)
 
 
 def timetable(schedule: Schedule, *, anchor: datetime | None, uid: str | None = None) -> Timetable:

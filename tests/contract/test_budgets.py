@@ -145,7 +145,7 @@ def test_b2_rolling_and_lifetime_against_a_naive_model(*, connection, steps, hou
                 )
                 if holds([*alive.values(), (number, amount)]):
                     assert len(made) == 1
-                    alive[made[0]] = (number, amount)
+                    alive[made[0].id] = (number, amount)
                 else:
                     assert made == []
                     assert [(one.decision, one.reason) for one in refused] == [

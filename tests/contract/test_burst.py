@@ -124,6 +124,7 @@ async def test_s1_claims_of_one_tick_are_the_same_together_and_one_by_one(tmp_pa
 
     ledger, store = await prepared(together, seed)
     made, refused = await ledger.claim(claims, decided_until=until, now=LATER)
+    assert made == [await ledger.run(one.id) for one in made]
     written = found(together)
     again, _ = await ledger.claim(claims, decided_until=until, now=LATER)
     await store.close(now=LATER)

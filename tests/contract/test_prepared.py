@@ -16,7 +16,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from runner.adapters.sql import tables as t
-from runner.adapters.sql.prepared import Prepared, given
+from runner.adapters.sql.prepared import Among, Prepared, given
 from runner.adapters.sql.store import SqlStore, make_engine
 from runner.adapters.vault import Vault
 
@@ -75,7 +75,8 @@ def test_a_value_that_is_missing_is_no_null(connection):
 
 
 def test_tells_how_many_rows_were_changed(connection):
-    NEW.run_many(connection, [pin("w", 1), pin("w", 2), pin("v", 3)])
+    assert NEW.run_many(connection, [pin("w", 1), pin("w", 2), pin("v", 3)]) == 3
+    assert NEW.run_many(connection, []) == 0
     later = Prepared(
         update(t.pins).where(t.pins.c.wallet == given("its")).values(pinned_at=given("at"))
     )
@@ -97,6 +98,18 @@ def test_what_is_fixed_is_fixed_once(connection):
 
     assert [row.chain for row in some.all(connection)] == [1, 3]
     assert Prepared(select(t.pins.c.chain).order_by(-t.pins.c.chain)).scalar(connection) == 3
+
+
+@pytest.mark.parametrize("count", [0, 1, 4, 5, 33, 500, 501, 1100])
+def test_rows_of_any_number_of_keys(connection, count):
+    NEW.run_many(connection, [pin(f"w{n}", n, NOW + timedelta(n)) for n in range(1200)])
+    even = Among(select(t.pins).where(t.pins.c.chain % 2 == 0), t.pins.c.wallet)
+
+    found = even.all(connection, [f"w{n}" for n in range(count)])
+
+    assert sorted((row.chain, row.wallet, row.pinned_at) for row in found) == [
+        (n, f"w{n}", NOW + timedelta(n)) for n in range(0, count, 2)
+    ]
 
 
 def test_a_fault_is_sqlalchemys_and_tells_no_values(connection):

@@ -9,20 +9,21 @@ thousand due in one second are durable soon after it. All others go the way of `
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Row, func, insert, select, tuple_, update
+from sqlalchemy import Connection, case, func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
 
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.pauses import pause_of, wide_pauses
-from runner.adapters.sql.prepared import Prepared, given
+from runner.adapters.sql.prepared import Among, Prepared, given
 from runner.adapters.sql.queries import note_decision, runs
 from runner.adapters.sql.rows import (
     OCCURRENCE_COLUMNS,
     RUN_COLUMNS,
+    Begun,
     occurrence_row,
     run_from,
     run_row,
@@ -31,30 +32,57 @@ from runner.adapters.sql.store import Transaction
 from runner.records import Claim, Run
 from runner.scheduling.occurrence import Reason, State
 
-_AT_ONCE = 500
-"""Rows of one look: their parameters stay below what SQLite admits in a statement."""
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
-Item = TypeVar("Item")
+_o, _s = t.occurrences.c, t.schedules.c
+_NEWEST = Prepared(select(func.max(_o.id)))
+_SINCE = Prepared(select(_o.id).where(_o.id >= given("first")))
+_BUSY = Prepared(select(t.runs.c.schedule).where(t.runs.c.closed_at.is_(None)).distinct())
+_STANDING = select(_s.uid, _s.session, _s.account, _s.state, _s.paused_reason, _s.paused_until)
+_ANY = Among(_STANDING, _s.uid)
+_SPECIAL = Among(_STANDING.where((_s.state != "active") | _s.paused_reason.is_not(None)), _s.uid)
+"""How schedules stand: of these all, and those that are over or paused."""
 
-_OCCURRENCE = Prepared(insert(t.occurrences), columns=["id", *OCCURRENCE_COLUMNS])
-_MADE = Prepared(insert(t.runs), columns=RUN_COLUMNS)
-_COUNT = Prepared(
-    update(t.schedules)
-    .where(t.schedules.c.uid == given("its_uid"))
-    .values(runs=t.schedules.c.runs + 1)
+_RUNS = Among(runs(), t.runs.c.id)
+
+# A slot that has its row already is left alone: whoever wrote it decided it (S1).
+_OCCURRENCE = Prepared(
+    upsert(t.occurrences).on_conflict_do_nothing(), columns=["id", *OCCURRENCE_COLUMNS]
 )
+_MADE = Prepared(insert(t.runs), columns=RUN_COLUMNS)
+_PLACE = given("place", _s.decided_until.type)
+_BEGUN = Prepared(
+    update(t.schedules)
+    .where(_s.uid == given("its_uid"))
+    .values(
+        runs=_s.runs + 1,
+        decided_until=case((_s.decided_until < _PLACE, _PLACE), else_=_s.decided_until),
+    )
+)
+"""A schedule has one run more, and a place on its calendar that is no earlier than it was."""
 
 
 @dataclass(slots=True)
 class Written:
-    """What became of plain claims, and the claims that are not plain."""
+    """
+    What became of plain claims, and the claims that are not plain.
 
-    made: list[str] = field(default_factory=list)
+    `placed` are the schedules whose place on the calendar was written with their run.
+    """
+
+    made: list[Begun] = field(default_factory=list)
+    placed: set[str] = field(default_factory=set)
     refused: list[Claim] = field(default_factory=list)
     rest: list[Claim] = field(default_factory=list)
 
 
-def claim_plain(transaction: Transaction, claims: Sequence[Claim], now: datetime) -> Written:
+def claim_plain(
+    transaction: Transaction,
+    claims: Sequence[Claim],
+    *,
+    decided_until: Mapping[str, datetime],
+    now: datetime,
+) -> Written:
     """
     Write the plain ones among these claims. The write lock is held: what is read here stays true.
     """
@@ -63,31 +91,29 @@ def claim_plain(transaction: Transaction, claims: Sequence[Claim], now: datetime
     if len(alone) < 2:
         return Written(rest=list(claims))
     c = transaction.connection
-    schedules = _schedules(c, alone)
-    busy = set(c.scalars(select(t.runs.c.schedule).where(t.runs.c.closed_at.is_(None)).distinct()))
+    busy = {row.schedule for row in _BUSY.all(c)}
     plain = [one for one in alone if one.schedule not in busy]
     names = {one.schedule for one in plain}
     written = Written(rest=[one for one in claims if one.schedule not in names])
-    taken = _taken(c, plain)
-    free = [
-        one
-        for one in plain
-        if schedules[one.schedule].state == "active" and (one.schedule, one.slot) not in taken
+    decided = _write_decisions(c, _judged(c, plain, now), now)
+    for one, _ in decided:
+        note_decision(transaction, one, now)
+    claimed = [(one, place) for one, place in decided if one.decision is State.CLAIMED]
+    written.refused = [one for one, _ in decided if one.decision is not State.CLAIMED]
+    made = [
+        run_row(one, occurrence=place, incarnation=transaction.incarnation, now=now)
+        for one, place in claimed
     ]
-    pauses = wide_pauses(c)
-    # A pause that ends covers what fell due in it, however late it is decided (O2).
-    paused = {
-        one.schedule
-        for one in free
-        if pause_of(schedules[one.schedule], pauses, at=min(now, one.due_at)) is not None
-    }
-    written.refused = [
-        replace(one, decision=State.SKIPPED, reason=Reason.PAUSED)
-        for one in free
-        if one.schedule in paused
-    ]
-    claimed = [one for one in free if one.schedule not in paused]
-    written.made = _write(transaction, claimed, written.refused, now)
+    _MADE.run_many(c, made)
+    written.placed = {one.schedule for one, _ in claimed}
+    _BEGUN.run_many(
+        c,
+        (
+            {"its_uid": one.schedule, "place": decided_until.get(one.schedule, _LONG_AGO)}
+            for one, _ in claimed
+        ),
+    )
+    written.made = [Begun(one.slot, row) for (one, _), row in zip(claimed, made, strict=True)]
     return written
 
 
@@ -95,57 +121,36 @@ def _is_plain(one: Claim) -> bool:
     return one.decision is State.CLAIMED and not one.reservations and one.max_runs is None
 
 
-def _write(
-    transaction: Transaction, claimed: Sequence[Claim], refused: Sequence[Claim], now: datetime
-) -> list[str]:
-    c = transaction.connection
-    first = (c.scalar(select(func.max(t.occurrences.c.id))) or 0) + 1
-    decided = [*claimed, *refused]
-    for one in decided:
-        note_decision(transaction, one, now)
-    _OCCURRENCE.run_many(
-        c, ({"id": first + n, **occurrence_row(one, now)} for n, one in enumerate(decided))
-    )
-    made = [
-        run_row(one, occurrence=first + n, incarnation=transaction.incarnation, now=now)
-        for n, one in enumerate(claimed)
-    ]
-    _MADE.run_many(c, made)
-    _COUNT.run_many(c, ({"its_uid": one.schedule} for one in claimed))
-    return [row["id"] for row in made]
+def _judged(c: Connection, plain: Sequence[Claim], now: datetime) -> list[Claim]:
+    """Claims of schedules that are over are left out, those of paused ones decided against."""
+    pauses = wide_pauses(c)
+    looked_at = _ANY if pauses else _SPECIAL
+    special = {row.uid: row for row in looked_at.all(c, [one.schedule for one in plain])}
+    judged: list[Claim] = []
+    for one in plain:
+        schedule = special.get(one.schedule)
+        if schedule is None:
+            judged.append(one)
+        elif schedule.state == "active":
+            # A pause that ends covers what fell due in it, however late it is decided (O2).
+            why = pause_of(schedule, pauses, at=min(now, one.due_at))
+            judged.append(one if why is None else one.against(State.SKIPPED, Reason.PAUSED))
+    return judged
 
 
-def read_runs(c: Connection, identities: Sequence[str]) -> list[Run]:
-    """Runs by id, in this order."""
-    found = {
-        row.id: run_from(row)
-        for some in _pieces(identities)
-        for row in c.execute(runs().where(t.runs.c.id.in_(some)))
-    }
-    return [found[identity] for identity in identities]
+def _write_decisions(
+    c: Connection, decided: Sequence[Claim], now: datetime
+) -> list[tuple[Claim, int]]:
+    """The decisions that were not there yet, with their rows' ids."""
+    first = (_NEWEST.scalar(c) or 0) + 1
+    rows = [{"id": first + n, **occurrence_row(one, now)} for n, one in enumerate(decided)]
+    numbered = list(zip(decided, range(first, first + len(decided)), strict=True))
+    if _OCCURRENCE.run_many(c, rows) == len(rows):
+        return numbered
+    new = {row.id for row in _SINCE.all(c, first=first)}
+    return [(one, place) for one, place in numbered if place in new]
 
 
-def _schedules(c: Connection, claims: Iterable[Claim]) -> dict[str, Row[*tuple[Any, ...]]]:
-    s = t.schedules.c
-    columns = (s.uid, s.session, s.account, s.state, s.paused_reason, s.paused_until)
-    return {
-        row.uid: row
-        for some in _pieces([one.schedule for one in claims])
-        for row in c.execute(select(*columns).where(s.uid.in_(some)))
-    }
-
-
-def _taken(c: Connection, claims: Sequence[Claim]) -> set[tuple[str, str]]:
-    """Slots that have their row already: whoever wrote it decided them (S1)."""
-    o = t.occurrences.c
-    slot = tuple_(o.schedule, o.slot)
-    return {
-        (row.schedule, row.slot)
-        for some in _pieces([(one.schedule, one.slot) for one in claims])
-        for row in c.execute(select(o.schedule, o.slot).where(slot.in_(some)))
-    }
-
-
-def _pieces(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    for start in range(0, len(items), _AT_ONCE):
-        yield items[start : start + _AT_ONCE]
+def read_runs(c: Connection, identities: Sequence[str]) -> dict[str, Run]:
+    """Runs by id."""
+    return {row.id: run_from(row) for row in _RUNS.all(c, identities)}

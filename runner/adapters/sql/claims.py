@@ -31,7 +31,7 @@ from runner.adapters.sql.burst import claim_plain
 from runner.adapters.sql.pauses import paused
 from runner.adapters.sql.prepared import Prepared, given
 from runner.adapters.sql.queries import note_decision
-from runner.adapters.sql.rows import occurrence_row, run_row
+from runner.adapters.sql.rows import Begun, occurrence_row, run_row
 from runner.adapters.sql.store import Transaction
 from runner.records import Claim, Pace, Run, ScheduleSeed
 from runner.scheduling.occurrence import Reason, State
@@ -120,14 +120,15 @@ def claim(
     *,
     decided_until: Mapping[str, datetime],
     now: datetime,
-) -> tuple[list[str], list[Claim]]:
+) -> tuple[list[Begun], list[Claim]]:
     """
     Write one decision a slot, in order, and a run for each slot that is ours.
 
     A slot that already has its row is left alone: whoever wrote it decided it (S1). Returns the
-    ids of the runs made, claimed and held, and the slots that were decided against, as decided.
+    runs made, claimed and held, as they were made, and the slots that were decided against, as
+    decided.
     """
-    written = claim_plain(transaction, claims, now)
+    written = claim_plain(transaction, claims, decided_until=decided_until, now=now)
     made, refused = written.made, written.refused
     for one in written.rest:
         run, decided = _claim_one(transaction, one, now)
@@ -135,17 +136,19 @@ def claim(
             made.append(run)
         elif decided is not None:
             refused.append(decided)
-    if decided_until:
-        _PLACE.run_many(
-            transaction.connection,
-            ({"its_uid": uid, "place": instant} for uid, instant in decided_until.items()),
-        )
+    places = [
+        {"its_uid": uid, "place": instant}
+        for uid, instant in decided_until.items()
+        if uid not in written.placed
+    ]
+    if places:
+        _PLACE.run_many(transaction.connection, places)
     return made, refused
 
 
 def _claim_one(
     transaction: Transaction, one: Claim, now: datetime
-) -> tuple[str | None, Claim | None]:
+) -> tuple[Begun | None, Claim | None]:
     c = transaction.connection
     schedule = c.execute(select(t.schedules).where(t.schedules.c.uid == one.schedule)).one()
     if schedule.state != "active":
@@ -175,7 +178,7 @@ def _claim_one(
     )
     if reason is not Reason.BUDGET:
         budgets.reserve(transaction, identity, one.reservations)
-    return identity, None
+    return Begun(one.slot, row), None
 
 
 def write_decision(transaction: Transaction, one: Claim, now: datetime) -> int | None:

@@ -34,6 +34,7 @@ from runner.adapters.sql.rows import (
     OPERATION_COLUMNS,
     format_calls,
     operation_values,
+    run_begun,
     transfer_rows,
 )
 from runner.adapters.sql.store import SqlStore, Transaction
@@ -206,10 +207,13 @@ class SqlLedger(
         made, refused = await self._store.write(
             lambda tx: claims.claim(tx, decided, decided_until=decided_until, now=now)
         )
-        if not made:
-            return [], refused
-        # Read once they are durable: ten thousand take a while, and nothing waits for it.
-        return await self._store.read(lambda c: read_runs(c, made)), refused
+        # Once they are durable: ten thousand take a while, and nothing waits for it.
+        runs = {one.id: run_begun(one) for one in made}
+        # A slot that waits may have made room for the next one at once (M7).
+        waiting = [run.id for run in runs.values() if run.state is State.HELD]
+        if waiting:
+            runs |= await self._store.read(lambda c: read_runs(c, waiting))
+        return list(runs.values()), refused
 
     async def promote(
         self, schedule: str, *, deadline_at: datetime, pace: Pace | None = None, now: datetime

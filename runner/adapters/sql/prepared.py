@@ -16,7 +16,7 @@ from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Select, bindparam
+from sqlalchemy import BindParameter, ColumnElement, Connection, Select, bindparam
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
@@ -50,12 +50,13 @@ class Prepared:
         """Change rows; returns how many were changed."""
         return int(self._execute(connection, values).rowcount)
 
-    def run_many(self, connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
+    def run_many(self, connection: Connection, rows: Iterable[Mapping[str, Any]]) -> int:
         """The same for many sets of values."""
         self._compile(connection.dialect)
-        bound = [self._bound(values) for values in rows]
+        every = list(rows)
+        bound = zip(*(_column(place, every) for place in self._binds), strict=True)
         try:
-            _driver(connection).executemany(self._text, bound)
+            return int(_driver(connection).executemany(self._text, bound).rowcount)
         except connection.dialect.loaded_dbapi.Error as error:
             raise _translated(error, self._text, connection.dialect) from None
 
@@ -116,6 +117,49 @@ class Prepared:
             self._processors = [(n, each) for n, each in enumerate(readers) if each is not None]
             self._row = namedtuple("Row", [one.name for one in columns])  # type: ignore[misc]  # the names are those of the statement
         self._dialect = type(dialect)  # the last: another thread may have come as far as this
+
+
+class Among:
+    """
+    A look at many rows by their keys.
+
+    The keys stand in the text one by one, so it is compiled for a few numbers of them; places that
+    are left over repeat the last key.
+    """
+
+    _SIZES = (4, 32, 500)  # the last stays below what SQLite admits in a statement
+
+    def __init__(self, query: Select[Any], key: ColumnElement[Any]) -> None:
+        self._sized = {
+            size: Prepared(query.where(key.in_([given(f"key_{n}", key.type) for n in range(size)])))
+            for size in self._SIZES
+        }
+
+    def all(self, connection: Connection, keys: Sequence[Any]) -> list[Any]:
+        """Every row with one of these keys, its columns by name."""
+        found: list[Any] = []
+        most = self._SIZES[-1]
+        for start in range(0, len(keys), most):
+            some = list(keys[start : start + most])
+            size = next(each for each in self._SIZES if each >= len(some))
+            some += some[-1:] * (size - len(some))
+            named = {f"key_{n}": key for n, key in enumerate(some)}
+            found += self._sized[size].all(connection, **named)
+        return found
+
+
+def _column(
+    place: tuple[str | None, Any, Processor | None], rows: Sequence[Mapping[str, Any]]
+) -> list[Any]:
+    """One place of the text in all rows; what stands there again and again is processed once."""
+    name, fixed, process = place
+    if name is None:
+        return [fixed] * len(rows)
+    column = [values[name] for values in rows]
+    if process is None:
+        return column
+    known = {value: process(value) for value in set(column)}
+    return [known[value] for value in column]
 
 
 def _bind(

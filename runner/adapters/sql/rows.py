@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row
 
@@ -115,6 +115,46 @@ def run_row(
         "charged_at": one.charged_at,
         "incarnation": incarnation,
     }
+
+
+class Begun(NamedTuple):
+    """A slot's text, and the row that `run_row` made for it."""
+
+    slot: str
+    row: Mapping[str, Any]
+
+    @property
+    def id(self) -> str:
+        """The run's."""
+        return str(self.row["id"])
+
+
+def run_begun(begun: Begun) -> Run:
+    """What would be read from the ledger, of a row that has just been written."""
+    slot, row = begun
+    return Run(
+        id=row["id"],
+        kind=RunKind.PAYMENT,
+        occurrence=row["occurrence"],
+        schedule=row["schedule"],
+        session=row["session"],
+        slot=slot,
+        part=0,
+        attempt=row["attempt"],
+        state=State(row["state"]),
+        reason=None if row["reason"] is None else Reason(row["reason"]),
+        detail=None,
+        due_at=row["due_at"],
+        claimed_at=row["claimed_at"],
+        deadline_at=row["deadline_at"],
+        expires_at=row["expires_at"],
+        intent=None,
+        revision=None,
+        grant_id=None,
+        version=1,
+        closed_at=None,
+        charged_at=row["charged_at"],
+    )
 
 
 def format_calls(calls: Sequence[Call]) -> str:

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -62,6 +63,8 @@ _EVENT = Prepared(
 )
 _PATIENCE_SECONDS = 5.0
 
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str).encode
+
 
 class Transaction:
     """What one piece of writing sees: the connection, and a place to leave its events."""
@@ -73,8 +76,7 @@ class Transaction:
 
     def event(self, at: datetime, kind: str, subject: str, **data: Any) -> None:
         """Record what happened, in the same transaction as its effect; no secrets."""
-        text = json.dumps(data, sort_keys=True, separators=(",", ":"), default=str)
-        self.events.append((at, kind, subject, text))
+        self.events.append((at, kind, subject, event_data(**data)))
 
 
 @dataclass(slots=True)
@@ -353,11 +355,22 @@ def _settle(batch: Sequence[_Work]) -> None:
             work.future.set_exception(work.error)
 
 
+def event_data(**data: Any) -> str:
+    """What an event tells, as its row keeps it."""
+    return _encode(data)
+
+
 def event_message(
     incarnation: str, seq: int, at: datetime, kind: str, subject: str, data: str
 ) -> bytes:
     """What an event's HMAC covers, after the one before it in the chain (H9)."""
-    return "\x00".join((incarnation, str(seq), at.isoformat(), kind, subject, data)).encode()
+    return "\x00".join((incarnation, str(seq), _written(at), kind, subject, data)).encode()
+
+
+@lru_cache(maxsize=16)
+def _written(at: datetime) -> str:
+    """A moment as its events have it; those of one commit mostly share it."""
+    return at.isoformat()
 
 
 def make_engine(url: str, *, read_only: bool = False) -> Engine:

@@ -88,4 +88,7 @@ def test_behaves_like_a_dictionary_that_is_sorted(steps, until):
 
     expected = sorted((at, uid) for uid, at in model.items())
     assert heap.peek() == (expected[0] if expected else None)
+    soon = [entry for entry in expected if entry[0] <= instant(until)]
+    assert sorted(set(heap.until(instant(until)))) == soon
+    assert len(heap) == len(expected)
     assert heap.pop_due(instant(until)) == [u for at, u in expected if at <= instant(until)]

@@ -5,7 +5,7 @@ Laws that hold for every timetable, above all where clocks are changed.
 from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
-from itertools import pairwise, takewhile
+from itertools import islice, pairwise, takewhile
 
 import pytest
 from hypothesis import given, settings
@@ -166,6 +166,8 @@ def test_a_restart_at_any_instant_changes_nothing(table_of, drawn, seconds):
     whole = within(table, near - timedelta(days=3), end)
 
     assert within(table, restart, end) == [slot for slot in whole if slot.due_at > restart]
+    for count in (0, 1, 2, 5):
+        assert table.first(restart, count) == tuple(islice(table.slots(restart), count))
     fired = [s for s in whole if s.verdict is None and s.due_at <= restart]
     expected = fired[-1] if fired else None
     assert table.latest(near - timedelta(days=3), restart) == expected
