@@ -40,18 +40,22 @@ class StructlogTelemetry:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._now = now
+        self._least = _LEVELS[level]
         out = stream or sys.stderr
         colour = people and out.isatty() and "NO_COLOR" not in os.environ
+        # Bound once: what `wrap_logger` answers would bind anew for every event.
         self._log = structlog.wrap_logger(
             structlog.PrintLogger(file=out),
             processors=[_redact, _people(colour=colour) if people else _json],
             wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
             cache_logger_on_first_use=False,
-        )
+        ).bind()
 
     def emit(self, event: str, **fields: Any) -> None:
         """One event a step; `level` among the fields is its severity, info if absent."""
         severity = fields.pop("level", "info")
+        if _LEVELS[severity] < self._least:
+            return
         self._log.log(_LEVELS[severity], event, at=self._now(), severity=severity, **fields)
 
 

@@ -29,17 +29,16 @@ from runner.adapters.sql import budgets
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.burst import claim_plain
 from runner.adapters.sql.pauses import paused
-from runner.adapters.sql.prepared import Prepared, given
+from runner.adapters.sql.prepared import Among, Prepared, given
 from runner.adapters.sql.queries import note_decision
 from runner.adapters.sql.rows import Begun, occurrence_row, run_row
 from runner.adapters.sql.store import Transaction
 from runner.records import Claim, Pace, Run, ScheduleSeed
 from runner.scheduling.occurrence import Reason, State
 
+_ACTIVE = Among(select(t.schedules.c.uid).where(t.schedules.c.state == "active"), t.schedules.c.uid)
 _OVER = Prepared(
-    update(t.schedules)
-    .where(t.schedules.c.uid == given("its_uid"), t.schedules.c.state == "active")
-    .values(state="completed")
+    update(t.schedules).where(t.schedules.c.uid == given("its_uid")).values(state="completed")
 )
 _PLACE = Prepared(
     update(t.schedules)
@@ -155,7 +154,7 @@ def _claim_one(
         return None, None
     limit = _end_reached(transaction, one, schedule)
     if limit is not None:
-        complete(transaction, one.schedule, limit=limit, now=now)
+        complete(transaction, [one.schedule], limit=limit, now=now)
         return None, None
     decision, reason = one.decision, one.reason
     if decision is State.CLAIMED:
@@ -200,10 +199,15 @@ def _end_reached(transaction: Transaction, one: Claim, schedule: Row[Any]) -> st
     return next((each.name for each in ends if budgets.used_up(transaction, each)), None)
 
 
-def complete(transaction: Transaction, schedule: str, *, limit: str, now: datetime) -> None:
-    """The schedule has come to its end: no slot of it is claimed any more (T9)."""
-    if _OVER.run(transaction.connection, its_uid=schedule):
-        transaction.event(now, "schedule.completed", schedule, limit=limit)
+def complete(
+    transaction: Transaction, schedules: Sequence[str], *, limit: str, now: datetime
+) -> None:
+    """These schedules have come to their end: no slot of them is claimed any more (T9)."""
+    c = transaction.connection
+    over = [row.uid for row in _ACTIVE.all(c, schedules)]
+    _OVER.run_many(c, ({"its_uid": uid} for uid in over))
+    for uid in over:
+        transaction.event(now, "schedule.completed", uid, limit=limit)
 
 
 def _judge(

@@ -189,11 +189,9 @@ class SqlLedger(
     async def complete(self, schedules: Sequence[str], *, now: datetime) -> None:
         """No slot of these is left: they are over (T9)."""
 
-        def work(tx: Transaction) -> None:
-            for schedule in schedules:
-                claims.complete(tx, schedule, limit="the last slot", now=now)
-
-        await self._store.write(work)
+        await self._store.write(
+            lambda tx: claims.complete(tx, schedules, limit="the last slot", now=now)
+        )
 
     async def claim(
         self, decided: Sequence[Claim], *, decided_until: Mapping[str, datetime], now: datetime
@@ -262,7 +260,7 @@ class SqlLedger(
         def work(tx: Transaction) -> Run | None:
             over = next((one for one in wanted if one.ends and budgets.used_up(tx, one)), None)
             if over is not None:
-                claims.complete(tx, run.schedule, limit=over.name, now=now)
+                claims.complete(tx, [run.schedule], limit=over.name, now=now)
                 return move(tx, run, State.SKIPPED, reason=Reason.BUDGET, now=now)
             if not budgets.exchange(tx, run.id, wanted):
                 return None

@@ -58,6 +58,7 @@ _FOR_A_COMMAND = ", for a command"
 _BEGIN_PIECE = Prepared(text("SAVEPOINT piece"))
 _END_PIECE = Prepared(text("RELEASE SAVEPOINT piece"))
 _UNDO_PIECE = Prepared(text("ROLLBACK TO SAVEPOINT piece"))
+_ROOMY = Prepared(text("PRAGMA cache_size = -32768"))  # KiB, of this connection from here on
 _EVENT = Prepared(
     insert(events), columns=["incarnation", "seq", "at", "kind", "subject", "data", "mac"]
 )
@@ -73,6 +74,14 @@ class Transaction:
         self.connection = connection
         self.incarnation = incarnation
         self.events: list[tuple[datetime, str, str, str]] = []
+
+    def expect_many(self) -> None:
+        """
+        Much will be written: keep it in memory until it is committed.
+
+        Pages beyond SQLite's usual 2 MB would be written out and read again on the way.
+        """
+        _ROOMY.run(self.connection)
 
     def event(self, at: datetime, kind: str, subject: str, **data: Any) -> None:
         """Record what happened, in the same transaction as its effect; no secrets."""
