@@ -38,6 +38,7 @@ from runner.policy.model import (
     AccountType,
     Derive,
     Policy,
+    Schedule,
     Session,
     SmartAccount,
     SponsoredGas,
@@ -127,8 +128,11 @@ class Assembly:
                 )
             assets: dict[str, Any] = {a.address or NATIVE: a for a in policy.assets}
             most = {one.name: intent_of(one.calls, assets) for one in policy.schedules.values()}
+            uses: dict[str, list[Schedule]] = {name: [] for name in policy.sessions}
+            for schedule in policy.schedules.values():
+                uses[schedule.session].append(schedule)
             for session in policy.sessions.values():
-                sessions[session.uid] = self._session(policy, session, most)
+                sessions[session.uid] = self._session(policy, session, uses[session.name], most)
             for schedule in policy.schedules.values():
                 context = sessions[policy.sessions[schedule.session].uid]
                 deadline = schedule.run_deadline or run_deadline_default(context.spec.lifetime)
@@ -205,12 +209,22 @@ class Assembly:
             return computed
         return answered
 
-    def _session(self, policy: Policy, spec: Session, most: Mapping[str, Intent]) -> SessionContext:
+    def _session(
+        self,
+        policy: Policy,
+        spec: Session,
+        uses: Sequence[Schedule],
+        most: Mapping[str, Intent],
+    ) -> SessionContext:
         account = self.accounts[f"{policy.name}/{spec.account}"]
         margins = account.venue.margins
-        uses = [s for s in policy.schedules.values() if s.session == spec.name]
-        rooms = [room(s.run_deadline or run_deadline_default(spec.lifetime), margins) for s in uses]
-        demands = demands_of(spec, uses, now=account.venue.clock.now())
+        deadlines = {s.run_deadline or run_deadline_default(spec.lifetime) for s in uses}
+        demands = demands_of(
+            spec,
+            uses,
+            now=account.venue.clock.now(),
+            encode=lambda schedule: most[schedule.name].calls,
+        )
         permissions = permissions_of(
             spec,
             demands,
@@ -231,7 +245,7 @@ class Assembly:
             account=account,
             permissions=permissions,
             scope=scope_digest(permissions, format_permissions),
-            room=max(rooms, default=timedelta(0)),
+            room=max((room(one, margins) for one in deadlines), default=timedelta(0)),
             max_exposure=_max_exposure(spec, permissions),
             dearest=_dearest(most[one.name] for one in uses),
             reached=frozenset(call.to for one in uses for call in most[one.name].calls),

@@ -95,6 +95,7 @@ class Reloader:
 
     Args:
         read: Reads and checks the policies on disk.
+        settle: Is called whenever a daemon is ready, for what it consists of stays.
     """
 
     def __init__(
@@ -104,11 +105,13 @@ class Reloader:
         telemetry: Telemetry,
         *,
         read: Callable[[], Sequence[Policy]],
+        settle: Callable[[], None] = lambda: None,
     ) -> None:
         self._ready = ready
         self._changes = changes
         self._telemetry = telemetry
         self._read = read
+        self._settle = settle
         self._stopped = False
 
     @property
@@ -123,6 +126,7 @@ class Reloader:
 
     async def run(self) -> None:
         """Until `stop`."""
+        self._settle()
         watching = asyncio.create_task(self._changes.watch())
         running = asyncio.create_task(self._ready.daemon.run(self._ready.seeds))
         try:
@@ -138,6 +142,7 @@ class Reloader:
                 self._ready.daemon.hand_over()
                 await running
                 self._ready = following
+                self._settle()
                 if self._stopped:  # told so while the one before let go
                     following.daemon.stop()
                 running = asyncio.create_task(following.daemon.run(following.seeds))

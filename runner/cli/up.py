@@ -36,10 +36,23 @@ def up(config: str | None, sandbox: bool, seconds: float | None, adopt: bool) ->
     SIGTERM and Ctrl-C end it cleanly: nothing more is claimed, signed payments are awaited for
     up to a minute. Whatever ends it, the next start continues where it stopped.
     """
-    from runner.adapters.process import keep_memory_private
-    from runner.cli.loading import policies_of, settings_of
+    from runner.adapters.process import collector_at_rest, keep_memory_private
 
     keep_memory_private()
+    with collector_at_rest() as settle:
+        _up(config, sandbox=sandbox, seconds=seconds, adopt=adopt, settle=settle)
+
+
+def _up(
+    config: str | None,
+    *,
+    sandbox: bool,
+    seconds: float | None,
+    adopt: bool,
+    settle: Callable[[], None],
+) -> None:
+    from runner.cli.loading import policies_of, settings_of
+
     settings = settings_of(config)
     # `--sandbox` replaces every signer: what is written about them does not matter then.
     checked = replace(settings, throw_away_signers=True) if sandbox else settings
@@ -85,6 +98,7 @@ def up(config: str | None, sandbox: bool, seconds: float | None, adopt: bool) ->
             seconds=seconds,
             adopt=adopt,
             read=read,
+            settle=settle,
         )
     )
 
@@ -116,6 +130,7 @@ async def _run(
     seconds: float | None,
     adopt: bool,
     read: Callable[[], Any],
+    settle: Callable[[], None],
 ) -> None:
     from runner.bootstrap.runtime import runtime
     from runner.cli.reloading import Changes, Reloader
@@ -135,7 +150,7 @@ async def _run(
     ) as ready:
         telemetry = ready.telemetry
         changes = Changes(settings, telemetry, hung_up=secrets.read_all)
-        reloader = Reloader(ready, changes, telemetry, read=read)
+        reloader = Reloader(ready, changes, telemetry, read=read, settle=settle)
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, reloader.stop)
         # Said when SIGTERM ends it cleanly, and not before.

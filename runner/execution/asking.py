@@ -10,6 +10,7 @@ from collections import defaultdict
 from datetime import datetime
 from itertools import islice
 
+from runner.execution.contexts import ScheduleContext
 from runner.execution.due import DueSlots
 from runner.execution.executor import Executor
 from runner.planning.consent import above
@@ -18,6 +19,16 @@ from runner.ports import Ledger, Telemetry
 
 _AHEAD = 20
 """So many of a schedule's slots may be asked for before they are due: nobody reads thousands."""
+
+
+def asks_ahead(schedule: ScheduleContext) -> bool:
+    """Whether a person has to approve runs of a schedule, by amounts that are known beforehand."""
+    spec, shared = schedule.spec, schedule.session.spec.above
+    if not spec.approve_above and shared is None:
+        return False
+    if schedule.is_computed or spec.suspend:
+        return False
+    return any(above(spec, schedule.most.lines, shared))
 
 
 class Asking:
@@ -32,9 +43,7 @@ class Asking:
     async def ask(self, executor: Executor, due: DueSlots, *, now: datetime) -> None:
         """Ask about the slots of one schedule that a person has to approve."""
         schedule = executor.schedule
-        if schedule.is_computed or schedule.spec.suspend:
-            return
-        if not any(above(schedule.spec, schedule.most.lines, schedule.session.spec.above)):
+        if not asks_ahead(schedule):
             return
         if await self._ledger.paused(schedule.uid, now=now) is not None:
             return

@@ -7,7 +7,7 @@ Made once by `bootstrap` for the policies in force; nothing in here changes afte
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -265,6 +265,22 @@ class ScheduleContext:
         """
         sums = (intent or self.most).sums
         return self.budgets.reservations(sums, due_at=due_at, slot=slot)
+
+
+class TermsOf(Mapping[str, Terms]):
+    """The terms of schedules by uid, made when they are asked for."""
+
+    def __init__(self, schedules: Mapping[str, ScheduleContext]) -> None:
+        self._schedules = schedules
+
+    def __getitem__(self, uid: str) -> Terms:
+        return self._schedules[uid].terms
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._schedules)
+
+    def __len__(self) -> int:
+        return len(self._schedules)
 
 
 def allowances(permissions: tuple[Permission, ...]) -> dict[str, int]:

@@ -15,9 +15,9 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from runner.errors import Conflict, StoreError, WalletApiError
-from runner.execution.asking import Asking
+from runner.execution.asking import Asking, asks_ahead
 from runner.execution.commands import Desk, Handler
-from runner.execution.contexts import ScheduleContext, SessionContext, Venue
+from runner.execution.contexts import ScheduleContext, SessionContext, TermsOf, Venue
 from runner.execution.contradiction import reopen_contradicted
 from runner.execution.due import DueSlots
 from runner.execution.executor import Executor, is_unsigned
@@ -150,7 +150,10 @@ class Daemon:
         )
         self._operators = self._grantwork.operators
         self._keepers = self._grantwork.keepers
-        self._executors = {uid: self._executor(s) for uid, s in schedules.items()}
+        self._executors: dict[str, Executor] = {}
+        """Of the schedules that had a run here: most of a hundred thousand have none for long."""
+
+        self._asks_ahead = [uid for uid, one in schedules.items() if asks_ahead(one)]
         self._copies = copies
         self._desk = None
         if commands is not None:
@@ -189,9 +192,12 @@ class Daemon:
     ) -> Desk:
         known = dict(handlers)
         if verbs is not None:
-            terms = {uid: context.terms for uid, context in self._schedules.items()}
             known |= RunVerbs(
-                verbs, terms, now=self._now_of, start=self._start, nudge=self._nudge
+                verbs,
+                TermsOf(self._schedules),
+                now=self._now_of,
+                start=self._start,
+                nudge=self._nudge,
             ).handlers()
         if grant_verbs is not None:
             known |= GrantWishes(
@@ -387,7 +393,7 @@ class Daemon:
         runs = await self._ledger.open_runs()
         mine = [r for r in runs if self._is_driven_here(r) and r.id not in self._driven]
         # What waits for its predecessor is promoted when that one closes.
-        waits = {r.id for r in mine if r.reason is Reason.OVERLAP and r.schedule in self._executors}
+        waits = {r.id for r in mine if r.reason is Reason.OVERLAP and r.schedule in self._schedules}
         mine = [run for run in mine if run.id not in waits]
         if mine:
             self._telemetry.emit("daemon.recovered", runs=len(mine))
@@ -403,8 +409,8 @@ class Daemon:
                 await self._pursue_orphan(run)
         for uid in {r.schedule for r in runs if r.id in waits}:
             await self._promote(uid)
-        for uid, due in self._due.items():
-            await self._asking.ask(self._executors[uid], due, now=self._now_of(uid))
+        for uid in self._asks_ahead:
+            await self._asking.ask(self._executor(uid), self._due[uid], now=self._now_of(uid))
         self._sweep_at = self._clock.monotonic() + _SWEEP_SECONDS
 
     async def _give_up(self, run: Run) -> None:
@@ -641,17 +647,21 @@ class Daemon:
 
     # ── runs ──────────────────────────────────────────────────────────────────────────────────
 
-    def _executor(self, schedule: ScheduleContext) -> Executor:
-        session = schedule.session
-        return Executor(
-            schedule,
-            ledger=self._ledger,
-            telemetry=self._telemetry,
-            watcher=self._watchers[session.venue.name],
-            keeper=self._keepers[session.uid],
-            operator=self._operators[session.uid],
-            chance=self._chance,
-        )
+    def _executor(self, uid: str) -> Executor:
+        found = self._executors.get(uid)
+        if found is None:
+            schedule = self._schedules[uid]
+            session = schedule.session
+            found = self._executors[uid] = Executor(
+                schedule,
+                ledger=self._ledger,
+                telemetry=self._telemetry,
+                watcher=self._watchers[session.venue.name],
+                keeper=self._keepers[session.uid],
+                operator=self._operators[session.uid],
+                chance=self._chance,
+            )
+        return found
 
     def _start(self, run: Run) -> None:
         if run.id in self._driven:  # the sweep may have found it first
@@ -682,7 +692,7 @@ class Daemon:
             )
 
     async def _drive(self, run: Run) -> None:
-        executor = self._executors[run.schedule]
+        executor = self._executor(run.schedule)
         current: Run | None = run
         while current is not None and not self._stopping.is_set():
             self._follow(self._runs[run.id], current.id)
@@ -746,9 +756,8 @@ class Daemon:
 
     def _nudge(self, run: Run) -> None:
         """A run has changed under its driver; one that nobody drives is taken up."""
-        executor = self._executors.get(run.schedule)
-        if executor is not None:
-            executor.nudge(run.id)
+        if run.schedule in self._schedules:
+            self._executor(run.schedule).nudge(run.id)
         if run.state not in CLOSED and run.id not in self._driven:
             self._sweep_at = 0.0
 
@@ -756,6 +765,8 @@ class Daemon:
         """Who waits looks again, and what waits in line is promoted."""
         for executor in self._executors.values():
             executor.nudge()
+        for keeper in self._keepers.values():
+            keeper.wake()
         self._sweep_at = 0.0
 
     # ── stopping ──────────────────────────────────────────────────────────────────────────────

@@ -32,5 +32,8 @@ def read_record(text: str, name: str) -> Policy | None:
 
 def without_secrets(policy: Policy) -> Policy:
     """The policy as far as it is remembered."""
-    schedules = {name: replace(one, ping=None) for name, one in policy.schedules.items()}
+    schedules = {
+        name: one if one.ping is None else replace(one, ping=None)
+        for name, one in policy.schedules.items()
+    }
     return replace(policy, schedules=schedules)

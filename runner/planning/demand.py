@@ -7,44 +7,51 @@ grant pays what it finds left over, and what falls due while it lives.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import field, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any
 
-from runner.errors import Mark
+from runner.ethereum.calls import Call
+from runner.frozen import frozen
 from runner.guard.budget import most_runs
 from runner.guard.intent import encode_all
 from runner.planning.derive import Demand
 from runner.planning.windows import Strand
-from runner.policy.model import CatchUp, Every, Limits, Schedule, Session
+from runner.policy.model import Blackout, CatchUp, Every, Schedule, Session, Trigger
 from runner.scheduling.lateness import LARGEST_WINDOW, LEAST_WINDOW
 from runner.scheduling.triggers import Timetable, count_within, timetable
 
 HORIZON = timedelta(days=400)
 
 
-def demands_of(session: Session, schedules: Iterable[Schedule], *, now: datetime) -> list[Demand]:
+def demands_of(
+    session: Session,
+    schedules: Iterable[Schedule],
+    *,
+    now: datetime,
+    encode: Callable[[Schedule], tuple[Call, ...]] = lambda schedule: encode_all(schedule.calls),
+) -> list[Demand]:
     """
     The demands of a session's schedules over the 400 days from the beginning of this month.
 
     From the month's beginning and not from `now`, so that every start within a month asks for
     the same permissions, and a restart asks the owner for nothing.
+
+    Args:
+        encode: The batch of a schedule, for who has it at hand.
     """
     month = now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     start = month - LARGEST_WINDOW  # what is still caught up belongs to the demand
     return [
-        Demand(schedule, encode_all(schedule.calls), strand_of(schedule, session.lifetime, start))
+        Demand(schedule, encode(schedule), strand_of(schedule, session.lifetime, start))
         for schedule in schedules
     ]
 
 
 def strand_of(schedule: Schedule, lifetime: timedelta, start: datetime) -> Strand:
     """The runs of a schedule in the 400 days from `start` on, for grants of this lifetime."""
-    bare = replace(schedule, **_NO_MATTER)
-    bare = bare if schedule.jitter else replace(bare, name="", policy="")
-    strand = _strand(bare, lifetime, start)
+    strand = _strand(_Calendar.of(schedule), lifetime, start)
     if schedule.max_runs is None and not schedule.until_total:
         return strand
     bound = most_runs(schedule)
@@ -52,23 +59,45 @@ def strand_of(schedule: Schedule, lifetime: timedelta, start: datetime) -> Stran
     return replace(strand, runs=runs, at_most=bound)
 
 
-_NOWHERE = Mark("", 1, 1)
-_NO_MATTER: dict[str, Any] = {
-    "session": "",
-    "calls": (),
-    "max_runs": None,
-    "until_total": (),
-    "limits": Limits(),
-    "previous_names": (),
-    "mark": _NOWHERE,
-    "trigger_mark": _NOWHERE,
-}
-"""What does not move a slot; a schedule's name moves its jitter alone."""
+@frozen
+class _Calendar:
+    """
+    What moves the slots of a schedule: of many schedules it is the same, and counted once.
+
+    `schedule` is one of those that have it; a schedule's name moves its jitter alone.
+    """
+
+    trigger: Trigger
+    start_at: datetime | None
+    end_at: datetime | None
+    catch_up: CatchUp
+    catch_up_window: timedelta | None
+    start_grace: timedelta
+    jitter: timedelta
+    uid: str
+    blackout: tuple[Blackout, ...]
+    schedule: Schedule = field(compare=False)
+
+    @classmethod
+    def of(cls, schedule: Schedule) -> _Calendar:
+        return cls(
+            schedule.trigger,
+            schedule.start_at,
+            schedule.end_at,
+            schedule.catch_up,
+            schedule.catch_up_window,
+            schedule.start_grace,
+            schedule.jitter,
+            schedule.uid if schedule.jitter else "",
+            schedule.blackout,
+            schedule,
+        )
 
 
 @lru_cache(maxsize=8192)
-def _strand(schedule: Schedule, lifetime: timedelta, start: datetime) -> Strand:
-    table = timetable(schedule, anchor=start)
+def _strand(calendar: _Calendar, lifetime: timedelta, start: datetime) -> Strand:
+    schedule = calendar.schedule
+    table = timetable(schedule, anchor=start, uid=calendar.uid or "any")
     back = catch_up_bound(schedule, table, start=start)
     window = lifetime + back
     horizon = max(HORIZON, window)

@@ -11,7 +11,8 @@ worst of each schedule stands in, which is never less.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
@@ -67,26 +68,55 @@ def worst(strands: Sequence[Strand], lifetime: timedelta, weights: Sequence[int]
         weights: What one run of each strand takes.
     """
     apart = sum(one.runs * weight for one, weight in zip(strands, weights, strict=True))
-    taking = [(one, weight) for one, weight in zip(strands, weights, strict=True) if weight]
-    listed = [(one, weight, times) for one, weight in taking if (times := one.firings())]
-    if len(listed) < 2 or sum(len(times) for _, _, times in listed) > EXACT_UP_TO:
+    listed = list(_listed(strands, weights))
+    if sum(one.count for one in listed) < 2 or sum(one.slots for one in listed) > EXACT_UP_TO:
         return Worst(apart)
     together, begins_at = _sweep(listed, int(lifetime.total_seconds()))
-    alone = sum(one.runs * weight for one, weight, _ in listed)
+    alone = sum(one.strand.runs * one.weight for one in listed)
     return Worst(apart - alone + together, datetime.fromtimestamp(begins_at, UTC))
 
 
-def _sweep(listed: Sequence[tuple[Strand, int, Sequence[int]]], lifetime: int) -> tuple[int, int]:
+@dataclass(slots=True)
+class _Listed:
+    """A strand whose slots are listed; where it is that of `count` schedules, they weigh as one."""
+
+    strand: Strand
+    times: Sequence[int]
+    weight: int = 0
+    count: int = 0
+
+    @property
+    def slots(self) -> int:
+        return len(self.times) * self.count
+
+
+def _listed(strands: Sequence[Strand], weights: Sequence[int]) -> Iterable[_Listed]:
+    """The strands that weigh anything, as far as they are listed."""
+    found: dict[int, _Listed] = {}
+    for index, (strand, weight) in enumerate(zip(strands, weights, strict=True)):
+        if not weight:
+            continue
+        # Each of those that come to an end counts its runs for itself.
+        key = id(strand) if strand.at_most is None else -1 - index
+        one = found.get(key)
+        if one is None:
+            one = found[key] = _Listed(strand, strand.firings() or ())
+        one.weight += weight
+        one.count += 1
+    return [one for one in found.values() if one.times]
+
+
+def _sweep(listed: Sequence[_Listed], lifetime: int) -> tuple[int, int]:
     """Slide the beginning of a grant along: slots come into its window and leave it."""
     moves = []
-    for index, (one, weight, times) in enumerate(listed):
-        back = one.back // _SECOND
-        for fires in times:
-            moves.append((fires - lifetime, weight, index))
-            moves.append((fires + back + 1, -weight, index))
+    for index, one in enumerate(listed):
+        back = one.strand.back // _SECOND
+        for fires in one.times:
+            moves.append((fires - lifetime, one.weight, index))
+            moves.append((fires + back + 1, -one.weight, index))
     moves.sort()  # where they share a second, what leaves goes first
     inside = [0] * len(listed)
-    bounds = [one.at_most for one, _, _ in listed]
+    bounds = [one.strand.at_most for one in listed]
     total = most = begins_at = 0
     for moment, weight, index in moves:
         count = inside[index] + (weight > 0)

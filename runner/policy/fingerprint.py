@@ -16,6 +16,7 @@ from datetime import datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from runner.errors import Mark
@@ -103,11 +104,14 @@ def _members_of(kind: Any) -> Callable[[Any], Any]:
     members = tuple(
         (field.name, field.default) for field in fields(kind) if field.name not in _PLACES
     )
+    # One name more than there are: of a single one the getter makes no tuple.
+    values_of = attrgetter(*(each for each, _ in members), "__class__") if members else _nothing
 
     def read(value: Any) -> dict[str, Any]:
         plain: dict[str, Any] = {"is": name}
-        for each, default in members:
-            member = getattr(value, each)
+        for (each, default), member in zip(members, values_of(value), strict=False):
+            if member is default:
+                continue
             its: Any = type(member)
             if member == default if its is type(default) else member is None and default is MISSING:
                 continue
@@ -115,6 +119,10 @@ def _members_of(kind: Any) -> Callable[[Any], Any]:
         return plain
 
     return read
+
+
+def _nothing(_value: Any) -> tuple[()]:
+    return ()
 
 
 def _as_it_is(value: Any) -> Any:

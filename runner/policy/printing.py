@@ -7,9 +7,10 @@ What is printed reads as the same policy again. `origins` adds where each value 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from runner.ethereum.address import Address
@@ -343,6 +344,7 @@ def _moneys(moneys: Sequence[Money]) -> list[str]:
     return [_amount(money.asset, money.amount) for money in moneys]
 
 
+@lru_cache(maxsize=1024)
 def _duration(duration: timedelta) -> str:
     seconds = int(duration.total_seconds())
     if not seconds:
@@ -358,6 +360,7 @@ def _percentage(fraction: Decimal) -> str:
     return f"{(fraction * 100).normalize():f}%"
 
 
+@lru_cache(maxsize=1024)
 def _rate(pace: timedelta) -> str:
     """A rate whose period, shared evenly, is this pace."""
     micro = timedelta(microseconds=1)
@@ -380,19 +383,22 @@ def _instant(instant: datetime) -> str:
 # ── tree → text ───────────────────────────────────────────────────────────────────────────────
 
 
-def _block(tree: Tree, path: tuple[str, ...], told: Mapping[tuple[str, ...], str]) -> Iterator[str]:
+def _block(tree: Tree, path: tuple[str, ...], told: Mapping[tuple[str, ...], str]) -> list[str]:
     indent = "  " * len(path)
+    folds = len(path) + 1 < _BLOCK_LEVELS
+    lines: list[str] = []
     for key, value in tree.items():
-        here = (*path, key)
-        head = f"{indent}{_scalar(key)}:"
-        if isinstance(value, dict) and value and len(here) < _BLOCK_LEVELS:
-            yield _commented(head, told.get(here))
-            yield from _block(value, here, told)
+        line = f"{indent}{_scalar(key)}:"
+        below: Iterable[str] = ()
+        if folds and isinstance(value, dict) and value:
+            below = _block(value, (*path, key), told)
         elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
-            yield _commented(head, told.get(here))
-            yield from (f"{indent}  - {_item(item)}" for item in value)
+            below = (f"{indent}  - {_item(item)}" for item in value)
         else:
-            yield _commented(f"{head} {print_value(value)}", told.get(here))
+            line = f"{line} {print_value(value)}"
+        lines.append(_commented(line, told.get((*path, key))) if told else line)
+        lines += below
+    return lines
 
 
 def _item(item: Any) -> str:
@@ -403,6 +409,8 @@ def _item(item: Any) -> str:
 
 def print_value(value: Any) -> str:
     """A part of a policy's tree on one line, as YAML."""
+    if type(value) is str:
+        return _scalar(value)
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_scalar(k)}: {print_value(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list):
@@ -410,6 +418,7 @@ def print_value(value: Any) -> str:
     return _scalar(str(value))
 
 
+@lru_cache(maxsize=4096)
 def _scalar(text: str) -> str:
     """Return a text as YAML: plain where nothing could be misread, else between quotes."""
     if _PLAIN.fullmatch(text) and text not in NULLS:

@@ -164,11 +164,12 @@ def begin(transaction: Transaction, budgets: Sequence[Budgets]) -> None:
     for budget, token in known - wanted:
         for table in (t.budgets, t.reservations):
             c.execute(delete(table).where(table.c.budget == budget, table.c.token == token))
-    new = wanted - known
-    for scope, one in scopes.items():
-        limits = {(budget, token) for budget, token in new if budget.rpartition(":")[0] == scope}
-        if limits:
-            _count_history(transaction, scope, one, limits)
+    new: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for budget, token in wanted - known:
+        new[budget.rpartition(":")[0]].add((budget, token))
+    for scope, limits in new.items():
+        if scope in scopes:
+            _count_history(transaction, scope, scopes[scope], limits)
 
 
 def _count_history(
