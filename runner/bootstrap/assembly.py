@@ -33,7 +33,7 @@ from runner.planning.demand import demands_of
 from runner.planning.derive import max_fee_of, permissions_of, scope_digest, uncovered
 from runner.planning.exposure import is_unbounded
 from runner.planning.renewal import room
-from runner.policy.fingerprint import fingerprint, trigger_text
+from runner.policy.fingerprint import trigger_text
 from runner.policy.model import (
     AccountType,
     Derive,
@@ -46,11 +46,6 @@ from runner.policy.model import (
 from runner.ports import Signer, Telemetry
 from runner.records import ScheduleSeed
 from runner.scheduling.lateness import run_deadline_default
-
-
-def fingerprints(policies: Sequence[Policy]) -> dict[str, str]:
-    """By the name of each policy, its digest."""
-    return {policy.name: fingerprint(policy) for policy in policies}
 
 
 def terms_of(policies: Sequence[Policy]) -> dict[str, Terms]:

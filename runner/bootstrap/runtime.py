@@ -37,7 +37,7 @@ from runner.adapters.telemetry import Renamed
 from runner.adapters.vault import Vault, parse_secret, read_or_create_secret
 from runner.adapters.wakeups import Wakeups
 from runner.alerting.messages import Message
-from runner.bootstrap.assembly import Assembly, fingerprints, seed_of, terms_of
+from runner.bootstrap.assembly import Assembly, seed_of, terms_of
 from runner.bootstrap.wallets import Wallets
 from runner.errors import (
     UsageError,
@@ -51,7 +51,7 @@ from runner.execution.grant_verbs import GrantWishes
 from runner.execution.strangers import Lookout
 from runner.execution.verbs import RunVerbs
 from runner.planning.addresses import address_of, played
-from runner.planning.applied import record_of
+from runner.planning.applied import Papers
 from runner.planning.renames import identified, names_of, title
 from runner.policy.model import (
     Policy,
@@ -120,6 +120,7 @@ async def runtime(
     sandbox: bool,
     adopt: bool | None = None,
     secrets: SecretWatch | None = None,
+    papers: Papers | None = None,
 ) -> AsyncIterator[Runtime]:
     """
     Open everything that `policies` need.
@@ -129,6 +130,7 @@ async def runtime(
         adopt: What becomes of session keys on accounts that the ledger does not know (X19): they
             are written into it, or refused; None: nobody looks.
         secrets: Looks at the files of secrets while this runs; None: nobody does.
+        papers: What the ledger wants of these policies, where somebody has begun with it.
 
     Raises:
         RunnerError: something is missing or refuses; what was opened is closed again.
@@ -170,7 +172,7 @@ async def runtime(
 
         lookout = Lookout(ledger, ledger, adopt=adopt)
 
-        async def build(policies: Sequence[Policy]) -> Runtime:
+        async def build(policies: Sequence[Policy], papers: Papers) -> Runtime:
             wanted = _profiles(settings, policies, sandbox=sandbox)
             if playing and not all(profile.is_sandbox for profile in wanted.values()):
                 raise UsageError(
@@ -183,7 +185,7 @@ async def runtime(
             for name, profile in wanted.items():
                 await wallets.open(name, profile, policies)
             # Whatever its schedules are called: a policy's digest leaves their first names out.
-            revisions = fingerprints(policies)
+            revisions = papers.digests(policies)
             known = identified(policies, await ledger.identities())
             named = Renamed(telemetry, names_of(known))
             assembly = Assembly(wallets, signers, named, sandbox=sandbox)
@@ -206,11 +208,13 @@ async def runtime(
                 funding_lead=settings.alerts.funding_lead,
             )
             applied = await ledger.applied()
-            written = {
-                policy.name: record_of(policy)
-                for policy in policies
-                if policy.schedules and revisions[policy.name] != applied.get(policy.name)
-            }
+            written = papers.records(
+                [
+                    policy
+                    for policy in policies
+                    if policy.schedules and revisions[policy.name] != applied.get(policy.name)
+                ]
+            )
             seeds = [
                 seed_of(each, written.get(each.spec.policy, "")) for each in schedules.values()
             ]
@@ -237,10 +241,10 @@ async def runtime(
                     "accounts": len(assembly.accounts),
                     "store": settings.store.removeprefix("sqlite:///"),
                 },
-                build=build,
+                build=partial(build, papers=Papers()),
             )
 
-        yield await build(policies)
+        yield await build(policies, papers or Papers())
 
 
 def _digests(
@@ -273,7 +277,7 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
 
 
 def _revision(policies: Sequence[Policy]) -> frozenset[tuple[str, str]]:
-    return frozenset(fingerprints(policies).items())
+    return frozenset(Papers().digests(policies).items())
 
 
 async def desk_of(

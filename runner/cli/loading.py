@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -12,10 +13,12 @@ from typing import TYPE_CHECKING
 from runner.errors import PolicyErrors
 
 if TYPE_CHECKING:  # each command imports what it needs when it is called
+    from runner.planning.applied import Papers
     from runner.planning.needs import Needs
     from runner.planning.renewal import Margins
     from runner.policy.faults import Finding
     from runner.policy.model import Organisation, Policy
+    from runner.policy.parse import Spread
     from runner.settings import Settings
 
 
@@ -37,7 +40,6 @@ def policies_of(
     *,
     now: datetime | None = None,
     one_process: bool = False,
-    beside: Callable[[], None] | None = None,
 ) -> tuple[Policy, ...]:
     """
     The policies that the settings name, or those at `paths`.
@@ -47,20 +49,57 @@ def policies_of(
         now: Warn also of what is hardly meant, as seen from this moment. Whether grants would
             carry the schedules is looked at in any case, as of now.
         one_process: Start no others: where threads run, a fork may never end.
-        beside: What this process can do while others read, if there is enough for them.
 
     Raises:
         PolicyErrors: every fault of every file.
     """
     from runner.cli.spread import spread, weight_of
-    from runner.policy.parse import all_here, load_policies
+    from runner.policy.parse import all_here
+
+    organisation = None if settings is None else organisation_of(settings)
+    how = all_here if one_process else partial(spread, weigh=weight_of)
+    return _load(settings, paths, now, organisation, spread=how)
+
+
+@contextmanager
+def policies_ahead(
+    settings: Settings, *, beside: Callable[[], None]
+) -> Iterator[tuple[tuple[Policy, ...], Papers]]:
+    """
+    As `policies_of`, for a daemon: with what the ledger will want of them, made meanwhile.
+
+    Args:
+        beside: What this process can do while others read, if there is enough for them.
+    """
+    from runner.cli.ahead import PapersAhead
+
+    organisation = organisation_of(settings)
+    papers = PapersAhead(partial(_held, organisation), beside)
+    try:
+        # Which key stands where is for people, and for the organisation's rules.
+        origins = organisation is not None
+        found = _load(settings, (), None, organisation, spread=papers.spread, origins=origins)
+        yield found, papers
+    finally:
+        papers.close()
+
+
+def _load(
+    settings: Settings | None,
+    paths: Sequence[Path],
+    now: datetime | None,
+    organisation: Organisation | None,
+    *,
+    spread: Spread,
+    origins: bool = True,
+) -> tuple[Policy, ...]:
+    from runner.policy.parse import load_policies
     from runner.scheduling.cron import check_cron
 
     wanted = list(paths)
     if not wanted and settings is not None:
         wanted = [near(settings.policies)]
     margins = {} if settings is None else margins_of(settings)
-    organisation = None if settings is None else organisation_of(settings)
     review = _Review(now or datetime.now(UTC), margins, organisation)
     found = load_policies(
         wanted,
@@ -69,13 +108,19 @@ def policies_of(
         check_cron=check_cron,
         cover=review.cover,
         lint=None if now is None else review.lint,
-        spread=all_here if one_process else partial(spread, weigh=weight_of, beside=beside),
+        origins=origins,
+        spread=spread,
     )
+    return tuple(_held(organisation, policy) for policy in found)
+
+
+def _held(organisation: Organisation | None, policy: Policy) -> Policy:
+    """The policy within the rules above it."""
     if organisation is None:
-        return found
+        return policy
     from runner.planning.organisation import held_to
 
-    return tuple(held_to(policy, organisation) for policy in found)
+    return held_to(policy, organisation)
 
 
 def organisation_of(settings: Settings) -> Organisation | None:

@@ -3,17 +3,60 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, BinaryIO, Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+S = TypeVar("S")
 
 _LEAST = 100  # weight of a process's part: with less, starting it costs more than it spares
 _BYTES = 4096  # of a file that weighs one
 _BESIDE = 100  # weight of what a command imports for its own work
+
+
+class Parts(Generic[R, S]):
+    """
+    Some work on a list, done in parts; whoever did one may still do more with what came out.
+
+    Attributes:
+        results: Of the parts, in their order.
+    """
+
+    def __init__(
+        self, results: list[R], children: dict[int, _Child], then: Callable[[R], S] | None
+    ) -> None:
+        self.results = results
+        self._children = children
+        self._then = then
+
+    def later(self) -> list[S]:
+        """
+        What `then` makes of each result: children have begun with theirs when they brought it.
+
+        What a child fails to bring is done here.
+        """
+        if self._then is None:
+            raise AssertionError("nothing was to be done with the results")
+        made = {
+            place: self._then(result)
+            for place, result in enumerate(self.results)
+            if place not in self._children
+        }
+        for place, child in self._children.items():
+            found = child.take()
+            made[place] = self._then(self.results[place]) if found is None else found[0]
+        self.close()
+        return [made[place] for place in range(len(self.results))]
+
+    def close(self) -> None:
+        """End the children, whatever they are at."""
+        for child in self._children.values():
+            child.end()
+        self._children = {}
 
 
 def spread(
@@ -35,20 +78,44 @@ def spread(
     Returns:
         The results, in the order of the parts. What a child fails to bring is done here.
     """
+    parts: Parts[R, None] = begin(work, items, weigh=weigh, beside=beside)
+    parts.close()
+    return parts.results
+
+
+def begin(
+    work: Callable[[Sequence[T]], R],
+    items: Sequence[T],
+    *,
+    weigh: Callable[[T], int] = lambda _item: 1,
+    beside: Callable[[], None] | None = None,
+    then: Callable[[R], S] | None = None,
+) -> Parts[R, S]:
+    """
+    As `spread`, and let each process go on with its result by `then` meanwhile.
+
+    Whoever calls asks for what that gives, or closes the parts.
+    """
     weights = [weigh(item) for item in items]
     count = min(_processors(), len(items), sum(weights) // _LEAST)
     if count < 2:
-        return [work(items)]
+        return Parts([work(items)], {}, then)
     ahead = 0 if beside is None else _BESIDE
     first, *others = _parts(items, weights, count, ahead=ahead)
-    children = [_start(work, part) for part in others]
+    children = [_start(work, part, then) for part in others]
     if beside is not None:
         beside()
     results = [work(first)]
-    for (child, pipe), part in zip(children, others, strict=True):
-        found: tuple[R] | None = _answer(child, pipe)
-        results.append(work(part) if found is None else found[0])
-    return results
+    living = {}
+    for place, (child, part) in enumerate(zip(children, others, strict=True), 1):
+        found: tuple[R] | None = child.take()
+        if found is None:
+            child.end()
+            results.append(work(part))
+        else:
+            living[place] = child
+            results.append(found[0])
+    return Parts(results, living, then)
 
 
 def weight_of(path: Path) -> int:
@@ -87,8 +154,34 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
-def _start(work: Callable[[Sequence[T]], R], part: Sequence[T]) -> tuple[int, int]:
-    """Begin a part in a child; returns its process id and the pipe that brings the result."""
+class _Child:
+    """A process that does a part, and the pipe that brings what comes out."""
+
+    def __init__(self, process: int, pipe: BinaryIO) -> None:
+        self._process = process
+        self._pipe = pipe
+
+    def take(self) -> tuple[Any] | None:
+        """The next result; None where it could not bring one."""
+        import pickle
+
+        try:
+            found: tuple[Any] = pickle.load(self._pipe)  # noqa: S301 (our own child wrote it)
+        except (EOFError, pickle.UnpicklingError):  # it has died, perhaps in the middle
+            return None
+        return found
+
+    def end(self) -> None:
+        """It is not needed any more."""
+        self._pipe.close()
+        os.kill(self._process, signal.SIGKILL)  # until it is waited for, the number is its own
+        os.waitpid(self._process, 0)
+
+
+def _start(
+    work: Callable[[Sequence[T]], R], part: Sequence[T], then: Callable[[R], Any] | None
+) -> _Child:
+    """Begin a part in a child."""
     import pickle
 
     for stream in (sys.stdout, sys.stderr):
@@ -97,24 +190,16 @@ def _start(work: Callable[[Sequence[T]], R], part: Sequence[T]) -> tuple[int, in
     child = os.fork()
     if child:
         os.close(writing)
-        return child, reading
+        return _Child(child, os.fdopen(reading, "rb"))
     code = 1
     try:
         os.close(reading)
         with os.fdopen(writing, "wb") as pipe:
-            pickle.dump((work(part),), pipe, pickle.HIGHEST_PROTOCOL)
+            result = work(part)
+            pickle.dump((result,), pipe, pickle.HIGHEST_PROTOCOL)
+            pipe.flush()
+            if then is not None:
+                pickle.dump((then(result),), pipe, pickle.HIGHEST_PROTOCOL)
         code = 0
     finally:
         os._exit(code)  # no clean-up of what belongs to the parent, no traceback: it tries itself
-
-
-def _answer(child: int, pipe: int) -> tuple[R] | None:
-    import pickle
-
-    with os.fdopen(pipe, "rb") as stream:
-        data = stream.read()
-    _, status = os.waitpid(child, 0)
-    if status != 0:
-        return None
-    found: tuple[R] = pickle.loads(data)  # noqa: S301 (our own child wrote it)
-    return found

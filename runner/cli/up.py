@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,11 @@ import click
 from runner.cli.options import Duration, config_option
 
 if TYPE_CHECKING:
+    from runner.adapters.metering import Tally
+    from runner.planning.applied import Papers
     from runner.policy.model import Policy
+    from runner.ports import Telemetry
+    from runner.settings import Settings
 
 
 @click.command()
@@ -51,56 +55,24 @@ def _up(
     adopt: bool,
     settle: Callable[[], None],
 ) -> None:
-    from runner.cli.loading import policies_of, settings_of
+    from runner.cli.loading import policies_ahead, policies_of, settings_of
 
     settings = settings_of(config)
     # `--sandbox` replaces every signer: what is written about them does not matter then.
     checked = replace(settings, throw_away_signers=True) if sandbox else settings
-    policies = policies_of(checked, beside=_import_the_daemon)
-    from runner.adapters.clock import SystemClock
-    from runner.adapters.metering import Metered, Tally
-    from runner.adapters.secret_watch import SecretWatch
-    from runner.adapters.telemetry import StructlogTelemetry
-    from runner.dashboard.server import token_of
-    from runner.settings.references import references_of
-
-    # Made before any of them is read: whatever changes from here on is noticed.
-    secrets = SecretWatch(references_of(settings), clock=SystemClock())
-    token = token_of(settings, os.environ)
-    people = settings.log.format == "text" or (
-        settings.log.format == "auto" and sys.stderr.isatty()
-    )
-    warnings = (*settings.warnings, *(one for policy in policies for one in policy.warnings))
-    tally = Tally()
-    telemetry = Metered(StructlogTelemetry(people=people, level=settings.log.level), tally)
-    for warning in warnings:
-        telemetry.emit(
-            "policy.warning",
-            level="warning",
-            code=warning.code,
-            where=str(warning.where),
-            detail=warning.what,
-            hint=warning.hint,
+    with policies_ahead(checked, beside=_import_the_daemon) as (policies, papers):
+        _complete(
+            _run(
+                settings,
+                policies,
+                papers,
+                sandbox=sandbox,
+                seconds=seconds,
+                adopt=adopt,
+                read=lambda: policies_of(checked, one_process=True),
+                settle=settle,
+            )
         )
-
-    def read() -> tuple[Policy, ...]:
-        return policies_of(checked, one_process=True)
-
-    _complete(
-        _run(
-            settings,
-            policies,
-            telemetry,
-            tally,
-            token,
-            secrets,
-            sandbox=sandbox,
-            seconds=seconds,
-            adopt=adopt,
-            read=read,
-            settle=settle,
-        )
-    )
 
 
 def _import_the_daemon() -> None:
@@ -118,25 +90,53 @@ def _complete(work: Coroutine[None, None, None]) -> None:
         runner.run(work)
 
 
+def _voice(settings: Settings, policies: Sequence[Policy], tally: Tally) -> Telemetry:
+    """How the daemon speaks; it begins with what was warned of."""
+    from runner.adapters.metering import Metered
+    from runner.adapters.telemetry import StructlogTelemetry
+
+    people = settings.log.format == "text" or (
+        settings.log.format == "auto" and sys.stderr.isatty()
+    )
+    telemetry = Metered(StructlogTelemetry(people=people, level=settings.log.level), tally)
+    warnings = (*settings.warnings, *(one for policy in policies for one in policy.warnings))
+    for warning in warnings:
+        telemetry.emit(
+            "policy.warning",
+            level="warning",
+            code=warning.code,
+            where=str(warning.where),
+            detail=warning.what,
+            hint=warning.hint,
+        )
+    return telemetry
+
+
 async def _run(
-    settings: Any,
-    policies: Any,
-    telemetry: Any,
-    tally: Any,
-    token: str | None,
-    secrets: Any,
+    settings: Settings,
+    policies: Sequence[Policy],
+    papers: Papers,
     *,
     sandbox: bool,
     seconds: float | None,
     adopt: bool,
-    read: Callable[[], Any],
+    read: Callable[[], Sequence[Policy]],
     settle: Callable[[], None],
 ) -> None:
+    from runner.adapters.clock import SystemClock
+    from runner.adapters.metering import Tally
+    from runner.adapters.secret_watch import SecretWatch
     from runner.bootstrap.runtime import runtime
     from runner.cli.reloading import Changes, Reloader
-    from runner.dashboard.server import serve
+    from runner.dashboard.server import serve, token_of
     from runner.dashboard.source import Source
+    from runner.settings.references import references_of
 
+    # Made before any of them is read: whatever changes from here on is noticed.
+    secrets = SecretWatch(references_of(settings), clock=SystemClock())
+    token = token_of(settings, os.environ)
+    tally = Tally()
+    telemetry = _voice(settings, policies, tally)
     started = time.monotonic()
     loop = asyncio.get_running_loop()
     async with runtime(
@@ -147,6 +147,7 @@ async def _run(
         sandbox=sandbox,
         adopt=adopt,
         secrets=secrets,
+        papers=papers,
     ) as ready:
         telemetry = ready.telemetry
         changes = Changes(settings, telemetry, hung_up=secrets.read_all)

@@ -6,13 +6,27 @@ What is kept is the resolved file, without what may hold a secret: a ping's URL 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from runner.errors import PolicyErrors
+from runner.policy.fingerprint import fingerprint
 from runner.policy.model import Policy
 from runner.policy.parse import parse_policy
 from runner.policy.printing import print_policy
 from runner.scheduling.cron import check_cron
+
+
+class Papers:
+    """What the ledger keeps of policies: of each its digest, of one that is new to it the text."""
+
+    def digests(self, policies: Sequence[Policy]) -> dict[str, str]:
+        """By the name of each policy, whether it is the one that was applied."""
+        return {policy.name: fingerprint(policy) for policy in policies}
+
+    def records(self, policies: Sequence[Policy]) -> dict[str, str]:
+        """By the name of each policy, the text to keep."""
+        return {policy.name: record_of(policy) for policy in policies}
 
 
 def record_of(policy: Policy) -> str:

@@ -57,6 +57,17 @@ class Part:
     files: list[_Loaded]
     books: dict[Path, list[PolicyError]]
 
+    @property
+    def policies(self) -> tuple[Policy, ...]:
+        """Those that could be read; none of them is to be used where anything has a fault."""
+        return tuple(one.policy for one in self.files if one.policy is not None)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing in it keeps the policies from being used."""
+        faults = [*(one.faults for one in self.files), *self.books.values()]
+        return not any(fault.severity == "error" for each in faults for fault in each)
+
 
 ReadPart = Callable[[Sequence[Path]], Part]
 Spread = Callable[[ReadPart, Sequence[Path]], Sequence[Part]]
@@ -76,6 +87,7 @@ def load_policies(
     check_cron: CheckCron,
     cover: Lint | None = None,
     lint: Lint | None = None,
+    origins: bool = True,
     spread: Spread = all_here,
 ) -> tuple[Policy, ...]:
     """
@@ -91,6 +103,7 @@ def load_policies(
             `runner.planning.coverage.coverage` with the time.
         lint: Finds what is allowed and hardly meant in such a policy;
             `runner.planning.lint.lint` with the time.
+        origins: Whether `Policy.written` is wanted: a mark for each key of thousands of schedules.
         spread: Reads the files in parts, perhaps in several processes.
 
     Returns:
@@ -106,6 +119,7 @@ def load_policies(
         check_cron=check_cron,
         cover=cover,
         lint=lint,
+        origins=origins,
     )
     parts = spread(read_part, tuple(_files(paths)))
     books = {path for part in parts for path in part.books}
@@ -127,6 +141,7 @@ def _load_files(
     check_cron: CheckCron,
     cover: Lint | None,
     lint: Lint | None,
+    origins: bool,
 ) -> Part:
     library = Library(environment, check_cron)
     loaded = []
@@ -140,7 +155,8 @@ def _load_files(
             loaded.append(_Loaded(path, None, [_unreadable(path, error)]))
             continue
         document = read(raw, str(path))
-        policy = _Loader(document, path, library, settings, check_cron, cover, lint).load()
+        loader = _Loader(document, path, library, settings, check_cron, cover, lint, origins)
+        policy = loader.load()
         line = None if policy is None else document.source.line(policy.mark.line)
         loaded.append(_Loaded(path, policy, _in_order(document.faults), line))
     books = {path: _in_order(book.faults) for path, book in library.books.items()}
@@ -261,6 +277,7 @@ class _Loader:
         check_cron: CheckCron,
         cover: Lint | None,
         lint: Lint | None,
+        origins: bool = True,
     ) -> None:
         self.document = document
         self.path = path
@@ -271,6 +288,7 @@ class _Loader:
         self.check_cron = check_cron
         self.cover = cover
         self.lint = lint
+        self.origins = origins
         self.written: dict[str, Mark] = {}
 
     def load(self) -> Policy | None:
@@ -357,6 +375,8 @@ class _Loader:
         return schedules
 
     def _remember(self, section: str, name: str, record: Record) -> None:
+        if not self.origins:
+            return
         for key, node in record.fields.items():
             self.written[f"{section}.{name}.{key}"] = node.mark
 

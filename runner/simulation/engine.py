@@ -20,11 +20,12 @@ from runner.adapters.signers.opening import signers_of
 from runner.adapters.virtual import VirtualAlarm, VirtualClock, VirtualLoop
 from runner.adapters.wallet_api.envelope import HttpAnswer
 from runner.adapters.wallet_api.transport import Endpoint
-from runner.bootstrap.assembly import Assembly, fingerprints, seed_of
+from runner.bootstrap.assembly import Assembly, seed_of
 from runner.bootstrap.wallets import Place, Wallets
 from runner.execution.contexts import ScheduleContext, SessionContext
 from runner.execution.daemon import Daemon
 from runner.guard.intent import NATIVE
+from runner.planning.applied import Papers
 from runner.policy.model import Policy, SponsoredGas
 from runner.ports import Clock, Telemetry
 from runner.records import Grant, RunKind
@@ -84,7 +85,7 @@ class Engine:
             await wallets.open(name, profile, self._policies)
         assembly = Assembly(wallets, signers, self._telemetry, sandbox=True)
         self.schedules, self.sessions = await assembly.contexts(
-            self._policies, fingerprints(self._policies)
+            self._policies, Papers().digests(self._policies)
         )
         purses = purses_of(self._policies, assembly.accounts, balances)
         for purse in purses.purses:
