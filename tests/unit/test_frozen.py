@@ -159,3 +159,56 @@ def test_a_class_may_look_at_its_values_and_keep_its_own_methods():
     assert (Wider(1).number, Wider(1).text) == (2, "x")
     assert Wider(1) != Wider(1, "y")
     assert Wider(1) != Checked(1)
+
+
+@frozen
+class Wide:
+    """More fields than are set one by one."""
+
+    a: int
+    b: int = 2
+    c: tuple[int, ...] = ()
+    d: list[int] = field(default_factory=list)
+    e: str = "e"
+    f: str = "f"
+
+
+@frozen
+class Wider2(Wide):
+    """And one more."""
+
+    g: str = "g"
+
+
+class Special(Wide):
+    """Not frozen itself, and with a dictionary."""
+
+
+@pytest.mark.parametrize("kind", [Wide, Wider2, Special])
+def test_a_wide_value_is_closed_once_it_is_made(kind):
+    """
+    Of its own class, equal to its like, and nobody sets a field of it.
+    """
+    value = kind(1, c=(3,))
+
+    assert type(value) is kind
+    assert value == kind(1, 2, (3,), [])
+    assert (value.a, value.b, value.c, value.d, value.e, value.f) == (1, 2, (3,), [], "e", "f")
+    with pytest.raises(FrozenInstanceError):
+        value.a = 2
+    with pytest.raises(FrozenInstanceError):
+        del value.a
+
+
+@pytest.mark.parametrize(
+    "make", [lambda v: pickle.loads(pickle.dumps(v)), copy.copy, copy.deepcopy]
+)
+@pytest.mark.parametrize("value", [Wide(1, d=[1]), Wider2(1, g="x"), Special(1)])
+def test_a_wide_value_travels(make, value):
+    """
+    Between processes, and by copies, as itself.
+    """
+    copied = make(value)
+
+    assert type(copied) is type(value)
+    assert copied == value
