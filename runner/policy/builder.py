@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -106,8 +107,13 @@ class Builder:
         report([*self.traps, *self.cuts], self.source, faults)
         faults.take(self.faults)
 
-    def take(self, event: Any) -> None:
-        """Take the next event."""
+    def take_all(self, following: Callable[[], Any]) -> None:
+        """Take every event up to the end; `following` gives the next one."""
+        end = ev.StreamEndEvent
+        while type(event := following()) is not end:
+            self._take(event)
+
+    def _take(self, event: Any) -> None:
         kind = type(event)
         if kind is ev.ScalarEvent:
             self._scalar(event)

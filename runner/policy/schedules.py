@@ -10,7 +10,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Literal, Protocol, TypeVar, cast
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any, Protocol, TypeVar
 
 from runner.errors import EncodingError
 from runner.frozen import frozen
@@ -147,21 +149,25 @@ class ScheduleReader:
             self.day_match = self._word("day_match", DayMatch, DayMatch.AND)
 
     def read(self, name: str) -> Schedule:
-        record = self.record
+        record, fields = self.record, self.record.fields
         trigger, place = self._trigger()
         catch_up = self._word("catch_up", CatchUp, CatchUp.LATEST)
-        window = record.read("catch_up_window", parse_duration, None)
         if catch_up is CatchUp.ALL and record.lacks("catch_up_window"):
             at = record.get("catch_up") or record.place
             what = "`catch_up: all` needs a `catch_up_window`"
             hint = "add `catch_up_window: 24h`: how late a payment may still be made"
             self.reader.fault(Code.NO_WINDOW, what, at, hint)
-        start_at, end_at, anchor = map(self._instant, ("start_at", "end_at", "anchor"))
+        start_at, end_at = self._instant("start_at"), self._instant("end_at")
+        anchor = self._instant("anchor")
         self._check_span(trigger, place, start_at, end_at)
         if isinstance(trigger, Every):
             trigger = replace(trigger, anchor=anchor or start_at)
         self._warn_no_effect()
         limits = read_limits(record, self.books, self.chain, self.any_zone or "UTC")
+        # Of some twenty keys that are read for themselves, most schedules write two or three.
+        plain = _UNWRITTEN | {
+            key: record.read(key, *_PLAIN[key]) for key in fields if key in _PLAIN
+        }
         return Schedule(
             name=name,
             policy=self.policy,
@@ -170,36 +176,19 @@ class ScheduleReader:
             calls=self._calls(limits),
             start_at=start_at,
             end_at=end_at,
-            max_runs=record.read("max_runs", between(1, _MOST_RUNS), None),
-            jitter=record.read("jitter", parse_duration_or_zero, timedelta(0)),
             catch_up=catch_up,
-            catch_up_window=window,
-            catch_up_rate=record.read("catch_up_rate", _parse_pace, _ONE_MINUTE),
-            start_grace=record.read("start_grace", parse_duration, _ONE_MINUTE),
-            overlap=record.read("overlap", _parse_overlap, Overlap(OverlapKind.SKIP)),
-            run_deadline=record.read("run_deadline", parse_duration, None),
-            retry_on_revert=record.read("retry_on_revert", between(0, 3), 0),
-            pause_after_failures=record.read("pause_after_failures", between(1, 1000), 3),
-            on_budget=cast(
-                "Literal['skip', 'hold']", record.read("on_budget", _parse_on_budget, "skip")
-            ),
             limits=limits,
-            suspend=record.read("suspend", parse_boolean, False),
             previous_names=read_names(record, "previous_names"),
             mark=record.mark,
             trigger_mark=place.mark,
             until_total=self._amounts("until_total"),
             approve_above=self._amounts("approve_above"),
-            approval_lead=record.read("approval_lead", parse_duration, _ONE_DAY),
             new_receiver_above=self._amounts("new_receiver_above")
-            if "new_receiver_above" in record
+            if "new_receiver_above" in fields
             else None,
             require=self._requirements(),
             blackout=self._blackouts(),
-            late_after=record.read("late_after", parse_duration, None),
-            max_time_since_success=record.read("max_time_since_success", parse_duration, None),
-            max_runtime=record.read("max_runtime", parse_duration, None),
-            ping=record.read("ping", parse_url, None),
+            **plain,
         )
 
     def _amounts(self, key: str) -> tuple[Money, ...]:
@@ -226,12 +215,18 @@ class ScheduleReader:
         raise Refusal(Code.UNKNOWN_SESSION, f"there is no session {shown(text)}", hint)
 
     def _word(self, key: str, words: type[Word], default: Word) -> Word:
+        if key not in self.record.fields:
+            return default
+
         def parse(text: str) -> Word:
             return words(choice(text, tuple(word.value for word in words)))
 
         return self.record.read(key, parse, default)
 
     def _instant(self, key: str) -> datetime | None:
+        if key not in self.record.fields:
+            return None
+
         def parse(text: str) -> datetime:
             return parse_instant(text, self.any_zone, self.gap, self.fold)
 
@@ -261,7 +256,7 @@ class ScheduleReader:
                 return Every(self.reader.read(node, parse_duration, stand_in.period), None), node
             case "at":
                 instant = self._instant("at")
-                return (At(instant) if instant is not None else stand_in), node
+                return (_at(instant) if instant is not None else stand_in), node
             case _:
                 zone = self._needed_zone("dates need", node)
                 return DatesReader(self.reader).read(node, zone, self.gap, self.fold), node
@@ -269,7 +264,7 @@ class ScheduleReader:
     def _cron(self, node: Node) -> Cron:
         expression = self._expression(node, self.day_match, warn=True)
         zone = self._needed_zone("a cron needs", node)
-        return Cron(expression, zone, self.day_match, self.gap, self.fold)
+        return _cron(expression, zone, self.day_match, self.gap, self.fold)
 
     def _expression(
         self, node: Node, day_match: DayMatch | None = None, *, warn: bool = False
@@ -375,6 +370,11 @@ def read_fields(reader: Reader, node: Node, defaults: Defaults) -> Record | None
     return record
 
 
+# Many schedules have one trigger in common: so they do in memory.
+_at = lru_cache(maxsize=4096)(At)
+_cron = lru_cache(maxsize=4096)(Cron)
+
+
 def _cron_code(what: str) -> Code:
     if "never fires" in what:
         return Code.NEVER_FIRES
@@ -400,3 +400,28 @@ def _parse_overlap(text: str) -> Overlap:
 
 def _parse_on_budget(text: str) -> str:
     return choice(text, ("skip", "hold"))
+
+
+_PLAIN: Mapping[str, tuple[Callable[[str], Any], Any]] = MappingProxyType(
+    {
+        "max_runs": (between(1, _MOST_RUNS), None),
+        "jitter": (parse_duration_or_zero, timedelta(0)),
+        "catch_up_window": (parse_duration, None),
+        "catch_up_rate": (_parse_pace, _ONE_MINUTE),
+        "start_grace": (parse_duration, _ONE_MINUTE),
+        "overlap": (_parse_overlap, Overlap(OverlapKind.SKIP)),
+        "run_deadline": (parse_duration, None),
+        "retry_on_revert": (between(0, 3), 0),
+        "pause_after_failures": (between(1, 1000), 3),
+        "on_budget": (_parse_on_budget, "skip"),
+        "suspend": (parse_boolean, False),
+        "approval_lead": (parse_duration, _ONE_DAY),
+        "late_after": (parse_duration, None),
+        "max_time_since_success": (parse_duration, None),
+        "max_runtime": (parse_duration, None),
+        "ping": (parse_url, None),
+    }
+)
+"""Keys that are read for themselves: how, and what holds where they are not written."""
+
+_UNWRITTEN = {key: default for key, (_, default) in _PLAIN.items()}

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal, cast
 
 from runner.errors import Mark
@@ -179,7 +180,7 @@ def read_limits(record: Record, books: Books, chain: int | None, zone: str) -> L
     node = record.get("limits")
     limits = None if node is None else record.reader.record(node, LIMITS)
     if limits is None or node is None:
-        return Limits(timezone=zone)
+        return _unlimited(zone)
     if not limits.mapping.entries:
         what = "`limits` bounds nothing"
         record.reader.fault(Code.EMPTY, what, node, "add `per_day: [… usdc]`, or delete the key")
@@ -197,6 +198,12 @@ def read_limits(record: Record, books: Books, chain: int | None, zone: str) -> L
         rolling=_rolling(limits, books, chain),
         timezone=limits.read("timezone", parse_zone, zone),
     )
+
+
+@lru_cache(maxsize=512)
+def _unlimited(zone: str) -> Limits:
+    """One for all schedules that write no limits."""
+    return Limits(timezone=zone)
 
 
 def has_sound_limits(record: Record) -> bool:

@@ -90,8 +90,7 @@ def _read_events(source: Source, faults: Faults, start: str) -> Node | None:
     for _ in range(min(_MOST_REPAIRS, 5 + _MOST_REREAD // (len(text) + 1))):
         builder = Builder(source, text, traps)
         try:
-            for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-                builder.take(event)
+            builder.take_all(yaml.CSafeLoader(text).get_event)
         except yaml.MarkedYAMLError as error:
             from runner.policy.traps import diagnose  # noqa: PLC0415 (only faulty files need it)
 
