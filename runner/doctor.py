@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import select
@@ -39,6 +39,7 @@ from runner.execution.checkup import (
 from runner.execution.contexts import Venue
 from runner.execution.live import TESTNETS, Live
 from runner.execution.trial import Trial
+from runner.frozen import frozen
 from runner.planning.addresses import played
 from runner.planning.derive import max_fee_of
 from runner.policy.model import Policy, SmartAccount, SponsoredGas
@@ -56,7 +57,7 @@ class _Silence:
         """Nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Place:
     """One chain through one wallet, opened, with the accounts on it."""
 

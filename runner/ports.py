@@ -9,7 +9,6 @@ from __future__ import annotations
 from asyncio import Event
 from collections.abc import Awaitable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -19,6 +18,7 @@ from runner.alerting.messages import Message
 from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
 from runner.ethereum.permissions import Permission
+from runner.frozen import frozen
 from runner.guard.budget import Reservation
 from runner.guard.computed import Movement
 from runner.guard.intent import TransferLine
@@ -51,7 +51,7 @@ from runner.scheduling.occurrence import Reason, State
 from runner.scheduling.signals import Breach, Facts
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FeeOverride:
     """Absolute fees for a replacement, in wei per gas (X21)."""
 
@@ -59,7 +59,7 @@ class FeeOverride:
     max_priority_fee_per_gas: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallsStatus:
     """
     What the service says of a call id (EIP-5792). A hint when to look, never evidence (X12).
@@ -155,7 +155,7 @@ class WalletApi(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Block:
     """A block's number, time and hash (0x hex)."""
 
@@ -164,7 +164,7 @@ class Block:
     hash: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OperationEvent:
     """
     One `UserOperationEvent` of the EntryPoint: the only thing that proves an inclusion (X12).
@@ -182,7 +182,7 @@ class OperationEvent:
     transaction_hash: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Validation:
     """
     What stands on an account under one entity id; all empty where nothing is installed.
@@ -200,7 +200,7 @@ class Validation:
         return bool(self.flags or self.hooks or self.selectors)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Transfer:
     """An ERC-20 `Transfer` event in a receipt."""
 
@@ -849,7 +849,7 @@ class Breaches(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Letter:
     """A message on its way to one destination."""
 

@@ -7,7 +7,7 @@ What the ledger holds, as values: schedules as first applied, runs, operations, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
 from runner.ethereum.permissions import Permission
+from runner.frozen import frozen
 from runner.guard.budget import Budgets, Reservation
 from runner.guard.intent import TransferLine
 from runner.scheduling.lookup import Rest
@@ -116,7 +117,7 @@ SILENCEABLE_OPERATIONS = frozenset({OperationKind.PAYMENT, OperationKind.ACTIVAT
 """What a silenced generation must not sign."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ScheduleSeed:
     """
     A schedule of the policies in force, as it is to stand in the ledger. `budgets` are what its
@@ -134,7 +135,7 @@ class ScheduleSeed:
     account: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ScheduleState:
     """What the ledger knows of a schedule. Slots up to `decided_until` have their rows."""
 
@@ -149,7 +150,7 @@ class ScheduleState:
     paused_reason: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pace:
     """
     How `catch_up: all` works off what is late (M5): oldest first, one at a time.
@@ -167,7 +168,7 @@ class Pace:
     beside: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Claim:
     """
     One decided slot, on its way into the ledger.
@@ -207,7 +208,7 @@ RangeCut = Callable[[datetime, datetime, int], Rest]
 """First and last due time of a range row and its count → what is left before and after a slot."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Take:
     """
     A slot that an operator wants paid: a claim, and how a range row around it is cut (X11).
@@ -222,7 +223,7 @@ class Take:
     waits: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Run:
     """
     One attempt at an occurrence, or the activation of a grant.
@@ -256,7 +257,7 @@ class Run:
     cancelled_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Operation:
     """One signed operation. `request_sealed` opens to the bytes that send it."""
 
@@ -283,7 +284,7 @@ class Operation:
     detail: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Grant:
     """One permission obtained for a session: key, scope and times, and how far it has come."""
 
@@ -317,7 +318,7 @@ class Grant:
         return self.state is GrantState.REVOKED and self.detail is None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NewOperation:
     """
     A signed operation about to become durable: `request` is what will be sent, in clear.
@@ -342,7 +343,7 @@ class NewOperation:
     checked: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Inclusion:
     """Evidence that an operation is in a block: its event, and the block's time."""
 
@@ -355,7 +356,7 @@ class Inclusion:
     transaction_hash: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NewGrant:
     """A grant about to be requested: written down, with its key sealed, before anyone is asked."""
 
@@ -379,7 +380,7 @@ class CommandState(StrEnum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wish:
     """
     What an operator asks for, and why: a row of `commands` in the making.
@@ -396,7 +397,7 @@ class Wish:
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Command:
     """A wish in the ledger, and what came of it: in words, and as `data` for scripts."""
 
@@ -418,7 +419,7 @@ class PauseScope(StrEnum):
     STOP = "stop"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pause:
     """Something is paused, since when and why; `target` is its uid, empty for everything."""
 
@@ -441,7 +442,7 @@ has the token: where several persons have to approve, all of them are one.
 """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Consent:
     """What so many persons are asked to say yes to: exactly the intent with this digest (B9)."""
 
@@ -454,7 +455,7 @@ class Consent:
     approvers: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Adoption:
     """
     What the chain shows of a slot that a restored ledger knows nothing of (X18).

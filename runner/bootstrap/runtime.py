@@ -12,7 +12,7 @@ import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
@@ -50,6 +50,7 @@ from runner.execution.digest import Digests
 from runner.execution.grant_verbs import GrantWishes
 from runner.execution.strangers import Lookout
 from runner.execution.verbs import RunVerbs
+from runner.frozen import frozen
 from runner.planning.addresses import address_of, played
 from runner.planning.applied import Papers
 from runner.planning.renames import identified, names_of, title
@@ -67,7 +68,7 @@ _HEADS = 5
 """So many chains of events a digest names."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Runtime:
     """
     A daemon ready to run, the ledger it holds, and the seeds of its schedules.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -24,6 +23,7 @@ from runner.execution.contexts import (
     Finality,
     Venue,
 )
+from runner.frozen import frozen
 from runner.planning.renewal import Margins
 from runner.policy.model import (
     Policy,
@@ -36,7 +36,7 @@ _DEFAULT_GAS_POLICY = "00000000-0000-4000-8000-000000000001"
 """The embedded sandbox's own sponsorship policy."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """
     Where a wallet profile answers, by whose time, and who takes requests there (None: HTTP).

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Final
@@ -16,6 +15,7 @@ from runner.dashboard import plots
 from runner.dashboard.shown import grouped
 from runner.dashboard.views import Ahead, Terms
 from runner.errors import UsageError
+from runner.frozen import frozen
 from runner.guard.intent import TransferLine
 from runner.reporting.calendar import Mark
 from runner.reporting.scripts import Upcoming
@@ -85,7 +85,7 @@ def schedule_facts(
 # ── the calendar ──────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Line:
     """A line of a day: so many slots of one schedule that came to the same."""
 
@@ -94,7 +94,7 @@ class Line:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Day:
     """A cell of a month."""
 
@@ -165,7 +165,7 @@ def _day(
 # ── money ─────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Spend:
     """What was paid of a token, day by day."""
 
@@ -174,7 +174,7 @@ class Spend:
     plot: Markup
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Need:
     """What coming payments take of a token."""
 
@@ -184,7 +184,7 @@ class Need:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PaidTo:
     """A receiver's total."""
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime
 
 from runner.adapters.sql import pages, questions, reading
 from runner.adapters.sql.questions import Unpaid
 from runner.dashboard.views import Missing, Terms, Web, terms
 from runner.errors import UsageError
+from runner.frozen import frozen
 from runner.records import LIVING_GRANTS, Pause, PauseScope
 from runner.reporting.text import in_all
 from runner.reporting.views import GrantView, OccurrenceView
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Backfill:
     """What is left to pay of a stretch of the past."""
 
@@ -64,7 +64,7 @@ def _known(web: Web, schedule: str) -> Terms:
     return known
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Skipped:
     """What a pause has skipped of one schedule."""
 

@@ -8,13 +8,13 @@ so it degrades and does not fail.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
 from runner.adapters.sql.measures import take_and_leave
 from runner.dashboard.source import Source
 from runner.errors import StoreError
+from runner.frozen import frozen
 
 ALIVE_SECONDS: Final = 60.0
 """A daemon that did not come to rest for so long hangs."""
@@ -31,7 +31,7 @@ class Word(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Check:
     """One thing that was looked at."""
 
@@ -40,7 +40,7 @@ class Check:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Readiness:
     """All checks, and the worst of their words."""
 

@@ -7,11 +7,12 @@ as a whole says in its label what it shows, and a table beside it says it in num
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
 from markupsafe import Markup, escape
+
+from runner.frozen import frozen
 
 WIDTH: Final = 500
 HEIGHT: Final = 150
@@ -19,7 +20,7 @@ _LEFT, _BOTTOM, _TOP = 44, 22, 8
 _FIELD = HEIGHT - _BOTTOM - _TOP
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Part:
     """One share of a bar: the class of its colour, how much it is, and what it stands for."""
 
@@ -28,7 +29,7 @@ class Part:
     title: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Point:
     """A share of the width from the left, and of the height from below; both 0 to 1."""
 

@@ -14,7 +14,6 @@ import hmac
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -24,6 +23,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from runner.frozen import frozen
 from runner.settings.model import is_loopback
 
 COOKIE: Final = "runner_seat"
@@ -53,7 +53,7 @@ OPEN_PATHS: Final = frozenset(
 """What may be read without the token also beyond loopback."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Seat:
     """A person who has shown the token: the name they gave, and what their forms must carry."""
 

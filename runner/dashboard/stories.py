@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +13,7 @@ from runner.dashboard import plots, shown, views
 from runner.dashboard.source import Patience
 from runner.dashboard.views import Missing, Web
 from runner.ethereum.units import format_units
+from runner.frozen import frozen
 from runner.guard.intent import TransferLine
 from runner.records import LIVING_GRANTS
 from runner.reporting.health import over_sessions, session_status
@@ -26,7 +26,7 @@ from runner.reporting.words import CONDITIONS, checked, meaning
 _COIN_DECIMALS = 18
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Moved:
     """A line of what a run moves."""
 
@@ -36,7 +36,7 @@ class Moved:
     note: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Step:
     """A line of a timeline."""
 
@@ -46,7 +46,7 @@ class Step:
     tone: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Signed:
     """An operation in words."""
 
@@ -55,7 +55,7 @@ class Signed:
     facts: list[tuple[str, str | Markup]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Burn:
     """An allowance from the beginning of a grant to its end."""
 

@@ -18,6 +18,7 @@ from runner.dashboard.coming import Coming
 from runner.dashboard.security import Door
 from runner.dashboard.source import Kept, Source
 from runner.errors import RunnerError
+from runner.frozen import frozen
 from runner.guard.budget import Budgets
 from runner.guard.intent import NATIVE, Intent, intent_of
 from runner.policy.model import Policy, Schedule
@@ -78,7 +79,7 @@ class Web:
         return self.coming.of(rows)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Terms:
     """A schedule of the policies in force, and what one run of it moves."""
 
@@ -88,7 +89,7 @@ class Terms:
     most: Intent
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ahead:
     """How often a schedule is to pay in the coming week, and in the coming 30 days."""
 

@@ -6,7 +6,6 @@ Source: EIP-7702; RLP of the yellow paper, appendix B, for this one shape.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from runner.errors import EncodingError
@@ -14,6 +13,7 @@ from runner.ethereum.address import Address, address_bytes, address_from_bytes
 from runner.ethereum.hashing import keccak256
 from runner.ethereum.signature import recover_address
 from runner.ethereum.words import uint_bytes
+from runner.frozen import frozen
 
 MAGIC: Final = b"\x05"
 """The byte that keeps authorizations apart from transactions and messages."""
@@ -22,7 +22,7 @@ DELEGATION_PREFIX: Final = bytes.fromhex("ef0100")
 """Begins the code of an EOA that has delegated; the delegate's 20 bytes follow."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Authorization:
     """
     What an EOA signs to delegate.

@@ -11,7 +11,6 @@ Source: mav2.md §5 and §5.1.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from runner.errors import EncodingError
 from runner.ethereum import contracts
@@ -36,11 +35,12 @@ from runner.ethereum.permissions import (
     Permission,
     Root,
 )
+from runner.frozen import frozen
 
 _TOKEN_CALLS = (APPROVE, TRANSFER)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Granted:
     """What a session was granted. `expiry` is the last valid second, unix time; 0 is none."""
 

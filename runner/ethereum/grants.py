@@ -6,7 +6,6 @@ Source: mav2.md §3, §4, §5.2, §6 and §8; Wallet API specification §5.1 for
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from runner.errors import EncodingError
@@ -16,6 +15,7 @@ from runner.ethereum.nonce import OPTION_DEFERRED, OPTION_GLOBAL, Nonce
 from runner.ethereum.signature import SIGNATURE_SIZE
 from runner.ethereum.typed_data import Field, TypedData
 from runner.ethereum.words import uint_bytes, uint_word
+from runner.frozen import frozen
 
 DEFERRED_ACTION_FIELDS: Final = (
     Field("nonce", "uint256"),
@@ -45,7 +45,7 @@ SESSION_ID_SIZE: Final = 16
 """Bytes of a session id."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DeferredSegment:
     """
     A signed grant as the operation that installs it carries it: in front of its signature.
@@ -59,7 +59,7 @@ class DeferredSegment:
     signature: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DeferredAction(DeferredSegment):
     """
     A signed grant as a local context carries it.
@@ -71,7 +71,7 @@ class DeferredAction(DeferredSegment):
     nonce: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RemoteContext:
     """The service keeps the grant: its session id, and the owner's signature."""
 
@@ -79,14 +79,14 @@ class RemoteContext:
     signature: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LocalContext:
     """The grant travels along, as `deferred_action_bytes`."""
 
     deferred_action: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InstalledContext:
     """The session is installed already."""
 
@@ -246,7 +246,7 @@ def wrap_session_signature(signature: bytes, deferred: bytes = b"") -> bytes:
     return deferred + SEGMENT_FINAL + EOA_SIGNATURE + _checked(signature)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SessionSignature:
     """
     The signature of an operation as it goes on chain: the key's 65 bytes, and in front of them

@@ -10,7 +10,6 @@ Source: mav2.md §5, §5.1 and §12; ERC-6900.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, TypeVar
 
@@ -42,6 +41,7 @@ from runner.ethereum.permissions import (
     Root,
 )
 from runner.ethereum.words import bytes_tail, dynamic_array, uint_bytes, uint_word
+from runner.frozen import frozen
 
 VALIDATION_USER_OP: Final = 1
 """Validation flag: validates user operations."""
@@ -67,7 +67,7 @@ _INSTALL_TYPES = ("bytes25", "bytes4[]", "bytes", "bytes[]")
 _UNINSTALL_TYPES = ("bytes24", "bytes", "bytes[]")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hook:
     """One module hooked to a validation, with the data it is installed with."""
 
@@ -82,7 +82,7 @@ class Hook:
         return bool(self.flags & HOOK_VALIDATION)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Installation:
     """
     What an `installValidation` call installs.
@@ -115,7 +115,7 @@ class Installation:
         return None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Uninstallation:
     """What an `uninstallValidation` call takes away; `hook_data` is one element for each hook."""
 

@@ -11,7 +11,6 @@ Source: mav2.md §6, §9 and §12; ERC-6900 for `execute` and `executeBatch`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
@@ -65,6 +64,7 @@ from runner.ethereum.installation import (
 )
 from runner.ethereum.permission_check import PermissionRefused, check_permissions
 from runner.ethereum.words import address_word, bytes_tail, dynamic_array, uint_word
+from runner.frozen import frozen
 
 __all__ = [
     "ALLOWLIST_MODULE",
@@ -122,7 +122,7 @@ _PROXY_END = bytes.fromhex(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DecodedCallData:
     """
     What call data make the account do.

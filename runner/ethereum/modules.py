@@ -10,7 +10,6 @@ Source: mav2.md §5 and §5.1; the modules' `onInstall`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
@@ -19,9 +18,10 @@ from runner.ethereum import contracts
 from runner.ethereum.abi_types import AbiType, parse_type, read_all
 from runner.ethereum.address import Address
 from runner.ethereum.words import address_word, dynamic_array, uint_word
+from runner.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SingleSigner:
     """SingleSignerValidationModule: the one key of a validation."""
 
@@ -29,7 +29,7 @@ class SingleSigner:
     key: Address
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WebAuthn:
     """WebAuthnValidationModule: a passkey, as a point of P-256."""
 
@@ -38,7 +38,7 @@ class WebAuthn:
     y: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TimeRange:
     """TimeRangeModule: first and last valid second, unix time; `valid_until` 0 has no end."""
 
@@ -47,7 +47,7 @@ class TimeRange:
     valid_after: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NativeLimit:
     """NativeTokenLimitModule: wei to be sent, or wei of gas where it is hooked to validation."""
 
@@ -55,7 +55,7 @@ class NativeLimit:
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AllowlistEntry:
     """One `AllowlistInput`: a target, what may be called there, and what may be spent of it."""
 
@@ -66,7 +66,7 @@ class AllowlistEntry:
     selectors: tuple[bytes, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Allowlist:
     """AllowlistModule: targets and selectors, or limits on tokens."""
 
@@ -74,7 +74,7 @@ class Allowlist:
     entries: tuple[AllowlistEntry, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PaymasterGuard:
     """PaymasterGuardModule: the only paymaster that may be used. No permission installs it."""
 

@@ -11,10 +11,10 @@ Source: ERC-4337, "Semi-abstracted Nonce Support"; mav2.md §4.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from runner.errors import EncodingError
+from runner.frozen import frozen
 
 OPTION_GLOBAL: Final = 1
 """The validation is global: not bound to a list of account functions."""
@@ -28,7 +28,7 @@ OPTION_DIRECT: Final = 4
 _WIDTHS = {"parallel": 152, "entity_id": 32, "options": 8, "sequence": 64}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Nonce:
     """
     The four parts of a nonce.

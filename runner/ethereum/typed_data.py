@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from runner.errors import EncodingError
 from runner.ethereum.abi_types import DEEPEST, BytesType, StringType, WordType, parse_atom
 from runner.ethereum.hashing import keccak256
+from runner.frozen import frozen
 
 
 class Field(NamedTuple):
@@ -50,7 +50,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 _ARRAY = re.compile(r"(?P<item>.+)\[(?P<length>[1-9][0-9]{0,5})?\]")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TypedData:
     """
     A message to be signed, in Python values: int, bytes, str, bool, list or tuple, mapping.

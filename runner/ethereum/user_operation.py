@@ -9,13 +9,13 @@ Source: ERC-4337; EntryPoint v0.7 `UserOperationLib`, EntryPoint v0.6 `UserOpera
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from runner.errors import EncodingError
 from runner.ethereum.address import Address, address_bytes, address_from_bytes
 from runner.ethereum.hashing import keccak256
 from runner.ethereum.words import address_word, uint_bytes, uint_word
+from runner.frozen import frozen
 
 ENTRY_POINT_V07: Final = Address("0x0000000071727De22E5E9d8BAf0edAc6f37da032")
 """EntryPoint v0.7, the same on every chain."""
@@ -53,7 +53,7 @@ _WIDTHS_V06 = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UserOperation:
     """
     An unsigned operation of EntryPoint v0.7. Gas limits in gas units, fees in wei per gas.
@@ -177,7 +177,7 @@ def unpack_user_operation(
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UserOperationV06:
     """
     An unsigned operation of EntryPoint v0.6. Gas limits in gas units, fees in wei per gas.

@@ -8,7 +8,6 @@ What cannot be looked at is said to be unchecked, with the reason; it is never t
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Protocol
@@ -20,6 +19,7 @@ from runner.ethereum.contracts import DELEGATE_7702
 from runner.ethereum.user_operation import call_id
 from runner.execution.contexts import Venue
 from runner.execution.watch import skew_level
+from runner.frozen import frozen
 from runner.planning.addresses import address_of
 from runner.policy.model import AccountType
 from runner.ports import ChainReader, WalletApi
@@ -36,7 +36,7 @@ class Outcome(StrEnum):
     NOT_CHECKED = "not checked"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Check:
     """
     What one look found.
@@ -59,7 +59,7 @@ class ChainView(ChainReader, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Watched:
     """An account of the policies: what is written about it, and its owner's address."""
 

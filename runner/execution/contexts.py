@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
 from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
 from runner.ethereum.permissions import Erc20TokenTransfer, NativeTokenTransfer, Permission
 from runner.execution.lane import Lane
+from runner.frozen import frozen
 from runner.guard.budget import Budgets, Reservation
 from runner.guard.intent import NATIVE, Intent, is_computed
 from runner.planning.consent import Doubt, intent_digest
@@ -38,7 +39,7 @@ SECOND_LOOK = timedelta(minutes=1)
 """R23: everything is looked at again this often, whatever the timers say."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finality:
     """When an inclusion counts as certain (X13): blocks on top and itself, and their age."""
 
@@ -46,7 +47,7 @@ class Finality:
     age: timedelta
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Venue:
     """
     One chain through one wallet profile: where operations go, and where evidence comes from.
@@ -74,7 +75,7 @@ class Venue:
         return f"{self.wallet}/{self.chain_id}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AccountContext:
     """
     An account with its address, its owner's signer and its lane; `by_hand`: a person signs (R18).
@@ -106,7 +107,7 @@ class AccountContext:
         return None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SessionContext:
     """
     A session with the permissions it asks for.
@@ -135,7 +136,7 @@ class SessionContext:
         return self.account.venue
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Terms:
     """
     What can be known of a schedule without asking a wallet: enough to claim a slot of it.
@@ -184,7 +185,7 @@ class Terms:
         return self.budgets.reservations(self.most.sums, due_at=charged_at, slot=slot)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ScheduleContext:
     """
     A schedule with its intent encoded: the intent of every run, unless it has computed calls;

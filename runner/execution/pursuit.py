@@ -8,7 +8,6 @@ one thing. A payment, an activation and a run found after a crash all go this wa
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from runner.errors import Conflict, GuardError, RunnerError, WalletApiError
@@ -18,6 +17,7 @@ from runner.execution.contexts import Venue
 from runner.execution.recovery import Sighting, Situation, Step, next_step
 from runner.execution.steps import Operator, Order
 from runner.execution.watch import Follower, Watcher
+from runner.frozen import frozen
 from runner.guard.intent import TransferLine
 from runner.guard.movements import Comparison, Outflow, compare_movements
 from runner.ports import Block, Ledger, OperationEvent, Telemetry
@@ -36,7 +36,7 @@ from runner.scheduling.occurrence import CLOSED, Reason, State
 _QUIET = timedelta(seconds=2)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ending:
     """How a pursuit ended: the closed run, and what proved it (None when it is proved dead)."""
 

@@ -9,10 +9,10 @@ Whatever is chosen here stays on the run's own fence, so it can never pay twice 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from runner.frozen import frozen
 from runner.records import GrantState, Operation, OperationKind, OperationStatus
 from runner.scheduling.occurrence import State
 
@@ -38,7 +38,7 @@ STUCK_BLOCKS = 3
 MOST_REPLACEMENTS = 10
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sighting:
     """
     What the newest look at the chain showed for a part's fence.
@@ -52,7 +52,7 @@ class Sighting:
     recorded: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Situation:
     """All that the decision depends on."""
 

@@ -8,7 +8,6 @@ not sent (X5). Every operation of a run is made here, be it a payment, an activa
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 from runner.errors import GuardError, RunnerError, WalletApiError
@@ -17,6 +16,7 @@ from runner.ethereum.calls import Call
 from runner.ethereum.nonce import decode_nonce
 from runner.ethereum.user_operation import call_id
 from runner.execution.contexts import AccountContext
+from runner.frozen import frozen
 from runner.guard.checks import ApprovedOperation
 from runner.guard.offer import OperationOffer
 from runner.guard.operation import OperationTerms, check_operation
@@ -33,7 +33,7 @@ from runner.records import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Order:
     """One operation to be made: what kind, which calls, on which fence, under which grant."""
 

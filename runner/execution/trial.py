@@ -24,6 +24,7 @@ from runner.ethereum.permissions import (
     Permission,
 )
 from runner.execution.contexts import Venue
+from runner.frozen import frozen
 from runner.guard.checks import ApprovedOperation
 from runner.guard.grants import GrantTerms, check_grant
 from runner.guard.offer import OperationOffer
@@ -55,7 +56,7 @@ class TrialSession:
         return Nonce(parallel, self.entity_id, 0, 0).value
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sealed:
     """A signed operation, ready to be sent."""
 

@@ -14,7 +14,7 @@ Source: the format's own README; EntryPoint v0.7 (`_validatePrepayment`, `innerH
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from runner.errors import EncodingError
@@ -25,6 +25,7 @@ from runner.ethereum.nonce import OPTION_DEFERRED, OPTION_GLOBAL, Nonce, decode_
 from runner.ethereum.permission_check import PermissionRefused, check_permissions
 from runner.ethereum.permissions import Erc20TokenTransfer, GasLimit, NativeTokenTransfer
 from runner.ethereum.words import uint_word
+from runner.frozen import frozen
 from runner.guard.cases_callees import Gas
 from runner.guard.cases_modules import Revert
 from runner.guard.cases_reading import (
@@ -154,7 +155,7 @@ class _RejectedError(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Signed:
     """An operation as it was sent. `max_cost` is wei; `payer` the paymaster's address or None."""
 

@@ -21,6 +21,7 @@ from runner.ethereum.installation import (
     Hook,
     Installation,
 )
+from runner.frozen import frozen
 from runner.guard.cases_callees import Deposits, Gas, Token
 from runner.guard.cases_modules import MODULE_ADDRESSES, ON_INSTALL, ON_UNINSTALL, Modules, Revert
 from runner.guard.scope import Allowances, Form, Installed, read_operation
@@ -42,7 +43,7 @@ class Callee(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Validation:
     """One validation of the account, as `installValidation` left it."""
 

@@ -25,6 +25,7 @@ from runner.ethereum.modular_account import (
 )
 from runner.ethereum.signature import personal_sign_digest
 from runner.ethereum.user_operation import UserOperation, user_operation_hash
+from runner.frozen import frozen
 from runner.guard.offer import Claims, OperationOffer, PersonalSign, SignatureRequest
 from runner.guard.verdict import Approved, Check
 
@@ -56,7 +57,7 @@ class Terms:
     deploys_for: tuple[Address, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ApprovedOperation:
     """
     The verdict on an operation, with the values that were checked.

@@ -7,11 +7,11 @@ Source: rules G7 and G9; EIP-7702.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from runner.ethereum.address import Address
 from runner.ethereum.authorization import Authorization
 from runner.ethereum.contracts import DELEGATE_7702
+from runner.frozen import frozen
 from runner.guard.checks import ApprovedOperation, chain, kind_of, same
 from runner.guard.offer import OperationOffer, SignAuthorization
 from runner.guard.owner import CarryDelegation, OwnerTerms, check_owner_operation
@@ -21,7 +21,7 @@ _AUTHORIZATION = "authorization"
 _ARRAY = "array"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DelegationTerms:
     """
     What was asked of the owner of an EOA.
@@ -40,7 +40,7 @@ class DelegationTerms:
     carrier: OwnerTerms | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ApprovedDelegation:
     """The verdict on a delegation, and on the operation that carries it."""
 

@@ -25,6 +25,7 @@ from runner.ethereum.modular_account import is_global, semi_modular_account_addr
 from runner.ethereum.nonce import OPTION_DEFERRED, OPTION_GLOBAL, Nonce, decode_nonce
 from runner.ethereum.permissions import Permission
 from runner.ethereum.user_operation import ENTRY_POINT_V07, UserOperation
+from runner.frozen import frozen
 from runner.guard.checks import Terms, offered_operation, operation_checks, same
 from runner.guard.delegation import DelegationTerms, check_delegation
 from runner.guard.grants import GrantTerms, examine_grant
@@ -104,7 +105,7 @@ class FiledGrant:
     unread: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Judged:
     """Each check that was made, and what could not be checked. `signs` needs all to hold."""
 

@@ -7,7 +7,6 @@ Source: rules G7, G8, X3, X15 and X16; mav2.md §3 and §5.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,12 +17,13 @@ from runner.ethereum.modular_account import deferred_action, install_validation,
 from runner.ethereum.nonce import OPTION_DEFERRED, OPTION_GLOBAL, decode_nonce
 from runner.ethereum.permissions import Permission
 from runner.ethereum.typed_data import TypedData, typed_data_digest
+from runner.frozen import frozen
 from runner.guard.checks import chain, kind_of, same
 from runner.guard.offer import SessionOffer, SignTypedData
 from runner.guard.verdict import Approved, Check, Refused, Subject, _approve
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GrantTerms:
     """
     What was asked of `wallet_createSession`.
@@ -50,7 +50,7 @@ class GrantTerms:
     latest: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ApprovedGrant:
     """The verdict on a grant, with the entity and nonce that the owner's signature binds."""
 

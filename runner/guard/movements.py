@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
 from runner.ethereum.erc20 import token_move
+from runner.frozen import frozen
 from runner.guard.intent import NATIVE, TransferLine
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outflow:
     """A token's `Transfer` event away from the account."""
 
@@ -25,7 +25,7 @@ class Outflow:
     amount: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Comparison:
     """
     What the logs show besides the payments (all that they show, if something does not fit), and

@@ -6,16 +6,15 @@ The client makes these from the wire, `checks.py` compares them with what was as
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from runner.ethereum.address import Address
 from runner.ethereum.authorization import Authorization
 from runner.ethereum.calls import Call
 from runner.ethereum.typed_data import TypedData
 from runner.ethereum.user_operation import UserOperation
+from runner.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PersonalSign:
     """
     `personal_sign` over bytes (EIP-191). For an operation `raw` should be its hash; `raw_payload`
@@ -26,7 +25,7 @@ class PersonalSign:
     raw_payload: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SignTypedData:
     """`eth_signTypedData_v4`; `raw_payload` is the service's own idea of the digest."""
 
@@ -34,7 +33,7 @@ class SignTypedData:
     raw_payload: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SignAuthorization:
     """A delegation of an EOA (EIP-7702); `raw_payload` is the service's own idea of the digest."""
 
@@ -42,7 +41,7 @@ class SignAuthorization:
     raw_payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OtherRequest:
     """A request that a session run or a grant never signs (text, authorization, permit, none)."""
 
@@ -52,7 +51,7 @@ class OtherRequest:
 SignatureRequest = PersonalSign | SignTypedData | SignAuthorization | OtherRequest
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Claims:
     """
     What a service says besides of the operation that it prepared. None of it is signed; where it
@@ -70,7 +69,7 @@ class Claims:
     strangers: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OperationOffer:
     """
     The answer of `wallet_prepareCalls`.
@@ -91,7 +90,7 @@ class OperationOffer:
     claims: Claims | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SessionOffer:
     """The answer of `wallet_createSession`: 16 bytes of id, and what the owner should sign."""
 

@@ -27,6 +27,7 @@ from runner.ethereum.nonce import OPTION_DEFERRED, OPTION_GLOBAL, Nonce, decode_
 from runner.ethereum.permissions import Permission
 from runner.ethereum.signature import personal_sign_digest
 from runner.ethereum.user_operation import ENTRY_POINT_V07, UserOperation
+from runner.frozen import frozen
 from runner.guard.checks import (
     ApprovedOperation,
     Terms,
@@ -39,7 +40,7 @@ from runner.guard.offer import OperationOffer
 from runner.guard.verdict import Check, Refused, Subject, _approve
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Uninstall:
     """Take a session off the account, its modules' tables included (X15)."""
 
@@ -82,7 +83,7 @@ class Uninstall:
         return f"uninstall of entity {self.entity_id}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Void:
     """
     Use up the nonce of a grant that was signed and never used (F7, G7).
@@ -120,7 +121,7 @@ class Void:
         return f"void of the grant with nonce {self.nonce:#x}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CarryDelegation:
     """No calls: the operation that brings an EIP-7702 authorization to the chain (G9)."""
 

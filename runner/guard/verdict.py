@@ -9,7 +9,7 @@ that nobody else touches the seal, and that no other way leads to a private key.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from runner.ethereum.address import Address
@@ -17,6 +17,7 @@ from runner.ethereum.authorization import Authorization
 from runner.ethereum.calls import Call
 from runner.ethereum.typed_data import TypedData
 from runner.ethereum.user_operation import UserOperation
+from runner.frozen import frozen
 
 
 class _Seal:
@@ -28,7 +29,7 @@ class _Seal:
         self.content = content
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """One difference: the rule that it breaks, what was asked, what was offered."""
 
@@ -40,7 +41,7 @@ class Finding:
         return f"{self.rule}: asked {self.asked}, offered {self.offered}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Check:
     """One comparison by a rule; values are shown in words only where somebody reads them."""
 
@@ -55,7 +56,7 @@ class Check:
         return Finding(self.rule, shown(self.asked), shown(self.offered))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refused:
     """Not to be signed. `findings` is never empty."""
 
@@ -85,7 +86,7 @@ def shown(value: object) -> str:
     return str(value)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Subject:
     """
     What a digest was made from, for whoever wants to see it before signing.
@@ -102,7 +103,7 @@ class Subject:
     content: TypedData | UserOperation | Authorization
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Approved:
     """
     To be signed by `signer`: the 32-byte `digest`, in `meaning` what it stands for in words, and

@@ -7,12 +7,12 @@ Each slot stands on the day of its own zone. Pure: entries and slots in, text or
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from runner.frozen import frozen
 from runner.guard.intent import TransferLine
 from runner.policy.model import Schedule
 from runner.reporting.text import Look, Tone, amount, plural, rfc3339
@@ -40,7 +40,7 @@ _SIGNS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mark:
     """One slot, or a range of them. `state` is None where it is still to come."""
 

@@ -8,7 +8,6 @@ it. Times are those of the zone that runner.yaml names.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from typing import Any
@@ -16,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from runner.alerting.causes import Severity
 from runner.alerting.messages import VERSION, Attachment, Message, identifier, rfc3339
+from runner.frozen import frozen
 from runner.guard.intent import NATIVE, TransferLine, intent_of
 from runner.policy.model import Fold, Gap, Policy
 from runner.reporting.health import SessionStatus, session_status
@@ -33,7 +33,7 @@ _LATE = timedelta(hours=6)
 """So long after its time a digest is still made, by a daemon that was not there in time."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Chain:
     """The newest event of a chain (H9): who keeps it finds out later what was cut off."""
 
@@ -42,7 +42,7 @@ class Chain:
     mac: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Coming:
     """What one schedule pays in the day: each time of it, or how often where that is too often."""
 

@@ -7,12 +7,12 @@ A grant whose end has passed is expired whatever its row still says (R22).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import groupby
 
 from runner.alerting.incidents import Incident
+from runner.frozen import frozen
 from runner.policy.model import Policy
 from runner.records import GrantState, Pause, PauseScope
 from runner.reporting.scripts import Upcoming
@@ -45,7 +45,7 @@ class Severity(StrEnum):
     INFO = "info"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """Something a person should know; `todo` says what to do about it."""
 
@@ -55,7 +55,7 @@ class Finding:
     todo: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SessionStatus:
     """A session: its condition (R22), the generation that serves it, the one on its way."""
 
@@ -65,7 +65,7 @@ class SessionStatus:
     coming: GrantView | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ScheduleStatus:
     """A schedule: `state` is active, paused, suspended, completed, removed or new."""
 
@@ -78,7 +78,7 @@ class ScheduleStatus:
     next: Upcoming | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Status:
     """Everything that `status` shows."""
 

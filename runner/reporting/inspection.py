@@ -9,7 +9,6 @@ Source: mav2.md §4, §6, §7 and §11; ERC-4337.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from runner.errors import EncodingError
@@ -30,6 +29,7 @@ from runner.ethereum.user_operation import (
     user_operation_hash,
     user_operation_hash_v06,
 )
+from runner.frozen import frozen
 from runner.guard.offer import PersonalSign, SignatureRequest, SignTypedData
 from runner.reporting.calldata import read_calldata, warnings_of
 from runner.reporting.granting import nonce_report, segment_report, signer_of
@@ -47,7 +47,7 @@ _GAS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShownOperation:
     """
     An operation as a signer is shown it.
@@ -66,7 +66,7 @@ class ShownOperation:
     signature: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShownDelegation:
     """An EIP-7702 authorization as a signer is shown it; `raw_payload` is the digest it names."""
 

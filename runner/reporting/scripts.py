@@ -8,11 +8,11 @@ Amounts and nonces are decimal strings, times RFC 3339 UTC with Z, `schedule` an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from runner.ethereum.calls import Call
+from runner.frozen import frozen
 from runner.guard.intent import TransferLine
 from runner.records import Pause
 from runner.reporting.text import rfc3339
@@ -29,7 +29,7 @@ from runner.reporting.views import (
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Upcoming:
     """A slot that will fire: `local` is how the schedule's own wall clock shows it."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +11,7 @@ from runner.ethereum.abi import Function, decode_call, parse_function
 from runner.ethereum.calls import Call
 from runner.ethereum.erc20 import decode_approve, decode_transfer
 from runner.ethereum.units import format_units
+from runner.frozen import frozen
 from runner.guard.intent import NATIVE, TransferLine
 from runner.policy.model import Invoke, Policy
 from runner.reporting.health import session_status
@@ -55,7 +55,7 @@ _HIDDEN = frozenset(
 """Facts of events that the page shows in a better place, or in words."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Names:
     """
     What addresses and selectors are called, for showing calls: nothing is decided by it.

@@ -11,11 +11,12 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, TypeVar
 
 from runner.ethereum.units import format_units
+from runner.frozen import frozen
 from runner.guard.intent import NATIVE, TransferLine
 from runner.reporting.digest import Chain
 from runner.reporting.text import (
@@ -36,7 +37,7 @@ _MOVES_NOTHING = frozenset({"approve"})
 _FORMULA = ("=", "+", "-", "@")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PaidView:
     """A movement of a successful run, with the operation that made it, and its whole fee in wei."""
 
@@ -66,7 +67,7 @@ class PaidView:
         return 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Moved:
     """So many equal movements of successful runs that were closed on one day (UTC)."""
 
@@ -90,7 +91,7 @@ def _is_confirmed(line: TransferLine, reason: str | None) -> bool:
 Movement = TypeVar("Movement", PaidView, Moved)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Total:
     """All confirmed payments of one token on one chain to one receiver."""
 
@@ -104,7 +105,7 @@ class Total:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fees:
     """What the operations of a chain cost in wei, those that somebody sponsored or those not."""
 
@@ -114,7 +115,7 @@ class Fees:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Report:
     """Payments in the order in which they were due, their totals, and what they cost."""
 

@@ -8,17 +8,18 @@ into JSON for scripts and text for people.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 
 from runner.alerting.incidents import Incident
 from runner.ethereum.calls import Call
+from runner.frozen import frozen
 from runner.guard.intent import TransferLine
 from runner.records import Pause
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OccurrenceView:
     """The row of a slot, or of a range of slots (`count` above 1, M4)."""
 
@@ -35,7 +36,7 @@ class OccurrenceView:
     last_due_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OperationView:
     """One signed operation: what it is, how far it came, what it cost (wei)."""
 
@@ -57,7 +58,7 @@ class OperationView:
     detail: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunView:
     """One attempt with its operations (oldest first) and what its intent moves."""
 
@@ -87,7 +88,7 @@ class RunView:
         return self.closed_at is None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Entry:
     """
     One occurrence with all its attempts, newest first; or an activation, which has none.
@@ -142,7 +143,7 @@ class Entry:
         return self.occurrence
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GrantView:
     """One generation of a session. `permissions` are the ledger's JSON rows."""
 
@@ -165,7 +166,7 @@ class GrantView:
     detail: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TotalView:
     """What a schedule's `until_total` has so far of a token (address or `native`), base units."""
 
@@ -174,7 +175,7 @@ class TotalView:
     reserved: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ScheduleView:
     """
     A schedule as the ledger knows it. `uid` is what it is called today, `first_applied` as what it
@@ -197,7 +198,7 @@ class ScheduleView:
     total: tuple[TotalView, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AskedView:
     """What a person is asked to approve: exactly the intent with this digest (B9)."""
 
@@ -210,7 +211,7 @@ class AskedView:
     asked_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EventView:
     """Something that happened, as it was recorded in the same transaction."""
 
@@ -220,7 +221,7 @@ class EventView:
     data: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DaemonView:
     """The newest process that held the ledger. `running` is asked of the ledger's lock."""
 
@@ -232,7 +233,7 @@ class DaemonView:
     version: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChannelView:
     """A destination of alerts that does not take them: how many wait, since when, and why."""
 
@@ -242,7 +243,7 @@ class ChannelView:
     error: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LedgerView:
     """The ledger at one moment, for `status`."""
 

@@ -7,11 +7,12 @@ Pure: policy and ledger in, an explanation out. The first field that says no is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from runner.frozen import frozen
 from runner.guard.budget import Budgets, Reservation
 from runner.guard.intent import TransferLine
 from runner.planning.consent import above
@@ -36,7 +37,7 @@ class Answer(StrEnum):
     KNOWN = "known"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Field:
     """One thing that was looked at."""
 
@@ -45,7 +46,7 @@ class Field:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Question:
     """
     A slot of a schedule, and all that is known about it.

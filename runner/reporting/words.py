@@ -6,10 +6,10 @@ Every pair that the ledger may hold is here (`scheduling.occurrence.REASONS`); a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from runner.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Meaning:
     """`what` completes "this run …"; `todo` is None where nothing is asked of anybody."""
 

@@ -7,7 +7,6 @@ The contracts of the sandbox as bytes: where they stand, how they are called, wh
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
@@ -26,6 +25,7 @@ from runner.ethereum.contracts import (
 )
 from runner.ethereum.hashing import keccak256
 from runner.ethereum.words import address_word, bytes_tail, uint_word
+from runner.frozen import frozen
 
 BUNDLER: Final = Address("0x00000000000000000000000000000000000B0B07")
 """Hands operations to the entry point and takes their fees; named in SandboxEntryPoint.sol."""
@@ -139,7 +139,7 @@ def set_owner(owner: Address) -> bytes:
     return _SET_OWNER + address_word(owner)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TokenFee:
     """
     What the paymaster takes for the gas: base units of `token`, `rate` of them for one ether and
@@ -159,7 +159,7 @@ class TokenFee:
 _NO_FEE: Final = TokenFee(_NO_ADDRESS, 0, 0, first=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HandleOp:
     """What `SandboxEntryPoint.handleOp` takes; amounts in wei, gas in gas units."""
 
@@ -206,7 +206,7 @@ class HandleOp:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Handled:
     """What `handleOp` returns: gas used by the call alone, cost in wei, return or revert data."""
 

@@ -6,7 +6,6 @@ Source: Wallet API specification §5.1; mav2.md §3 and §4.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -26,13 +25,14 @@ from runner.ethereum.installation import decode_install_validation
 from runner.ethereum.nonce import OPTION_DEFERRED, OPTION_GLOBAL, Nonce, decode_nonce
 from runner.ethereum.signature import recover_address
 from runner.ethereum.typed_data import TypedData, typed_data_digest
+from runner.frozen import frozen
 from runner.sandbox import rpc, wire
 from runner.sandbox.records import Grant
 from runner.sandbox.refusal import Refusal
 from runner.sandbox.world import World
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Authority:
     """
     The validation of an operation.

@@ -6,12 +6,13 @@ Source: Wallet API specification §6.1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from runner.ethereum.address import ZERO_ADDRESS, Address
 from runner.ethereum.contracts import DELEGATE_7702
 from runner.ethereum.grants import Context
+from runner.frozen import frozen
 from runner.sandbox import rpc, wire
 from runner.sandbox.authority import read_context
 from runner.sandbox.evm import StateOverride
@@ -30,7 +31,7 @@ _GAS_FIELDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GasOverride:
     """Gas fields that the caller wants: absolute numbers, or multiples of the estimate."""
 
@@ -44,7 +45,7 @@ class GasOverride:
         return int(estimate * self.multiplier.get(name, margin))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Capabilities:
     """What a request asks for besides its calls; `token_gas` only where `is_sponsored`."""
 

@@ -17,10 +17,11 @@ import re
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 from runner.errors import StoreError
+from runner.frozen import frozen
 from runner.sandbox import rpc
 from runner.sandbox.sandbox import RpcError, Sandbox
 
@@ -54,7 +55,7 @@ class _Reset(Exception):
     """Cut the connection without an answer."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Reply:
     """A response; its body is JSON, or what a fault has left of it."""
 

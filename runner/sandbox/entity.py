@@ -11,7 +11,7 @@ Source: mav2.md §5 and §12; onchain-facts.md 1 and §6.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cache
 from typing import Final
 
@@ -28,6 +28,7 @@ from runner.ethereum.installation import (
     module_entity,
 )
 from runner.ethereum.words import uint_word
+from runner.frozen import frozen
 from runner.guard.scope import Allowances, Installed, Table
 from runner.guard.scope_tables import Input
 from runner.sandbox.evm import Log
@@ -56,7 +57,7 @@ class AccountReverted(Exception):
         self.data = keccak256(signature.encode())[:4] + b"".join(words)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Remains:
     """What modules still hold for an entity that is not installed."""
 
@@ -65,7 +66,7 @@ class Remains:
     erc20: Mapping[Address, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Entity:
     """An installed session key: how it was installed, what it may do, what it may still spend."""
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from pyrevm import EVM, AccountInfo, BlockEnv, CfgEnv, Env
 
 from runner.ethereum.address import Address
+from runner.frozen import frozen
 
 _REVERT = re.compile(r"Revert \{ gas_used: (\d+), output: 0x([0-9a-fA-F]*) \}")
 _HALT = re.compile(r"Halt \{ reason: (.*), gas_used: (\d+) \}")
@@ -27,7 +28,7 @@ BLOCK_GAS_LIMIT: Final = 60_000_000
 _NOWHERE: Final = Address("0x00000000000000000000000000000000DEAdc0De")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Log:
     """An event of a contract; `address` in lower case."""
 
@@ -36,7 +37,7 @@ class Log:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StateOverride:
     """
     How an account is to be otherwise: balance in wei, code, storage slots; None for as it is.

@@ -6,7 +6,7 @@ Source: Wallet API specification §6.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from runner.errors import EncodingError
@@ -17,6 +17,7 @@ from runner.ethereum.contracts import DELEGATE_7702, FACTORY
 from runner.ethereum.modular_account import encode_call_data
 from runner.ethereum.signature import personal_sign_digest
 from runner.ethereum.user_operation import UserOperation, user_operation_hash
+from runner.frozen import frozen
 from runner.guard.scope import read_operation
 from runner.sandbox import artefacts, gas, rpc, token_fee, wire
 from runner.sandbox.authority import OWNER, Authority, authority_of
@@ -33,7 +34,7 @@ _FEE_MARGIN = 1.5
 _CALL_GAS_SPARE = 35_000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wish:
     """What was asked for; `permit` is the signature of a token's permit."""
 

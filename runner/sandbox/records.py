@@ -15,12 +15,13 @@ from runner.ethereum.installation import Installation
 from runner.ethereum.modular_account import factory_data
 from runner.ethereum.nonce import Nonce
 from runner.ethereum.user_operation import UserOperation
+from runner.frozen import frozen
 from runner.guard import scope
 from runner.sandbox.artefacts import TokenFee
 from runner.sandbox.evm import Log
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Account:
     """An account of one owner; `salt` is None for an EOA that delegates (EIP-7702)."""
 
@@ -47,7 +48,7 @@ class Account:
         return bytes.fromhex("363d3d373d3d363d7f") + bytes.fromhex(FACTORY[2:])
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Grant:
     """A deferred action of an account: what it installs, on which nonce, until when."""
 
@@ -58,7 +59,7 @@ class Grant:
     installation: Installation
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Session:
     """A grant as the service keeps it, before and after it was used."""
 
@@ -66,7 +67,7 @@ class Session:
     grant: Grant
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """Where in the chain a transaction stands; `timestamp` in unix seconds, fee in wei per gas."""
 
@@ -86,7 +87,7 @@ class Status(IntEnum):
     REVERTED = 500
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Receipt:
     """
     What inclusion left behind. Costs in wei, `gas_used` that of the transaction,
@@ -103,7 +104,7 @@ class Receipt:
     actual_gas_used: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Delegation:
     """A signed EIP-7702 authorization; the zero address takes a delegation back."""
 
@@ -112,7 +113,7 @@ class Delegation:
     nonce: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Operation:
     """
     A user operation with all that judging it takes.

@@ -6,12 +6,12 @@ Source: ERC-4337, EntryPoint v0.7, paymasterAndData; the layout of the data is o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from runner.ethereum.address import address_bytes, address_from_bytes
 from runner.ethereum.hashing import keccak256
 from runner.ethereum.user_operation import UserOperation
+from runner.frozen import frozen
 from runner.sandbox import rpc
 from runner.sandbox.artefacts import PAYMASTER, TokenFee
 from runner.sandbox.refusal import Refusal
@@ -26,7 +26,7 @@ _AS_A_GIFT = bytes(33)
 _AFTER, _FIRST = 1, 2
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Promise:
     """How long the paymaster pays, in unix seconds, and its fee; None for nothing."""
 

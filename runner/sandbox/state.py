@@ -10,7 +10,7 @@ Source: ERC-4337, EntryPoint v0.7; onchain-facts.md.
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from runner.ethereum import contracts
@@ -18,6 +18,7 @@ from runner.ethereum.address import ZERO_ADDRESS, Address
 from runner.ethereum.hashing import keccak256
 from runner.ethereum.nonce import OPTION_DEFERRED, OPTION_GLOBAL
 from runner.ethereum.user_operation import ENTRY_POINT_V07
+from runner.frozen import frozen
 from runner.guard import scope
 from runner.sandbox import artefacts, entity, gas
 from runner.sandbox.effects import MARKERS, Effects, Slot, carry_out
@@ -29,7 +30,7 @@ _MILLION_ETHER: Final = 10**24
 _DELEGATION_GAS: Final = 46_000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Checked:
     """
     An operation that passed validation.

@@ -6,16 +6,16 @@ Source: Wallet API specification §6.1 (`erc20`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from runner.ethereum.address import Address
+from runner.frozen import frozen
 from runner.sandbox import rpc, wire
 
 _PERMIT_LASTS = 3_600
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AutoPermit:
     """Ask for a permit of `amount` when less than `below` may be taken; lasting `seconds`."""
 
@@ -24,7 +24,7 @@ class AutoPermit:
     seconds: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PermitDetails:
     """The permit that was asked for and is signed now."""
 
@@ -32,7 +32,7 @@ class PermitDetails:
     deadline: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AutoApprove:
     """
     Put an approval in front of the calls when less than `below` may be taken.
@@ -44,7 +44,7 @@ class AutoApprove:
     amount: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TokenGas:
     """What a request says about paying its gas in a token; amounts in base units."""
 

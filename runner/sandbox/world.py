@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
 from runner.ethereum.address import Address
 from runner.ethereum.hashing import keccak256
 from runner.ethereum.user_operation import ENTRY_POINT_V07
+from runner.frozen import frozen
 from runner.sandbox import artefacts
 from runner.sandbox.evm import Reverted
 from runner.sandbox.records import Account, Place, Receipt, Sent, Session, Status
@@ -35,7 +35,7 @@ Write = Callable[[dict[str, Any]], None]
 """Writes a record down, or does nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Token:
     """A demo token."""
 

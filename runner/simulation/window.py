@@ -6,12 +6,13 @@ purses then.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from runner.errors import EncodingError, UsageError
 from runner.ethereum.units import parse_units
 from runner.execution.contexts import AccountContext
+from runner.frozen import frozen
 from runner.guard.intent import NATIVE
 from runner.policy.model import Asset, Every, Policy, Schedule
 from runner.reporting.foresight.model import Payer, Purse
@@ -24,7 +25,7 @@ FAUCET_TOKENS = 1_000_000
 _MICROSECOND = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Window:
     """[start, end), in whole seconds."""
 
@@ -37,7 +38,7 @@ class Window:
         return self.start - _MICROSECOND
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Balance:
     """`--balance`: what accounts hold of one asset; of all accounts, or of those so named."""
 
@@ -93,7 +94,7 @@ def count_slots(schedules: Iterable[Schedule], window: Window) -> int:
 # ── purses ────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Purses:
     """
     Accounts and what they hold.

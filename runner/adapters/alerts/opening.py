@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from functools import partial
 
@@ -11,11 +11,12 @@ from runner.adapters.alerts.apprise import AppriseChannel
 from runner.adapters.alerts.webhook import Webhook
 from runner.adapters.secrets import read_reference
 from runner.alerting.causes import Severity
+from runner.frozen import frozen
 from runner.ports import Channel
 from runner.settings import Alerts, EnvRef, FileRef, Reference
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Destination:
     """
     A channel, from which severity on it is told, and where runner.yaml says so.

@@ -8,7 +8,6 @@ account, chain, key, permissions, expiry and nonce, and has to equal what the fi
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from runner.ethereum.nonce import decode_nonce
 from runner.ethereum.permissions import Permission
 from runner.ethereum.signature import recover_address
 from runner.ethereum.typed_data import TypedData, typed_data_digest
+from runner.frozen import frozen
 from runner.guard.grants import GrantTerms, check_grant, latest_end
 from runner.guard.offer import SessionOffer, SignTypedData
 from runner.guard.verdict import Approved, Refused
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 _FORMAT = "runner/grant-request/v1"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Request:
     """What the owner is asked to allow, as fields."""
 

@@ -9,7 +9,6 @@ guard judges both.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from runner.errors import EncodingError, GuardError, RunnerError, UsageError
 from runner.ethereum.address import Address, parse_address
 from runner.ethereum.modular_account import semi_modular_account_address
 from runner.ethereum.permissions import Permission
+from runner.frozen import frozen
 from runner.guard.checks import ApprovedOperation
 from runner.guard.owner import OwnerTerms, Uninstall, Void, check_owner_operation
 from runner.guard.verdict import Refused
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 FORMAT = "runner/owner-operation/v1"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Takeoff:
     """
     A grant, what its account is, and what the service has prepared.

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +22,7 @@ from runner.adapters.vault import Vault
 from runner.errors import EncodingError
 from runner.ethereum.address import Address
 from runner.ethereum.nonce import decode_nonce
+from runner.frozen import frozen
 from runner.records import OperationKind, OperationStatus, RunKind
 from runner.scheduling.occurrence import CLOSED, Reason, State, is_running, nonce_key, run_id
 from runner.scheduling.triggers import Timetable
@@ -31,7 +31,7 @@ _MOST = 1_000_000
 """Slots of one schedule that are compared with its rows; more would take minutes."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Flaw:
     """Something that cannot be so: by which rule, on which row, and what it is."""
 
@@ -40,7 +40,7 @@ class Flaw:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Head:
     """The newest event of a chain: who has it elsewhere knows later that nothing was cut off."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, and_, func, select
@@ -17,6 +16,7 @@ from runner.adapters.sql.rows import parse_permissions
 from runner.adapters.sql.store import make_engine, open_for_reading
 from runner.errors import StoreError
 from runner.ethereum.permissions import Erc20TokenTransfer, NativeTokenTransfer
+from runner.frozen import frozen
 from runner.guard.intent import NATIVE
 from runner.records import PauseScope
 from runner.reporting.views import GrantView, ScheduleView
@@ -24,7 +24,7 @@ from runner.reporting.views import GrantView, ScheduleView
 _SPENDS = ("success", "included")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ScheduleMeasure:
     """A schedule: when it last paid, and what pauses it now."""
 
@@ -33,7 +33,7 @@ class ScheduleMeasure:
     paused: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Use:
     """What a grant may move of a token (address or `native`), and what is used up, base units."""
 
@@ -47,7 +47,7 @@ class Use:
         return max(self.limit - self.taken, 0)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Measures:
     """The ledger at one moment, in numbers. `uses` is of active grants, by session."""
 

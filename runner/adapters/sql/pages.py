@@ -7,7 +7,6 @@ ended (by due time and row), never by counting rows from the beginning.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import (
@@ -28,6 +27,7 @@ from runner.adapters.sql import tables as t
 from runner.adapters.sql.commands import command_by_id
 from runner.adapters.sql.names import Names
 from runner.ethereum.address import Address
+from runner.frozen import frozen
 from runner.guard.intent import TransferLine
 from runner.records import Command, RunKind
 from runner.reporting.totals import Moved
@@ -44,7 +44,7 @@ _NEWEST = and_(
 """Joins an occurrence with its newest attempt."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wanted:
     """Which occurrences are looked for; `after` is where the page before ended."""
 
@@ -55,7 +55,7 @@ class Wanted:
     after: tuple[datetime, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Decided:
     """A slot, or a range of them, and what became of it: no more than a calendar shows."""
 

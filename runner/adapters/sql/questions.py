@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 
 from runner.adapters.sql import reading
 from runner.errors import EncodingError, UsageError
+from runner.frozen import frozen
 from runner.guard.budget import Budgets
 from runner.guard.intent import TransferLine
 from runner.policy.model import Schedule
@@ -23,7 +23,7 @@ _MOST_LISTED = 20_000
 """More slots of one stretch than these are not looked through."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Subject:
     """A schedule of the policies in force: what a run moves, and what it is charged to."""
 
@@ -81,7 +81,7 @@ def about(
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unpaid:
     """The slots of a stretch that were not paid and are not open, and how many others are."""
 

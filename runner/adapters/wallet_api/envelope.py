@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from runner.errors import AnswerLost, WalletApiError, WalletBusy, WalletRefused
+from runner.frozen import frozen
 from runner.strict_json import parse_json
 
 _LONGEST_MESSAGE = 500
 _SECONDS = re.compile(r"\d{1,6}(\.\d{1,6})?")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verdict:
     """What an HTTP status or an error code says of the request that it answers."""
 
@@ -69,7 +69,7 @@ _OTHER_CODE = Verdict(WalletRefused, "refused")
 _OTHER_STATUS = Verdict(AnswerLost, "no JSON-RPC answer")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HttpAnswer:
     """An HTTP answer as far as JSON-RPC looks at it."""
 

@@ -6,8 +6,8 @@ What a person asks about → the keys that are meant: `session.lifetime`, `sessi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from runner.frozen import frozen
 from runner.policy.catalogue import CATALOGUE
 from runner.policy.catalogue.keys import ENFORCED
 from runner.policy.catalogue.values import values_in
@@ -23,7 +23,7 @@ _ALL = {**LEVELS, **ORGANISATION_LEVELS, **CONFIG_LEVELS}
 _WALKED = {**_ALL, DEFAULTS.name: DEFAULTS}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Asked:
     """
     A key that was asked for.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from runner.frozen import frozen
 from runner.policy.codes import Code
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Value:
     """
     One kind of plain value.

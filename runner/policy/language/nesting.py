@@ -6,15 +6,15 @@ Which level stands below which key, in policies and in runner.yaml: how maps nes
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from runner.frozen import frozen
 from runner.policy.language.config import CONFIG_LEVELS
 from runner.policy.language.defaults import DEFAULTS
 from runner.policy.language.schedules import SCHEDULE
 from runner.policy.language.sessions import SESSION
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Below:
     """
     What stands below a key.

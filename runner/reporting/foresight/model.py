@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 
+from runner.frozen import frozen
 from runner.guard.intent import NATIVE, TransferLine
 from runner.reporting.totals import Total
 
@@ -25,7 +26,7 @@ FAILED = frozenset({"reverted", "not_included", "missed", "held"})
 _SHARED = ("skipped", "superseded")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outcome:
     """
     What becomes of one slot, or of `count` like ones of one day.
@@ -68,7 +69,7 @@ class Outcome:
         return self.last_due_at or self.due_at
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Allowance:
     """What one generation may spend of one token, by the chain's own count."""
 
@@ -78,7 +79,7 @@ class Allowance:
     amount: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GrantLife:
     """One generation of a session. `served_until`: replaced by the next, expired, or None."""
 
@@ -95,7 +96,7 @@ class GrantLife:
     fee: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Payer:
     """An account on its chain."""
 
@@ -103,7 +104,7 @@ class Payer:
     address: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Purse:
     """One asset of one account (`policy/account`), and what it held at the beginning."""
 
@@ -114,7 +115,7 @@ class Purse:
     opening: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Trouble:
     """Something besides a slot that would go wrong: a grant refused, a schedule paused."""
 
@@ -125,7 +126,7 @@ class Trouble:
     fatal: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Shortage:
     """The first slot that a purse does not cover: what it needs, and what is there (B11)."""
 
@@ -139,7 +140,7 @@ class Shortage:
         return self.outcome.due_at.astimezone(UTC).date()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Course:
     """
     A purse over time.

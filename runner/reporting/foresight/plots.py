@@ -9,9 +9,10 @@ stands for is in its `<title>`, and what a plot shows is in its label.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from html import escape
+
+from runner.frozen import frozen
 
 WIDTH = 1000
 """Of the boxes that stretch, in units of their own; heights are CSS pixels."""
@@ -20,7 +21,7 @@ _MOST_POINTS = 700
 _WEEK = 7
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Scale:
     """A stretch of days laid over a box; the end is left out."""
 
@@ -65,7 +66,7 @@ class Scale:
         return f"{day:%b %Y}" if first or day.month == 1 or self.days > 400 else f"{day:%b}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Point:
     """A value from a moment on (days after the scale's start)."""
 
@@ -172,7 +173,7 @@ def marker(percent: float, text: str) -> str:
 # ── calendars ─────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Day:
     """A day of a calendar: the class of its colour, and what happens."""
 
