@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -21,6 +22,9 @@ LIFE: Final = "life"
 
 _CHANGE = timedelta(hours=1)
 """What clocks gain where they go forward: a window may touch one period more for it."""
+
+_KINDS = ("per_run", "per_day", "per_week", "per_month", "per_lifetime")
+_amounts_of = attrgetter(*_KINDS)
 
 _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
@@ -157,8 +161,8 @@ class _Budget:
 
 
 def _of_limits(scope: str, limits: Limits) -> Iterator[_Budget]:
-    for kind in ("per_run", "per_day", "per_week", "per_month", "per_lifetime"):
-        if amounts := getattr(limits, kind):
+    for kind, amounts in zip(_KINDS, _amounts_of(limits), strict=True):
+        if amounts:
             yield _Budget(scope, kind, amounts, limits.timezone)
     for rolling in limits.rolling:
         yield _Budget(scope, "rolling", rolling.amounts, window=rolling.window)

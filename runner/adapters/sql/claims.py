@@ -47,6 +47,16 @@ _PLACE = Prepared(
 )
 
 
+_SEED = ("uid", "session", "account", "trigger", "anchor", "decided_until", "state", "revision")
+_KNOWN = Prepared(select(t.schedules))
+_NEW_SEED = Prepared(insert(t.schedules), columns=_SEED)
+_CHANGED_SEED = Prepared(
+    update(t.schedules)
+    .where(t.schedules.c.uid == given("its_uid"))
+    .values({name: given(f"its_{name}", t.schedules.c[name].type) for name in _SEED[1:]})
+)
+
+
 def install_schedules(
     transaction: Transaction, seeds: Sequence[ScheduleSeed], *, now: datetime
 ) -> None:
@@ -57,29 +67,20 @@ def install_schedules(
     and its place (T5, T10). What is gone is marked removed and keeps its history.
     """
     c = transaction.connection
-    known = {row.uid: row for row in c.execute(select(t.schedules))}
+    known = {row.uid: row for row in _KNOWN.all(c)}
     whole = now.replace(microsecond=0)
-    wanted, new = set(), []
+    wanted, new, changed = set(), [], []
+    values: dict[str, object]
     for seed in seeds:
         wanted.add(seed.uid)
         row = known.get(seed.uid)
         if row is None:
-            new.append(
-                {
-                    "uid": seed.uid,
-                    "session": seed.session,
-                    "account": seed.account,
-                    "trigger": seed.trigger,
-                    "anchor": whole,
-                    "decided_until": now,
-                    "state": "active",
-                    "revision": seed.revision,
-                }
-            )
+            values = {"uid": seed.uid, "session": seed.session, "account": seed.account}
+            values |= {"trigger": seed.trigger, "anchor": whole, "decided_until": now}
+            new.append(values | {"state": "active", "revision": seed.revision})
             transaction.event(now, "schedule.added", seed.uid, trigger=seed.trigger)
             continue
-        values: dict[str, object] = {"session": seed.session, "revision": seed.revision}
-        values["account"] = seed.account
+        values = {"session": seed.session, "revision": seed.revision, "account": seed.account}
         if row.trigger != seed.trigger or row.state == "removed":
             values |= {"trigger": seed.trigger, "anchor": whole, "decided_until": now}
             values |= {"state": "active"}
@@ -87,9 +88,9 @@ def install_schedules(
         elif row.state == "completed":
             values["state"] = "active"  # `max_runs` may have been raised; the next claim looks
         if any(getattr(row, name) != value for name, value in values.items()):
-            c.execute(update(t.schedules).where(t.schedules.c.uid == seed.uid).values(values))
-    if new:
-        c.execute(insert(t.schedules), new)
+            changed.append({name: getattr(row, name) for name in _SEED} | values)
+    _NEW_SEED.run_many(c, new)
+    _CHANGED_SEED.run_many(c, ({f"its_{name}": one[name] for name in _SEED} for one in changed))
     for uid, row in known.items():
         if uid not in wanted and row.state != "removed":
             c.execute(update(t.schedules).where(t.schedules.c.uid == uid).values(state="removed"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import datetime
 
 from sqlalchemy import Connection, and_, func, or_, select
@@ -57,6 +58,11 @@ _FEES = Prepared(
 )
 
 
+_STATES = select(*(t.schedules.c[one.name] for one in fields(ScheduleState)))
+_SCHEDULES = Prepared(_STATES)
+_USES = Prepared(_STATES.where(t.schedules.c.session == given("its_session")))
+
+
 class RunReads:
     """The reads of `ports.Ledger` about schedules and runs."""
 
@@ -64,25 +70,10 @@ class RunReads:
 
     async def schedules(self, *, session: str | None = None) -> dict[str, ScheduleState]:
         """The schedules that the ledger knows, all or those of a session, by uid."""
-        wanted = select(t.schedules)
-        if session is not None:
-            wanted = wanted.where(t.schedules.c.session == session)
 
         def query(c: Connection) -> dict[str, ScheduleState]:
-            return {
-                row.uid: ScheduleState(
-                    uid=row.uid,
-                    session=row.session,
-                    trigger=row.trigger,
-                    anchor=row.anchor,
-                    decided_until=row.decided_until,
-                    state=row.state,
-                    runs=row.runs,
-                    failures_in_row=row.failures_in_row,
-                    paused_reason=row.paused_reason,
-                )
-                for row in c.execute(wanted)
-            }
+            rows = _SCHEDULES.all(c) if session is None else _USES.all(c, its_session=session)
+            return {row.uid: ScheduleState(*row) for row in rows}
 
         return await self._store.read(query)
 
