@@ -13,12 +13,9 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from datetime import date, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-from sqlalchemy import Connection
 
 from runner.adapters.alerts.opening import open_channels
 from runner.adapters.clock import SystemClock
@@ -30,13 +27,11 @@ from runner.adapters.signers.local import (
     SessionKeys,
 )
 from runner.adapters.signers.opening import signers_of
-from runner.adapters.sql import reading
 from runner.adapters.sql.ledger import SqlLedger
 from runner.adapters.sql.store import SqlStore
 from runner.adapters.telemetry import Renamed
 from runner.adapters.vault import Vault, parse_secret, read_or_create_secret
 from runner.adapters.wakeups import Wakeups
-from runner.alerting.messages import Message
 from runner.bootstrap.assembly import Assembly, seed_of, terms_of
 from runner.bootstrap.wallets import Wallets
 from runner.errors import (
@@ -46,7 +41,6 @@ from runner.ethereum.address import Address
 from runner.execution.alerting import AlertDesk, Subscriber
 from runner.execution.commands import Desk
 from runner.execution.daemon import Daemon
-from runner.execution.digest import Digests
 from runner.execution.grant_verbs import GrantWishes
 from runner.execution.strangers import Lookout
 from runner.execution.verbs import RunVerbs
@@ -59,13 +53,7 @@ from runner.policy.model import (
 )
 from runner.ports import Telemetry
 from runner.records import ScheduleSeed
-from runner.reporting.digest import Chain, digest
-from runner.reporting.views import LedgerView
-from runner.scheduling.zones import load_zone
 from runner.settings import Alerts, FileRef, Settings, WalletProfile
-
-_HEADS = 5
-"""So many chains of events a digest names."""
 
 
 @frozen
@@ -163,8 +151,8 @@ async def runtime(
         await stack.enter_async_context(pings.open())
         in_force: list[Policy] = []
         if settings.alerts.digest_at is not None and channels:
-            digests = _digests(settings, store, desk, telemetry, in_force)
-            stack.push_async_callback(_cancelled, asyncio.create_task(digests.run()))
+            daily = _digesting(settings, store, desk, telemetry, in_force)
+            stack.push_async_callback(_cancelled, daily)
         stack.push_async_callback(_cancelled, asyncio.create_task(watch.run(telemetry)))
         wallets = Wallets(stack, environment, telemetry, secrets=watch)
         alarm = Wakeups()
@@ -248,28 +236,16 @@ async def runtime(
         yield await build(policies, papers or Papers())
 
 
-def _digests(
+def _digesting(
     settings: Settings,
     store: SqlStore,
     desk: AlertDesk,
     telemetry: Telemetry,
     in_force: Sequence[Policy],
-) -> Digests:
-    at, name = settings.alerts.digest_at or (time(17), "UTC")
-    zone, clock = load_zone(name), SystemClock()
+) -> asyncio.Task[None]:
+    from runner.bootstrap.digests import digests_of  # noqa: PLC0415 (few want them)
 
-    async def compose(day: date, now: datetime) -> Message:
-        def look(c: Connection) -> tuple[LedgerView, list[Chain]]:
-            end = now + timedelta(days=1)
-            view = reading.overview(c, settings.store, start=now, end=end, now=now)
-            return view, reading.newest_heads(c, count=_HEADS)
-
-        view, heads = await store.read(look)
-        return digest(view, in_force, heads, day=day, zone=zone, now=now)
-
-    return Digests(
-        at, zone, compose=compose, announce=desk.announce, clock=clock, telemetry=telemetry
-    )
+    return asyncio.create_task(digests_of(settings, store, desk, telemetry, in_force).run())
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

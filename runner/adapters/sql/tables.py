@@ -15,6 +15,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     Dialect,
     ForeignKey,
     Index,
@@ -26,6 +27,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    event,
     text,
 )
 
@@ -33,6 +35,9 @@ from runner.adapters.sql import laws
 
 REVISION = 8
 """Revision of this schema; a ledger of another one is refused until it is migrated."""
+
+_ELSEWHERE = "where"
+"""Of a partial index: its condition where booleans are none of SQLite's numbers."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -179,7 +184,7 @@ runs = Table(
         "schedule",
         unique=True,
         sqlite_where=text("running = 1 AND exclusive = 1"),
-        postgresql_where=text("running AND exclusive"),
+        info={_ELSEWHERE: "running AND exclusive"},
     ),
 )
 
@@ -273,7 +278,7 @@ grants = Table(
         "session",
         unique=True,
         sqlite_where=text("state = 'active'"),
-        postgresql_where=text("state = 'active'"),
+        info={_ELSEWHERE: "state = 'active'"},
     ),
 )
 
@@ -441,3 +446,14 @@ outbox = Table(
         sqlite_where=text("sent_at IS NULL AND given_up_at IS NULL"),
     ),
 )
+
+
+@event.listens_for(metadata, "before_create")
+def _complete(_target: MetaData, connection: Connection, **_: Any) -> None:
+    """Conditions for another dialect than SQLite's: naming it above would import it at a start."""
+    dialect = connection.dialect.name
+    if dialect == "sqlite":
+        return
+    for index in (index for table in metadata.tables.values() for index in table.indexes):
+        if _ELSEWHERE in index.info:
+            index.dialect_options[dialect]["where"] = text(index.info[_ELSEWHERE])
