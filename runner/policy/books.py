@@ -61,6 +61,9 @@ class Books:
     whole: bool = True
     strays: AbstractSet[str] = frozenset()
     _assets: dict[tuple[str, int | None], Asset] = field(default_factory=dict)
+    _amounts: dict[tuple[str, int | None, Asset | None], tuple[Asset, int]] = field(
+        default_factory=dict
+    )
 
     def asset(self, token: Token, chain: int | None) -> Asset:
         """
@@ -165,7 +168,10 @@ class Books:
         instead = (bare or NATIVE, -1)
 
         def parse(text: str) -> tuple[Asset, int]:
-            return self.amount(text, chain, bare)
+            found = self._amounts.get((text, chain, bare))
+            if found is None:
+                found = self._amounts[text, chain, bare] = self.amount(text, chain, bare)
+            return found
 
         asset, amount = self.reader.read(node, parse, instead)
         return Money(asset, amount, node.mark)

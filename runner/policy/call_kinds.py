@@ -4,7 +4,7 @@ Reading one call of each kind: what is paid, approved, called, filled up or swep
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -67,7 +67,7 @@ class KindsReader:
     Args:
         chain: Where its account lives.
         receivers: Whom its session may pay; None for anybody.
-        daily: What a budget per day bounds, of the schedule or its session; None if unknown.
+        daily: Tells what a budget per day bounds, of the schedule or its session; None if unknown.
         find: Finds a file beside the policy, by the text of its path and its ending.
     """
 
@@ -77,7 +77,7 @@ class KindsReader:
         books: Books,
         chain: int | None,
         receivers: tuple[Address, ...] | None,
-        daily: AbstractSet[Asset] | None,
+        daily: Callable[[], AbstractSet[Asset] | None],
         find: Find,
     ) -> None:
         self.reader = reader
@@ -278,7 +278,8 @@ class KindsReader:
 
     def _check_daily(self, record: Record, asset: Asset) -> None:
         """G10: what is read from the chain at run time is bounded by the day as well."""
-        if self.daily is not None and asset not in self.daily:
+        daily = self.daily()
+        if daily is not None and asset not in daily:
             what = f"no limit per day bounds the `{asset.name}` that this call sends"
             hint = f"add `limits: {{per_day: [… {asset.name}]}}` to the schedule or its session"
             self.reader.fault(Code.NO_DAILY_LIMIT, what, record.place, hint)

@@ -26,6 +26,8 @@ _DIGITS_ON = r"(?P<digits>[0-9][0-9.]*)(?P<unit>[ ].*)?"
 
 def mend_pairs(pairs: list[tuple[Node, Node]], cuts: list[Trap]) -> list[tuple[Node, Node]]:
     """Find values of a flow map that a comma cut up; their pieces read as keys without value."""
+    if not any(map(_is_doubtful, pairs)):
+        return pairs
     kept: list[tuple[Node, Node]] = []
     place = 0
     while place < len(pairs):
@@ -46,6 +48,14 @@ def mend_pairs(pairs: list[tuple[Node, Node]], cuts: list[Trap]) -> list[tuple[N
         if isinstance(key, Scalar) and key.style is None and _is_half(key.text):
             _half_a_key(key, cuts)
     return kept
+
+
+def _is_doubtful(pair: tuple[Node, Node]) -> bool:
+    """Tell whether a pair may be a piece, or half of one: of most maps none is."""
+    key, value = pair
+    return (isinstance(value, Scalar) and not value.text) or (
+        isinstance(key, Scalar) and "(" in key.text
+    )
 
 
 def _piece(pair: tuple[Node, Node]) -> Scalar | None:

@@ -71,9 +71,12 @@ class Reader:
             instead: What to go on with after a fault.
             hex64: Whether 64 hex digits are fine here.
         """
-        if isinstance(node, Scalar) and node.tail:
-            self._report_tail(node, free=parse is parse_text)
-        text = self.text(node, hex64=hex64)
+        if isinstance(node, Scalar) and _is_plain(node):
+            text: str | None = node.text
+        else:
+            if isinstance(node, Scalar) and node.tail:
+                self._report_tail(node, free=parse is parse_text)
+            text = self.text(node, hex64=hex64)
         if text is None:
             return instead
         try:
@@ -395,6 +398,19 @@ class Reader:
         hint = "delete it here and treat it as known to others; keys belong to signers"
         self.fault(Code.SECRET, f"this looks like {kind}; it has no place in this file", node, hint)
         node.broken = True
+
+
+def _is_plain(node: Scalar) -> bool:
+    """Whether nothing has to be looked up, reported or replaced: so are nearly all values."""
+    text = node.text
+    return not (
+        node.broken
+        or node.tail
+        or not text
+        or "${" in text
+        or text in NULLS
+        or node.source.suspicious
+    )
 
 
 def _hollow(value: Node) -> Scalar | None:

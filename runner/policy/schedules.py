@@ -333,10 +333,10 @@ class ScheduleReader:
             self.reader.fault(Code.NO_CALLS, what, record.place, hint)
         receivers = self.session.receivers if self.session is not None else None
         find = self.names.find
-        daily = self._daily(limits)
-        reader = CallsReader(
-            KindsReader(self.reader, self.books, self.chain, receivers, daily, find)
+        kinds = KindsReader(
+            self.reader, self.books, self.chain, receivers, lambda: self._daily(limits), find
         )
+        reader = CallsReader(kinds)
         calls: list[PolicyCall] = []
         for key in present:
             node = record.get(key)
