@@ -11,7 +11,7 @@ worst of each schedule stands in, which is never less.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -68,8 +68,8 @@ def worst(strands: Sequence[Strand], lifetime: timedelta, weights: Sequence[int]
         weights: What one run of each strand takes.
     """
     apart = sum(one.runs * weight for one, weight in zip(strands, weights, strict=True))
-    listed = list(_listed(strands, weights))
-    if sum(one.count for one in listed) < 2 or sum(one.slots for one in listed) > EXACT_UP_TO:
+    listed = _listed(strands, weights)
+    if listed is None or sum(one.count for one in listed) < 2:
         return Worst(apart)
     together, begins_at = _sweep(listed, int(lifetime.total_seconds()))
     alone = sum(one.strand.runs * one.weight for one in listed)
@@ -85,14 +85,11 @@ class _Listed:
     weight: int = 0
     count: int = 0
 
-    @property
-    def slots(self) -> int:
-        return len(self.times) * self.count
 
-
-def _listed(strands: Sequence[Strand], weights: Sequence[int]) -> Iterable[_Listed]:
-    """The strands that weigh anything, as far as they are listed."""
+def _listed(strands: Sequence[Strand], weights: Sequence[int]) -> list[_Listed] | None:
+    """The strands that weigh anything, as far as they are listed; None if they are too many."""
     found: dict[int, _Listed] = {}
+    slots = 0
     for index, (strand, weight) in enumerate(zip(strands, weights, strict=True)):
         if not weight:
             continue
@@ -103,6 +100,9 @@ def _listed(strands: Sequence[Strand], weights: Sequence[int]) -> Iterable[_List
             one = found[key] = _Listed(strand, strand.firings() or ())
         one.weight += weight
         one.count += 1
+        slots += len(one.times)
+        if slots > EXACT_UP_TO:
+            return None
     return [one for one in found.values() if one.times]
 
 

@@ -25,7 +25,6 @@ from runner.frozen import frozen
 from runner.policy.faults import article
 from runner.policy.model import DayMatch
 
-_DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
 _LONGEST = 256
 """Characters of an expression: what a person writes, and a bound on the work of reading it."""
@@ -154,17 +153,12 @@ class CronExpression:
         total = self._until(end.time()) if self._day_matches(end) else 0
         if self._day_matches(start):
             total -= self._until(start.time())
-        days, per_day = start.date(), self.per_day
-        while days < end.date():
-            if self._day_matches(days):
-                total += per_day
-            days += _DAY
-        return total
+        return total + self.per_day * len(self._days(start.toordinal(), end.toordinal()))
 
     def seconds(self, start: datetime, end: datetime) -> list[int]:
         """The matching wall times in [start, end) as POSIX time would count them, ascending."""
         first, last = _posix(start), _posix(end)
-        days = self._days(start, end)
+        days = self._days(start.toordinal(), end.toordinal() + 1)
         clock = self.seconds_of_day()
         found = [(day - _POSIX_DAY) * _SECONDS_A_DAY + second for day in days for second in clock]
         return found[bisect_left(found, first) : bisect_left(found, last)]
@@ -172,7 +166,7 @@ class CronExpression:
     def widest(self, start: datetime, end: datetime) -> int:
         """Seconds that no two consecutive matches in [start, end) are apart."""
         clock = self.seconds_of_day()
-        days = self._days(start, end)
+        days = self._days(start.toordinal(), end.toordinal() + 1)
         inside = [later - earlier for earlier, later in pairwise(clock)]
         overnight = [
             (later - earlier) * _SECONDS_A_DAY - clock[-1] + clock[0]
@@ -180,8 +174,13 @@ class CronExpression:
         ]
         return max([*inside, *overnight], default=0)
 
-    def _days(self, start: datetime, end: datetime) -> tuple[int, ...]:
-        return _matching_days(self.fields[3:], self.day_match, start.toordinal(), end.toordinal())
+    def _days(self, first: int, last: int) -> list[int]:
+        """The matching days of [first, last), all of them ordinals."""
+        found: list[int] = []
+        for year in range(date.fromordinal(first).year, date.fromordinal(last).year + 1):
+            days = _matching_days(self.fields[3:], self.day_match, year)
+            found += days[bisect_left(days, first) : bisect_left(days, last)]
+        return found
 
     def _until(self, clock: time) -> int:
         """How many firings of a matching day come before this time of day."""
@@ -197,13 +196,14 @@ class CronExpression:
         return day.month in self._sim.months and self._sim.match_day(day)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def _matching_days(
-    fields: tuple[str, ...], day_match: DayMatch | None, first: int, last: int
+    fields: tuple[str, ...], day_match: DayMatch | None, year: int
 ) -> tuple[int, ...]:
-    """Ordinals of the matching days; many expressions differ in the time of day alone."""
+    """Ordinals of a year's matching days; many expressions differ in the time of day alone."""
     sim = _simulation(" ".join(fields), ("0", "0", "0", *fields), day_match)
-    days = map(date.fromordinal, range(first, last + 1))
+    begin, end = date(year, 1, 1).toordinal(), date(year, 12, 31).toordinal()
+    days = map(date.fromordinal, range(begin, end + 1))
     return tuple(d.toordinal() for d in days if d.month in sim.months and sim.match_day(d))
 
 

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from heapq import merge
-from itertools import islice, pairwise, takewhile
-from operator import attrgetter
+from itertools import islice, takewhile
+from operator import attrgetter, sub
 from typing import Final, Protocol
 
 from runner.errors import EncodingError
@@ -272,7 +272,7 @@ class Timetable:
         if self.source.count(start, end) > EXACT_UP_TO:
             return self.source.widest(start, end) * _SECOND
         due = [*self.source.firings(start, end), int(following.due_at.timestamp())]
-        return max((later - earlier for earlier, later in pairwise(due)), default=0) * _SECOND
+        return max(map(sub, due[1:], due), default=0) * _SECOND
 
     def exceptions(self, after: datetime, until: datetime) -> Iterator[Slot]:
         """The slots due in (after, until] that do not fire, in order."""

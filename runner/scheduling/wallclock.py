@@ -8,8 +8,10 @@ regular slot of the same schedule.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from heapq import merge
@@ -33,6 +35,9 @@ _NEAR = timedelta(days=3)
 _PAUSE = timedelta(days=8)
 """How far the next wall time must be for the search to leap: well over what `spans` looks back
 and `_NEAR` together, so that every leap gets somewhere."""
+
+_LONG = timedelta(days=30)
+"""Of a stretch so long it is remembered when slots fire: who asks for one asks again."""
 
 EXACT_UP_TO = 10_000
 """Slots that are counted one by one; denser timetables are bounded from above (R25)."""
@@ -120,11 +125,12 @@ class WallClock:
         return None
 
     def count(self, start: datetime, end: datetime) -> int:
-        """How many slots fire in [start, end) (UTC, whole seconds), by arithmetic."""
+        """How many slots fire in [start, end) (UTC, whole seconds), by arithmetic if many."""
+        days = (end - start) // _DAY + 2
+        if end - start >= _LONG and days * len(self.times.seconds_of_day()) <= EXACT_UP_TO:
+            return len(self.firings(start, end))
         total = 0
-        for span in spans(self.zone, start):
-            if span.begin >= end:
-                break
+        for span in _spans_of(self.zone, start, end):
             low, high = max(span.begin, start), min(span.end, end)
             if low < high:
                 total += self._fires(span, low, high)
@@ -132,6 +138,13 @@ class WallClock:
 
     def firings(self, start: datetime, end: datetime) -> list[int]:
         """When slots of [start, end) fire, in POSIX seconds, ascending: without their names."""
+        if end - start < _LONG:
+            return self._list(start, end)
+        days = _firings(self, _midnight(start), _midnight(end) + _DAY)
+        low, high = (bisect_left(days, one.timestamp()) for one in (start, end))
+        return list(days[low:high])
+
+    def _list(self, start: datetime, end: datetime) -> list[int]:
         found: list[int] = []
         for span in _spans_of(self.zone, start, end):
             low, high = max(span.begin, start), min(span.end, end)
@@ -276,10 +289,25 @@ class WallClock:
         )
 
 
+@lru_cache(maxsize=64)
+def _firings(clock: WallClock, start: datetime, end: datetime) -> Sequence[int]:
+    """One look at a timetable asks thrice, from one second to the next: whole days are listed."""
+    return array("q", clock._list(start, end))
+
+
+def _midnight(instant: datetime) -> datetime:
+    return instant.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 @lru_cache(maxsize=256)
 def _spans_of(zone: ZoneInfo, start: datetime, end: datetime) -> tuple[Span, ...]:
-    """The spans that meet [start, end)."""
-    return tuple(takewhile(lambda span: span.begin < end, spans(zone, start)))
+    """The spans that meet [start, end), joined where no clock is changed."""
+    found: list[Span] = []
+    for span in takewhile(lambda span: span.begin < end, spans(zone, start)):
+        unchanged = found and span.before == span.offset
+        joined = replace(found.pop(), end=span.end, after=span.after) if unchanged else span
+        found.append(joined)
+    return tuple(found)
 
 
 def most_within(instants: Sequence[int], window: timedelta) -> int:
@@ -289,5 +317,6 @@ def most_within(instants: Sequence[int], window: timedelta) -> int:
     for last, instant in enumerate(instants):
         while instant - instants[first] > length:
             first += 1
-        most = max(most, last - first + 1)
+        if last - first >= most:
+            most = last - first + 1
     return most
