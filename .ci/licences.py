@@ -37,7 +37,6 @@ _KNOWN = (
 """Of the MPL: it binds changes of its own files alone."""
 
 _READ = {
-    "httpx-aiohttp": "BSD-3-Clause, by its text",
     "pyrevm": "not declared; the sandbox alone uses it",
 }
 """What a person has read where a package declares nothing."""

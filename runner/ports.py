@@ -578,8 +578,8 @@ class Ledger(Protocol):
         """The end of a signed run, on evidence alone; and its next attempt, if one is due."""
         ...
 
-    async def closed_since(self, chain: int, block: int) -> list[tuple[Run, Operation]]:
-        """Runs closed on what was included in this block or later, each with that (X13)."""
+    async def closed_since(self, chain: int, block: int) -> list[Operation]:
+        """What payments were closed on, included in this block or later (X13)."""
         ...
 
     async def contradict(self, run: Run, operation: str, *, now: datetime) -> Run:
@@ -618,7 +618,7 @@ class Ledger(Protocol):
         """Wei that operations signed since then have cost, or may still cost (G2)."""
         ...
 
-    def open_request(self, operation: Operation) -> bytes:
+    async def open_request(self, operation: str) -> bytes:
         """The bytes that send an operation, as they were signed."""
         ...
 

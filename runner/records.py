@@ -259,7 +259,7 @@ class Run:
 
 @frozen
 class Operation:
-    """One signed operation. `request_sealed` opens to the bytes that send it."""
+    """One signed operation, without the bytes that send it: `Ledger.open_request` has those."""
 
     hash: str
     run: str
@@ -272,7 +272,6 @@ class Operation:
     max_priority_fee_per_gas: int
     max_cost: int
     sponsored: bool
-    request_sealed: bytes = field(repr=False)
     status: OperationStatus
     signed_at: datetime
     from_block: int
@@ -282,6 +281,18 @@ class Operation:
     transaction_hash: str | None = None
     gas_cost: int | None = None
     detail: str | None = None
+
+    def included(self, inclusion: Inclusion) -> Operation:
+        """The same, seen in a block."""
+        return replace(
+            self,
+            status=OperationStatus.INCLUDED,
+            gas_cost=inclusion.gas_cost,
+            block_number=inclusion.block_number,
+            block_hash=inclusion.block_hash,
+            block_at=inclusion.block_at,
+            transaction_hash=inclusion.transaction_hash,
+        )
 
 
 @frozen
@@ -341,6 +352,25 @@ class NewOperation:
     from_block: int
     paymaster: Address | None = None
     checked: tuple[str, ...] = ()
+
+    def signed(self, run: str, *, at: datetime) -> Operation:
+        """What it is once it is durable."""
+        return Operation(
+            hash=self.hash,
+            run=run,
+            kind=self.kind,
+            call_id=self.call_id,
+            chain=self.chain,
+            sender=self.sender,
+            nonce=self.nonce,
+            max_fee_per_gas=self.max_fee_per_gas,
+            max_priority_fee_per_gas=self.max_priority_fee_per_gas,
+            max_cost=self.max_cost,
+            sponsored=self.sponsored,
+            status=OperationStatus.SIGNED,
+            signed_at=at,
+            from_block=self.from_block,
+        )
 
 
 @frozen

@@ -13,7 +13,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
-from dataclasses import asdict, is_dataclass
+from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TextIO
 
@@ -101,7 +101,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, timedelta):
         return value.total_seconds()
     if is_dataclass(value) and not isinstance(value, type):
-        return {k: str(v) if k == "amount" else v for k, v in asdict(value).items()}
+        named = ((one.name, getattr(value, one.name)) for one in fields(value))
+        return {name: str(each) if name == "amount" else each for name, each in named}
     if isinstance(value, Mapping):
         return dict(value)
     return str(value)

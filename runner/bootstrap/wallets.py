@@ -14,7 +14,8 @@ from runner.adapters.clock import SystemClock, WalletClock
 from runner.adapters.secret_watch import SecretWatch
 from runner.adapters.secrets import fetch_reference
 from runner.adapters.wallet_api.client import WalletApiClient
-from runner.adapters.wallet_api.transport import Endpoint, JsonRpcTransport, Post
+from runner.adapters.wallet_api.endpoint import Endpoint
+from runner.adapters.wallet_api.transport import JsonRpcTransport, Post
 from runner.errors import (
     UsageError,
 )

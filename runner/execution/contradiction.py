@@ -34,14 +34,15 @@ async def reopen_contradicted(
     closed = await ledger.closed_since(venue.chain_id, lowest)
     if not closed:
         return []
-    senders = sorted({operation.sender for _, operation in closed})
+    senders = sorted({operation.sender for operation in closed})
     events = await venue.chain.operation_events(senders, from_block=lowest, to_block=head.number)
     by_fence = {(event.sender, event.nonce): event for event in events}
     reopened = []
-    for run, operation in closed:
+    for operation in closed:
         event = by_fence.get((operation.sender, operation.nonce))
         if not await _is_gone(venue, head.number, operation, event):
             continue
+        run = await ledger.run(operation.run)
         followed = await ledger.successor(run) is not None
         telemetry.emit(
             "run.reorged",

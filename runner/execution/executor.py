@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from runner.errors import (
@@ -34,11 +35,12 @@ from runner.execution.watch import Watcher
 from runner.guard.intent import Intent, TransferLine, spent_by_token
 from runner.planning.consent import Doubt, History, doubts
 from runner.ports import Ledger, OperationEvent, Telemetry
-from runner.records import Consent, Grant, OperationKind, Run
+from runner.records import Consent, Grant, Operation, OperationKind, OperationStatus, Run
 from runner.scheduling.occurrence import CLOSED, Reason, Slot, State, nonce_key
 from runner.scheduling.triggers import timetable
 
 _UNSIGNED = frozenset({State.CLAIMED, State.HELD, State.PREPARED})
+_JUST_SENT = frozenset({State.SIGNED, State.SENT, State.UNKNOWN})
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 10.0
 _PREFLIGHT_PAUSE = 5.0
@@ -217,10 +219,10 @@ class Executor:
                     run, grant, intent = await self._prepare(run, deadline)
                 if grant is None:
                     return run, None
-                signed = await self._signed(run, grant, intent, deadline, signing)
+                signed, fresh = await self._signed(run, grant, intent, deadline, signing)
             finally:
                 self.schedule.session.account.lane.fees.discard(run.id)
-            return await self._pursue(signed, grant, deadline, stack, intent.lines)
+            return await self._pursue(signed, grant, deadline, stack, intent.lines, fresh)
 
     async def _signed(
         self,
@@ -229,7 +231,7 @@ class Executor:
         intent: Intent,
         deadline: datetime,
         signing: Callable[[], None],
-    ) -> Run:
+    ) -> tuple[Run, Operation | None]:
         try:
             return await self._sign_and_send(run, grant, intent, deadline, signing)
         except (WalletApiError, GuardError, TooLate) as error:
@@ -350,7 +352,7 @@ class Executor:
         intent: Intent,
         deadline: datetime,
         signing: Callable[[], None],
-    ) -> Run:
+    ) -> tuple[Run, Operation | None]:
         account, spec = self.schedule.session.account, self.schedule.session.spec
         if grant.entity_id is None:
             raise AssertionError("an active grant has its entity")
@@ -372,7 +374,11 @@ class Executor:
         run, operation = await self._operator.make(
             order, head_block=head.number if head else 0, committing=signing
         )
-        return await self._operator.send(run, operation)
+        signed = operation.signed(run.id, at=self._now())
+        run = await self._operator.send(run, operation)
+        if run.state not in _JUST_SENT:
+            return run, None
+        return run, replace(signed, status=OperationStatus(run.state.value))
 
     async def _end_if_late(self, run: Run, deadline: datetime) -> Run:
         now = self._now()
@@ -492,6 +498,7 @@ class Executor:
         deadline: datetime,
         lane: AsyncExitStack,
         lines: tuple[TransferLine, ...],
+        fresh: Operation | None = None,
     ) -> tuple[Run, OperationEvent | None]:
         included = asyncio.Event()
         pursuit = Pursuit(
@@ -505,6 +512,7 @@ class Executor:
             deadline_at=deadline,
             may_burn=can_burn(self.schedule.session.permissions),
             standing=lambda: self._keeper.standing(grant),
+            fresh=fresh,
             on_evidence=self._keeper.wake,
             on_included=included.set,
             retry_until=self._retry_until,
@@ -550,7 +558,8 @@ class Executor:
             transaction=event.transaction_hash if event else None,
             took_seconds=(self._now() - run.claimed_at).total_seconds(),
         )
-        following = await self._ledger.successor(run)
+        succeeded = run.state is State.SUCCESS  # nothing follows that
+        following = None if succeeded else await self._ledger.successor(run)
         if following is None:
             await self._break_if_wrong(run)
         return following
@@ -570,14 +579,15 @@ class Executor:
         (B8), or amounts at their maximum again and again (G10) pause the schedule.
         """
         most = self.schedule.spec.pause_after_failures
-        failures = await self._ledger.failures_in_row(self.schedule.uid)
         reason = None
         if run.reason is Reason.PAID_DIFFERENTLY:
             reason = f"run {run.id} paid differently from what was asked"
-        elif most and failures >= most:
-            reason = f"{failures} failed runs in a row"
-        elif run.state is State.SUCCESS and await self._amounts.at_limit():
-            reason = "the newest runs all sent the most that a computed call may"
+        elif run.state is State.SUCCESS:
+            if await self._amounts.at_limit():
+                reason = "the newest runs all sent the most that a computed call may"
+        elif most:
+            failures = await self._ledger.failures_in_row(self.schedule.uid)
+            reason = f"{failures} failed runs in a row" if failures >= most else None
         if reason is None:
             return
         await self._ledger.pause_schedule(self.schedule.uid, reason=reason, now=self._now())

@@ -21,7 +21,7 @@ from runner.guard.offer import OperationOffer
 from runner.guard.owner import Action, OwnerTerms, Uninstall, Void, check_owner_operation
 from runner.guard.verdict import Refused
 from runner.ports import FeeOverride, Signer
-from runner.records import Grant, Operation, OperationKind, Run
+from runner.records import Grant, NewOperation, OperationKind, Run
 
 
 class OwnerOperator(Operator):
@@ -52,7 +52,7 @@ class OwnerOperator(Operator):
 
     async def bring(
         self, order: Order, answer: Mapping[str, Any], signature: bytes, *, head_block: int
-    ) -> tuple[Run, Operation]:
+    ) -> tuple[Run, NewOperation]:
         """
         As `make`, with what was prepared before and signed elsewhere. Everything is checked anew.
 

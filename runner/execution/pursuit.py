@@ -61,6 +61,7 @@ class Pursuit:
         may_burn: bool,
         ends_at: datetime | None = None,
         standing: Callable[[], GrantState] = lambda: GrantState.ACTIVE,
+        fresh: Operation | None = None,
         on_evidence: Callable[[], None] = lambda: None,
         on_included: Callable[[], None] = lambda: None,
         retry_until: Callable[[Run, State], datetime | None] = lambda _run, _state: None,
@@ -69,6 +70,7 @@ class Pursuit:
         Args:
             ends_at: When what signs ends; None: with the grant.
             standing: How far the generation that signs has come.
+            fresh: The one operation of the run, if it was signed and sent just now.
             on_evidence: Called when somebody else's operation was seen on the fence (R13).
         """
         self._venue = venue
@@ -82,6 +84,7 @@ class Pursuit:
         self._may_burn = may_burn
         self._ends_at = ends_at or grant.expires_at
         self._standing = standing
+        self._fresh = fresh
         self._on_evidence = on_evidence
         self._on_included = on_included
         self._retry_until = retry_until
@@ -101,7 +104,8 @@ class Pursuit:
 
         A cancelled pursuit loses nothing: the next start takes the run up from the ledger.
         """
-        operations = await self._ledger.operations(run.id)
+        fresh = self._fresh
+        operations = await self._ledger.operations(run.id) if fresh is None else [fresh]
         first = operations[0]
         with self._watcher.follow(
             first.sender, first.nonce, min(one.from_block for one in operations)
@@ -118,9 +122,11 @@ class Pursuit:
                 if step is Step.WAIT:
                     continue
                 try:
+                    if step is Step.INCLUDE and follower.event is not None:
+                        run, operations = await self._include(run, operations, follower.event)
+                        seen = True  # the look that shows it may show besides that it is final
+                        continue
                     run = await self._take(step, run, operations, follower)
-                    # The look that shows an inclusion may show besides that it is final.
-                    seen = step is Step.INCLUDE
                 except Conflict:
                     run = await self._ledger.run(run.id)
                 except (WalletApiError, GuardError) as error:
@@ -199,8 +205,6 @@ class Pursuit:
         self, step: Step, run: Run, operations: list[Operation], follower: Follower
     ) -> Run:
         now = self._venue.clock.now()
-        if step is Step.INCLUDE and follower.event is not None:
-            return await self._include(run, follower.event, now)
         if step is Step.EXCLUDE:
             return await self._exclude(run, operations, now)
         if step is Step.CLOSE and follower.event is not None:
@@ -243,23 +247,25 @@ class Pursuit:
         self._stopped = why is not None
         return self._stopped
 
-    async def _include(self, run: Run, event: OperationEvent, now: datetime) -> Run:
+    async def _include(
+        self, run: Run, operations: list[Operation], event: OperationEvent
+    ) -> tuple[Run, list[Operation]]:
+        now = self._venue.clock.now()
         block = await self._watcher.block_of(event)
-        included = await self._ledger.include(
-            run,
-            Inclusion(
-                hash="0x" + event.user_op_hash.hex(),
-                success=event.success,
-                gas_cost=event.gas_cost,
-                block_number=event.block_number,
-                block_hash=event.block_hash,
-                block_at=block.timestamp,
-                transaction_hash=event.transaction_hash,
-            ),
-            now=now,
+        inclusion = Inclusion(
+            hash="0x" + event.user_op_hash.hex(),
+            success=event.success,
+            gas_cost=event.gas_cost,
+            block_number=event.block_number,
+            block_hash=event.block_hash,
+            block_at=block.timestamp,
+            transaction_hash=event.transaction_hash,
         )
+        run = await self._ledger.include(run, inclusion, now=now)
         self._on_included()
-        return included
+        return run, [
+            one.included(inclusion) if one.hash == inclusion.hash else one for one in operations
+        ]
 
     async def _exclude(self, run: Run, operations: list[Operation], now: datetime) -> Run:
         gone = next(one for one in operations if one.status is OperationStatus.INCLUDED)

@@ -69,7 +69,7 @@ class Operator:
 
     async def make(
         self, order: Order, *, head_block: int, committing: Callable[[], None] = lambda: None
-    ) -> tuple[Run, Operation]:
+    ) -> tuple[Run, NewOperation]:
         """
         Prepare, check, sign and commit one operation. Nothing has been sent when this returns.
 
@@ -126,7 +126,7 @@ class Operator:
         signature: bytes,
         pinned: Address | None,
         head_block: int,
-    ) -> tuple[Run, Operation]:
+    ) -> tuple[Run, NewOperation]:
         """The signed operation, durable."""
         request = self._venue.api.seal(
             offer, signature, context=self._context(order), gas_policy=self._account.gas_policy
@@ -137,9 +137,7 @@ class Operator:
                 self._venue.wallet, self._venue.chain_id, verdict.operation.paymaster, now=now
             )
         new = self._new_operation(order, verdict, request, head_block)
-        run = await self._ledger.sign(order.run, new, now=now)
-        operations = await self._ledger.operations(run.id)
-        return run, next(one for one in operations if one.hash == new.hash)
+        return await self._ledger.sign(order.run, new, now=now), new
 
     def _check_place(self, grant: Grant) -> None:
         """
@@ -171,16 +169,19 @@ class Operator:
             hint="nothing was signed; compare what was asked with what the service offered",
         )
 
-    async def send(self, run: Run, operation: Operation) -> Run:
+    async def send(self, run: Run, operation: NewOperation | Operation) -> Run:
         """
-        Send the committed bytes, for the first time or again. Whatever comes back is noted.
+        Send the committed bytes: just made, or again as the ledger has them. What comes is noted.
 
         An error proves nothing about the operation's fate: it becomes unknown, and evidence
         decides (X3). While everything is stopped nothing leaves: it stays as it is (O8).
         """
         if await self._stopped() is not None:
             return run
-        request = self._ledger.open_request(operation)
+        if isinstance(operation, NewOperation):
+            request = operation.request
+        else:
+            request = await self._ledger.open_request(operation.hash)
         now = self._venue.clock.now
         try:
             answered = await self._venue.api.send_prepared_calls(request)

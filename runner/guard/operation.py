@@ -26,7 +26,7 @@ from runner.guard.checks import (
 )
 from runner.guard.intent import unlimited_approval
 from runner.guard.offer import OperationOffer
-from runner.guard.scope import Outcome, initial_allowances, installed, judge
+from runner.guard.scope import Outcome, initial_allowances, judge
 from runner.guard.verdict import Check, Refused, Subject, _approve
 
 
@@ -97,8 +97,9 @@ def examine_operation(
 def _scope(terms: OperationTerms, operation: UserOperation) -> Check:
     """B4: the frozen calls lie inside the grant, as the account's modules will judge them."""
     judgement = judge(
-        installed(terms.permissions, expiry=terms.expiry),
+        terms.permissions,
         terms.intent,
+        expiry=terms.expiry,
         account=terms.account,
         allowances=initial_allowances(terms.permissions),
         now=terms.now,

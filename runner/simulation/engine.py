@@ -15,11 +15,11 @@ from random import Random
 from typing import Any
 
 from runner.adapters.memory.ledger import MemoryLedger
-from runner.adapters.signers.local import LocalSigner, SessionKeys
+from runner.adapters.signers.local import SessionKeys
 from runner.adapters.signers.opening import signers_of
 from runner.adapters.virtual import VirtualAlarm, VirtualClock, VirtualLoop
+from runner.adapters.wallet_api.endpoint import Endpoint
 from runner.adapters.wallet_api.envelope import HttpAnswer
-from runner.adapters.wallet_api.transport import Endpoint
 from runner.bootstrap.assembly import Assembly, seed_of
 from runner.bootstrap.wallets import Place, Wallets
 from runner.execution.contexts import ScheduleContext, SessionContext
@@ -28,7 +28,7 @@ from runner.guard.intent import NATIVE
 from runner.planning.applied import Papers
 from runner.policy.model import Policy, SponsoredGas
 from runner.ports import Clock, Telemetry
-from runner.records import Grant, RunKind
+from runner.records import RunKind
 from runner.sandbox.endpoint import Endpoint as RpcEndpoint
 from runner.sandbox.sandbox import Sandbox
 from runner.settings import Settings, WalletProfile
@@ -106,7 +106,7 @@ class Engine:
             schedules=self.schedules,
             sessions=self.sessions,
             ledger=self.ledger,
-            keys=_PlayKeys(self.ledger.open_key, entropy=self._chance.randbytes),
+            keys=SessionKeys(self.ledger.open_key, entropy=self._chance.randbytes),
             telemetry=self._telemetry,
             alarm=alarm,
             clock=self.clock,
@@ -146,23 +146,6 @@ class Engine:
             poll_seconds=_BLOCK_SECONDS,
             second_look=_SECOND_LOOK,
         )
-
-
-class _PlayKeys(SessionKeys):
-    """Session keys that stay open once they are: nobody can steal what is worth nothing."""
-
-    def __init__(
-        self, open_key: Callable[[Grant], bytes], *, entropy: Callable[[int], bytes]
-    ) -> None:
-        super().__init__(open_key, entropy=entropy)
-        self._signers: dict[int, LocalSigner] = {}
-
-    def session_signer(self, grant: Grant) -> LocalSigner:
-        """The signer of one generation."""
-        signer = self._signers.get(grant.id)
-        if signer is None:
-            signer = self._signers[grant.id] = super().session_signer(grant)
-        return signer
 
 
 def _cut(client: Any) -> None:

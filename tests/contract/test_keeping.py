@@ -198,7 +198,7 @@ async def test_h10_another_key_seals_everything_and_old_events_still_verify(path
         "0x" + run_id("p/s", "2026-12-01T10:00:00Z", attempt=1).hex()
     )
     opened_key = ledger.open_key(grant)
-    request = ledger.open_request(operations[0])
+    request = await ledger.open_request(operations[0].hash)
     await store.close(now=NOW)
     assert opened_key == b"k" * 32
     assert request == b"SIGNED BYTES"

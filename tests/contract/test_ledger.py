@@ -298,7 +298,7 @@ async def test_x12_from_signed_to_success(ledger):
     assert late.state is State.INCLUDED
     assert (run.state, run.closed_at) == (State.SUCCESS, NOW)
     assert (done.status, done.block_number, done.gas_cost) == ("success", 9, 123)
-    assert ledger.open_request(done) == b"SIGNED BYTES"
+    assert await ledger.open_request(done.hash) == b"SIGNED BYTES"
     assert await ledger.failures_in_row("p/s") == 0
 
 

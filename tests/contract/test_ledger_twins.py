@@ -399,9 +399,7 @@ async def state_of(twin):
     """Everything that can be asked about the past."""
     ledger = twin.ledger
     runs = {name: replace(await ledger.run(name), occurrence=None) for name in twin.runs}
-    operations = [
-        replace(one, request_sealed=b"") for name in runs for one in await ledger.operations(name)
-    ]
+    operations = [one for name in runs for one in await ledger.operations(name)]
     return {
         "runs": runs,
         "open": {run.id for run in await ledger.open_runs()},

@@ -136,7 +136,6 @@ def _record(
         max_priority_fee_per_gas=1,
         max_cost=1,
         sponsored=True,
-        request_sealed=b"",
         status=status,
         signed_at=signed_at,
         from_block=0,

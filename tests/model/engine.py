@@ -16,9 +16,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from runner.adapters.signers.local import SessionKeys
 from runner.adapters.virtual import VirtualAlarm, VirtualLoop
+from runner.adapters.wallet_api.endpoint import Endpoint
 from runner.adapters.wallet_api.envelope import HttpAnswer
-from runner.adapters.wallet_api.transport import Endpoint
 from runner.bootstrap.assembly import seed_of
 from runner.bootstrap.wallets import Place
 from runner.execution.daemon import Daemon
@@ -27,7 +28,7 @@ from runner.records import RunKind
 from runner.scheduling.cron import check_cron
 from runner.scheduling.occurrence import CLOSED, State
 from runner.settings import load_settings
-from runner.simulation.engine import Engine, _PlayKeys
+from runner.simulation.engine import Engine
 from runner.simulation.window import Window, placed
 
 START = datetime(2026, 12, 1, tzinfo=UTC)
@@ -130,7 +131,7 @@ class World(Engine):
             schedules=self._fresh(),
             sessions=self.sessions,
             ledger=self.ledger,
-            keys=_PlayKeys(self.ledger.open_key, entropy=self._chance.randbytes),
+            keys=SessionKeys(self.ledger.open_key, entropy=self._chance.randbytes),
             telemetry=self.silent,
             alarm=VirtualAlarm(loop),
             clock=self.clock,

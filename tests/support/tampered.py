@@ -19,8 +19,8 @@ import pytest
 
 from runner.adapters.signers.local import LocalSigner
 from runner.adapters.virtual import VirtualLoop
+from runner.adapters.wallet_api.endpoint import Endpoint
 from runner.adapters.wallet_api.envelope import HttpAnswer
-from runner.adapters.wallet_api.transport import Endpoint
 from runner.bootstrap.wallets import Place
 from runner.guard.verdict import Approved
 from runner.policy.parse import parse_policy

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 
 PACKAGES = {
-    "aiohttp",
+    "aiohappyeyeballs",
     "alembic",
     "apprise",
     "apscheduler",
@@ -23,10 +23,12 @@ PACKAGES = {
     "cryptography",
     "eth_abi",
     "eth_account",
+    "httptools",
     "jinja2",
     "markupsafe",
     "prometheus_client",
     "pydantic",
+    "pydantic_core",
     "pyrevm",
     "_pysha3",
     "sqlalchemy",
@@ -37,7 +39,6 @@ PACKAGES = {
     "uvloop",
     "watchfiles",
     "yaml",
-    "yarl",
 }
 """All that is used of others; one more may be one that signs."""
 

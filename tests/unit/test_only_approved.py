@@ -64,7 +64,7 @@ KNOWN: dict[str, set[str]] = {
         "takes AESGCM from cryptography",
         "takes InvalidTag from cryptography",
     },
-    "runner/adapters/wallet_api/transport.py": {
+    "runner/adapters/wallet_api/endpoint.py": {
         "names _key",
     },
     "runner/bootstrap/runtime.py": {
@@ -136,8 +136,6 @@ KNOWN: dict[str, set[str]] = {
         "takes one.sign for later",
     },
     "runner/simulation/engine.py": {
-        "has a session key",
-        "holds a LocalSigner",
         "holds a SessionKeys",
     },
 }

@@ -315,7 +315,7 @@ class MemoryLedger(MemoryGrants):
         else:
             moved = self.rows.change_run(run)
         self.rows.fences[fence] = run.id
-        self.rows.add_operation(_signed(run, operation, now))
+        self.rows.add_operation(operation.signed(run.id, at=now), operation.request)
         return moved
 
     def _grant_state(self, run: Run) -> GrantState | None:
@@ -395,10 +395,10 @@ class MemoryLedger(MemoryGrants):
             self._next_attempt(closed, deadline_at=retry_until, held=retry_held, now=now)
         return closed
 
-    async def closed_since(self, chain: int, block: int) -> list[tuple[Run, Operation]]:
-        """Runs closed on what was included in this block or later, each with that (X13)."""
+    async def closed_since(self, chain: int, block: int) -> list[Operation]:
+        """What payments were closed on, included in this block or later (X13)."""
         return [
-            (self.rows.runs[one.run], one)
+            one
             for one in self.rows.included_since(chain, block)
             if one.status in _WON and self.rows.runs[one.run].kind is RunKind.PAYMENT
         ]
@@ -484,9 +484,9 @@ class MemoryLedger(MemoryGrants):
                 total += one.max_cost if one.gas_cost is None else one.gas_cost
         return total
 
-    def open_request(self, operation: Operation) -> bytes:
+    async def open_request(self, operation: str) -> bytes:
         """The bytes that send an operation, as they were signed."""
-        return operation.request_sealed
+        return self.rows.requests[operation]
 
     # ── the moves ─────────────────────────────────────────────────────────────────────────────
 
@@ -590,26 +590,6 @@ def _is_under_way(run: Run) -> bool:
     if run.state is State.HELD:
         return run.reason is Reason.EVIDENCE
     return run.state is State.PREPARED or run.state in PENDING
-
-
-def _signed(run: Run, new: NewOperation, now: datetime) -> Operation:
-    return Operation(
-        hash=new.hash,
-        run=run.id,
-        kind=new.kind,
-        call_id=new.call_id,
-        chain=new.chain,
-        sender=new.sender,
-        nonce=new.nonce,
-        max_fee_per_gas=new.max_fee_per_gas,
-        max_priority_fee_per_gas=new.max_priority_fee_per_gas,
-        max_cost=new.max_cost,
-        sponsored=new.sponsored,
-        request_sealed=new.request,
-        status=OperationStatus.SIGNED,
-        signed_at=now,
-        from_block=new.from_block,
-    )
 
 
 def _done(value: T) -> asyncio.Future[T]:

@@ -57,6 +57,7 @@ class Tables:
         self.open: dict[str, None] = {}
         self.transfers: dict[str, list[TransferLine]] = {}
         self.operations: dict[str, Operation] = {}
+        self.requests: dict[str, bytes] = {}
         self.fences: dict[Fence, str] = {}
         self.grants: dict[int, Grant] = {}
         self.pins: dict[tuple[str, int], Address] = {}
@@ -174,9 +175,10 @@ class Tables:
 
     # ── operations ────────────────────────────────────────────────────────────────────────────
 
-    def add_operation(self, operation: Operation) -> None:
-        """A signed operation."""
+    def add_operation(self, operation: Operation, request: bytes) -> None:
+        """A signed operation, and what sends it."""
         self.operations[operation.hash] = operation
+        self.requests[operation.hash] = request
         self._operations_of[operation.run].append(operation.hash)
         self._sent_by[operation.chain, operation.sender].append(operation.hash)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import OrderedDict
 from collections.abc import Callable
 
 from coincurve import PrivateKey
@@ -22,6 +23,9 @@ from runner.ethereum.address import Address, address_from_bytes
 from runner.ethereum.hashing import keccak256
 from runner.guard.verdict import Approved
 from runner.records import Grant
+
+_MOST_AT_HAND = 256
+"""Keys of so many generations, those that were used last."""
 
 
 class LocalSigner:
@@ -54,13 +58,19 @@ class LocalSigner:
 
 
 class SessionKeys:
-    """Implements `ports.KeyRing`."""
+    """
+    Implements `ports.KeyRing`.
+
+    Making a key ready costs more than a signature by it, so those in use are kept at hand: the
+    ledger's secret, which opens them all, lies in the same memory.
+    """
 
     def __init__(
         self, open_key: Callable[[Grant], bytes], *, entropy: Callable[[int], bytes]
     ) -> None:
         self._open_key = open_key
         self._entropy = entropy
+        self._at_hand: OrderedDict[tuple[int, Address], LocalSigner] = OrderedDict()
 
     def new_session_key(self) -> tuple[bytes, Address]:
         """A fresh key from the system's entropy."""
@@ -72,9 +82,21 @@ class SessionKeys:
                 continue
 
     def session_signer(self, grant: Grant) -> LocalSigner:
-        """The signer of one generation, opened for this use."""
-        name = f"session key of {grant.session} generation {grant.generation}"
-        return LocalSigner(self._open_key(grant), name=name, sandbox_only=None)
+        """
+        The signer of one generation.
+
+        Raises:
+            StoreError: its key is destroyed, or cannot be opened.
+        """
+        which = (grant.id, grant.key_address)
+        signer = self._at_hand.pop(which, None)
+        if signer is None or grant.key_sealed is None:
+            name = f"session key of {grant.session} generation {grant.generation}"
+            signer = LocalSigner(self._open_key(grant), name=name, sandbox_only=None)
+        self._at_hand[which] = signer
+        if len(self._at_hand) > _MOST_AT_HAND:
+            self._at_hand.popitem(last=False)
+        return signer
 
 
 def throw_away_signer(name: str) -> LocalSigner:

@@ -59,7 +59,6 @@ from runner.records import (
     Grant,
     Inclusion,
     NewOperation,
-    Operation,
     OperationKind,
     OperationStatus,
     Pace,
@@ -85,6 +84,7 @@ _NEW_FENCE = Prepared(
 _NEW_OPERATION = Prepared(insert(t.operations), columns=OPERATION_COLUMNS)
 _GRANT_STATE = Prepared(select(t.grants.c.state).where(t.grants.c.id == given("grant")))
 _KIND = Prepared(select(_o.kind).where(_o.hash == given("its_hash")))
+_REQUEST = Prepared(select(_o.request_sealed).where(_o.hash == given("its_hash")))
 _SAID = Prepared(
     update(t.operations)
     .where(_o.hash == given("its_hash"), _o.status.in_(_TOLD))
@@ -535,11 +535,10 @@ class SqlLedger(
 
         return await self._store.write(work)
 
-    def open_request(self, operation: Operation) -> bytes:
-        """The bytes that send this operation, as they were signed."""
-        return self._vault.open(
-            operation.request_sealed, table="operations", column="request", row=operation.hash
-        )
+    async def open_request(self, operation: str) -> bytes:
+        """The bytes that send the operation of this hash, as they were signed."""
+        sealed = await self._store.glance(lambda c: _REQUEST.scalar(c, its_hash=operation))
+        return self._vault.open(sealed, table="operations", column="request", row=operation)
 
 
 def _check_allowed(c: Connection, run: Run, operation: NewOperation, now: datetime) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, and_, func, or_, select
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.prepared import Prepared, given
 from runner.adapters.sql.queries import run_by_id, runs
-from runner.adapters.sql.rows import line_from, operation_from, run_from
+from runner.adapters.sql.rows import OPERATION_FIELDS, line_from, operation_from, run_from
 from runner.adapters.sql.store import SqlStore
 from runner.ethereum.address import Address
 from runner.guard.computed import Movement, movement
@@ -31,13 +31,21 @@ _NOT_IN_A_BLOCK = [
 ]
 
 
+_SIGNED = select(*(t.operations.c[name] for name in OPERATION_FIELDS))
 _OPERATIONS = Prepared(
-    select(t.operations)
-    .where(t.operations.c.run == given("run"))
-    .order_by(t.operations.c.signed_at)
+    _SIGNED.where(t.operations.c.run == given("run")).order_by(t.operations.c.signed_at)
 )
 _LINES = Prepared(
     select(t.transfers).where(t.transfers.c.run == given("run")).order_by(t.transfers.c.position)
+)
+_WON = (OperationStatus.SUCCESS.value, OperationStatus.REVERTED.value)
+_CLOSED_SINCE = Prepared(
+    _SIGNED.join(t.runs, t.runs.c.id == t.operations.c.run).where(
+        t.operations.c.chain == given("its_chain"),
+        t.operations.c.block_number >= given("since_block"),
+        t.operations.c.status.in_(_WON),
+        t.runs.c.kind == RunKind.PAYMENT.value,
+    )
 )
 _SUCCESSOR = Prepared(
     runs().where(
@@ -145,20 +153,12 @@ class RunReads:
         """All operations signed for a run, oldest first."""
         return await self._store.glance(lambda c: operations_of(c, run))
 
-    async def closed_since(self, chain: int, block: int) -> list[tuple[Run, Operation]]:
-        """Runs closed on what was included in this block or later, each with that (X13)."""
-        o = t.operations.c
-        won = (OperationStatus.SUCCESS.value, OperationStatus.REVERTED.value)
-        query = select(t.operations).where(
-            o.status.in_(won), o.chain == chain, o.block_number >= block
+    async def closed_since(self, chain: int, block: int) -> list[Operation]:
+        """What payments were closed on, included in this block or later (X13)."""
+        since = {"its_chain": chain, "since_block": block}
+        return await self._store.read(
+            lambda c: [operation_from(row) for row in _CLOSED_SINCE.all(c, **since)]
         )
-
-        def read(c: Connection) -> list[tuple[Run, Operation]]:
-            rows = c.execute(query).all()
-            pairs = [(run_by_id(c, row.run), operation_from(row)) for row in rows]
-            return [(run, one) for run, one in pairs if run.kind is RunKind.PAYMENT]
-
-        return await self._store.read(read)
 
     async def successor(self, run: Run) -> Run | None:
         """The attempt that followed a closed run, if there is one."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row
@@ -60,7 +61,13 @@ OPERATION_COLUMNS = (
 )
 """What `operation_values` fills."""
 
-LINE_COLUMNS = ("run", "position", *(each.name for each in fields(TransferLine)))
+_LINE_FIELDS = tuple(each.name for each in fields(TransferLine))
+_line_values = attrgetter(*_LINE_FIELDS)
+OPERATION_FIELDS = tuple(each.name for each in fields(Operation))
+"""What `operation_from` reads."""
+
+
+LINE_COLUMNS = ("run", "position", *_LINE_FIELDS)
 """What `transfer_rows` fills."""
 
 OCCURRENCE_COLUMNS = (
@@ -233,14 +240,14 @@ def run_from(row: Row[Any]) -> Run:
 
 def line_from(row: Row[Any]) -> TransferLine:
     """A row of `transfers`."""
-    values = {f.name: getattr(row, f.name) for f in fields(TransferLine)}
+    values = dict(zip(_LINE_FIELDS, _line_values(row), strict=True))
     values["receiver"] = Address(row.receiver)
     return TransferLine(**values)
 
 
 def operation_from(row: Row[Any]) -> Operation:
-    """A row of `operations`."""
-    values = {f.name: getattr(row, f.name) for f in fields(Operation)}
+    """A row of `OPERATION_FIELDS`."""
+    values = dict(zip(OPERATION_FIELDS, row, strict=True))
     values["kind"] = OperationKind(row.kind)
     values["status"] = OperationStatus(row.status)
     return Operation(**values)
@@ -256,17 +263,24 @@ def grant_from(row: Row[Any]) -> Grant:
 
 def operation_values(run: str, new: NewOperation, vault: Vault, now: datetime) -> dict[str, Any]:
     """A row of `operations` for what was just signed, its bytes sealed."""
-    values = asdict(new)
-    request = values.pop("request")
-    for told in ("paymaster", "checked"):  # elsewhere: pinned by profile, and in the event
-        del values[told]
-    sealed = vault.seal(request, table="operations", column="request", row=new.hash)
-    return values | {
+    return {
         "run": run,
+        "hash": new.hash,
         "kind": new.kind.value,
+        "call_id": new.call_id,
+        "chain": new.chain,
+        "sender": new.sender,
+        "nonce": new.nonce,
+        "max_fee_per_gas": new.max_fee_per_gas,
+        "max_priority_fee_per_gas": new.max_priority_fee_per_gas,
+        "max_cost": new.max_cost,
+        "sponsored": new.sponsored,
+        "request_sealed": vault.seal(
+            new.request, table="operations", column="request", row=new.hash
+        ),
         "status": OperationStatus.SIGNED.value,
         "signed_at": now,
-        "request_sealed": sealed,
+        "from_block": new.from_block,
     }
 
 
@@ -274,4 +288,8 @@ def transfer_rows(
     run: str, lines: Sequence[TransferLine], *, start: int = 0
 ) -> list[dict[str, Any]]:
     """Rows of `transfers`, counted from `start`."""
-    return [asdict(line) | {"run": run, "position": start + i} for i, line in enumerate(lines)]
+    rows = []
+    for position, line in enumerate(lines, start):
+        values = zip(_LINE_FIELDS, _line_values(line), strict=True)
+        rows.append({"run": run, "position": position, **dict(values)})
+    return rows

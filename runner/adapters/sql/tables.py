@@ -33,7 +33,7 @@ from sqlalchemy import (
 
 from runner.adapters.sql import laws
 
-REVISION = 8
+REVISION = 9
 """Revision of this schema; a ledger of another one is refused until it is migrated."""
 
 _ELSEWHERE = "where"
@@ -232,6 +232,12 @@ operations = Table(
     Index("operations_run", "run"),
     Index("operations_status", "status"),
     Index("operations_fees", "chain", "sender", "signed_at"),
+    Index(
+        "operations_included",
+        "chain",
+        "block_number",
+        sqlite_where=text("block_number IS NOT NULL"),
+    ),
 )
 
 fences = Table(

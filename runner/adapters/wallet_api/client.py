@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from runner.adapters.chain import RpcChainReader
 from runner.adapters.wallet_api.answers import AccountAnswer, SentAnswer, StatusAnswer
+from runner.adapters.wallet_api.endpoint import Endpoint
 from runner.adapters.wallet_api.messages import (
     accept,
     account_request,
@@ -30,7 +31,6 @@ from runner.adapters.wallet_api.messages import (
 )
 from runner.adapters.wallet_api.methods import METHODS
 from runner.adapters.wallet_api.transport import (
-    Endpoint,
     JsonRpcTransport,
     Observer,
     Post,

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError, to_json
 
 from runner.adapters.wallet_api.answers import (
     ArrayAnswer,
@@ -67,7 +68,6 @@ from runner.ports import FeeOverride
 
 T = TypeVar("T")
 
-_ENCODER = json.JSONEncoder(separators=(",", ":"))
 _LATEST_EXPIRY = 9_999_999_999
 _PERMIT = "paymaster-permit"
 _STRANGERS = frozenset(
@@ -81,7 +81,10 @@ _STRANGERS = frozenset(
 
 def encode(value: Any) -> bytes:
     """Return a value as JSON text without blanks."""
-    return _ENCODER.encode(value).encode("ascii")
+    try:
+        return to_json(value)
+    except PydanticSerializationError:  # half a character of a service's text, as only JSON has it
+        return json.dumps(value, separators=(",", ":")).encode("ascii")
 
 
 def account_request(

@@ -4,8 +4,6 @@ JSON-RPC 2.0 over HTTP POST: one request, one answer, and a plain word for what 
 URL and key live in `Endpoint`; it shows scheme and host alone, and whatever breaks below is told by
 its kind, so nothing above can give a key away.
 
-The client is aiohttp's, without another one on top: that took half of what an exchange costs.
-
 Source: JSON-RPC 2.0; README §1 of the wire specification.
 """
 
@@ -14,23 +12,16 @@ from __future__ import annotations
 import copy
 import itertools
 import json
-import os
 import random as random_module
-import re
-import ssl
 from collections.abc import Callable, Mapping
-from functools import cache
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
-import aiohttp
-import certifi
-from yarl import URL
-
+from runner.adapters.wallet_api.endpoint import Endpoint
 from runner.adapters.wallet_api.envelope import HttpAnswer, read_answer
-from runner.errors import AnswerLost, UsageError, WalletApiError, WalletBusy, WalletRefused
+from runner.adapters.wallet_api.http import Broken, HttpPost, TooLong
+from runner.errors import AnswerLost, WalletApiError, WalletBusy, WalletRefused
 from runner.ports import Clock
-from runner.version import __version__
 
 MAX_ANSWER_BYTES: Final = 5_000_000
 """Longest answer that is read."""
@@ -38,104 +29,7 @@ MAX_ANSWER_BYTES: Final = 5_000_000
 LONGEST_PAUSE_SECONDS: Final = 30.0
 """A service that asks for a longer pause is not waited for: the caller hears of it at once."""
 
-_MOST_CONNECTIONS = 64
 _FIRST_PAUSE_SECONDS = 0.2
-_SHORTEST_SECRET = 8
-_DEEPEST = 50
-
-
-_HEADERS: Final = {
-    "Accept": "application/json",
-    "Accept-Encoding": "identity",  # so that the size bound counts what is parsed
-    "Content-Type": "application/json",
-    "User-Agent": f"smart-wallet-runner/{__version__}",
-}
-
-
-class Endpoint:
-    """
-    A URL with its key. Shows itself as `origin`: scheme, host and port.
-
-    Args:
-        url: Where to post; may hold a key in its path.
-        key: Sent as `Authorization: Bearer`.
-
-    A bad URL is told by `check`, so that the caller can first drop the text from its frame.
-    """
-
-    __slots__ = ("_fault", "_key", "_secrets", "headers", "origin", "url")
-
-    def __init__(self, url: str, key: str | None) -> None:
-        self._key = key
-        self.url = URL()
-        self.headers = (
-            dict(_HEADERS) if key is None else _HEADERS | {"Authorization": f"Bearer {key}"}
-        )
-        self._secrets: tuple[str, ...] = ()
-        self.origin = "(no URL)"
-        self._fault = self._read(url)
-
-    def __repr__(self) -> str:
-        return f"<Endpoint {self.origin}>"
-
-    def _read(self, text: str) -> str | None:
-        try:
-            url = URL(text) if text.isprintable() else URL()
-        except ValueError:
-            return "the URL cannot be read"
-        if url.scheme not in {"http", "https"} or not url.host:
-            return "a URL of a wallet or chain starts with https:// or http:// and names a host"
-        key = self._key
-        if key is not None and not (key and key.isascii() and key.isprintable() and " " not in key):
-            return "the API key is empty or holds characters that no HTTP header carries"
-        if key is not None and (url.user or url.password):
-            return "a URL with user and password takes no API key besides"
-        self.url = url
-        self.origin = f"{url.scheme}://{url.host_port_subcomponent}"
-        # A key is often a segment of the path or a value of the query.
-        parts = (*re.split(r"[/?&=]", url.raw_path_qs), url.password or "", text)
-        self._secrets = tuple(part for part in parts if len(part) >= _SHORTEST_SECRET)
-        if key is not None:
-            self._secrets += (key,)
-        return None
-
-    def check(self) -> None:
-        """
-        Raises:
-            UsageError: The URL or the key cannot be used.
-        """
-        if self._fault is not None:
-            raise UsageError(self._fault)
-
-    def with_key(self, key: str) -> Endpoint:
-        """Return the same URL with another key."""
-        return Endpoint(str(self.url), key)
-
-    def moved_to(self, url: str) -> Endpoint:
-        """Return another URL of the same service, with the same key."""
-        return Endpoint(url, self._key)
-
-    @property
-    def path(self) -> str:
-        """Where on its host; may hold a key, so it is for whoever posts alone."""
-        return self.url.path
-
-    def redacted(self, value: Any, depth: int = 0) -> Any:
-        """Return a JSON value without the key, should the service repeat it."""
-        if depth > _DEEPEST:
-            return "[nested too deeply]"
-        if isinstance(value, str):
-            for secret in self._secrets:
-                value = value.replace(secret, "[redacted]")
-            return value
-        if isinstance(value, dict):
-            return {
-                self.redacted(name): self.redacted(each, depth + 1) for name, each in value.items()
-            }
-        if isinstance(value, list):
-            return [self.redacted(each, depth + 1) for each in value]
-        return value
-
 
 Observer = Callable[[str, str], None]
 """Told of each request when it is over: its method, and `ok`, `lost`, `busy` or `refused`."""
@@ -144,10 +38,6 @@ Observer = Callable[[str, str], None]
 def unobserved(method: str, outcome: str) -> None:
     """Nobody counts."""
     del method, outcome
-
-
-class _TooLong(Exception):
-    """The answer is longer than the bound: a signal inside this module."""
 
 
 class Post(Protocol):
@@ -160,59 +50,6 @@ class Post(Protocol):
     async def aclose(self) -> None:
         """Let go of what is held open."""
         ...
-
-
-class HttpPost:
-    """
-    `Post` over a pool of connections.
-
-    Args:
-        timeout_seconds: A second line behind the caller's clock, in real time.
-    """
-
-    def __init__(self, *, timeout_seconds: float, max_answer_bytes: int) -> None:
-        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds + 1)
-        self._max_answer_bytes = max_answer_bytes
-        self._http: aiohttp.ClientSession | None = None
-
-    async def __call__(self, endpoint: Endpoint, body: bytes) -> HttpAnswer:
-        """Post a body, and read no more of the answer than is allowed."""
-        http = self._http or self._open()
-        async with http.post(
-            endpoint.url,
-            data=body,
-            headers=endpoint.headers,
-            allow_redirects=False,
-            ssl=_trusted() if endpoint.url.scheme == "https" else True,
-        ) as response:
-            answer = b""
-            async for chunk in response.content.iter_any():
-                answer += chunk
-                if len(answer) > self._max_answer_bytes:
-                    raise _TooLong(f"the answer is longer than {self._max_answer_bytes} bytes")
-        return HttpAnswer(response.status, answer, response.headers.get("retry-after"))
-
-    def _open(self) -> aiohttp.ClientSession:
-        self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=_MOST_CONNECTIONS, keepalive_timeout=15),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=self._timeout,
-            auto_decompress=False,
-            trust_env=False,
-        )
-        return self._http
-
-    async def aclose(self) -> None:
-        """Close the pool."""
-        if self._http is not None:
-            await self._http.close()
-
-
-@cache
-def _trusted() -> ssl.SSLContext:
-    """Whom we believe: those of the system's variables, if there are any, else those of certifi."""
-    written = os.environ.keys() & {"SSL_CERT_FILE", "SSL_CERT_DIR"}
-    return ssl.create_default_context(cafile=None if written else certifi.where())
 
 
 class TokenBucket:
@@ -280,7 +117,9 @@ class JsonRpcTransport:
         self._random = random
         self._ids = itertools.count(1)
         longest = max([timeout_seconds, *self._timeouts.values()])
-        self._post = post or HttpPost(timeout_seconds=longest, max_answer_bytes=max_answer_bytes)
+        self._post = post or HttpPost(
+            timeout_seconds=longest + 1, max_answer_bytes=max_answer_bytes
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -324,7 +163,7 @@ class JsonRpcTransport:
         endpoint.check()
         before = self._endpoint
         self._endpoint = endpoint
-        return (endpoint.url, endpoint.headers) != (before.url, before.headers)
+        return not endpoint.is_as(before)
 
     def take_key(self, key: str) -> bool:
         """As `reach`, for the same URL with another key."""
@@ -391,8 +230,10 @@ class JsonRpcTransport:
                 answer = await self._post(endpoint, body)
         except TimeoutError:
             reason = f"no answer within {seconds:g} s"
-        except _TooLong as error:
+        except TooLong as error:
             reason = str(error)
+        except Broken as error:
+            reason = f"no answer: {error}"
         except Exception as error:  # whatever broke below, the request may have left
             reason = f"no answer: {type(error).__name__}"
         else:

@@ -28,7 +28,6 @@ def operation(status=OperationStatus.SENT, kind=OperationKind.PAYMENT, signed_at
         max_priority_fee_per_gas=1,
         max_cost=1,
         sponsored=True,
-        request_sealed=b"",
         status=status,
         signed_at=signed_at,
         from_block=10,

@@ -22,6 +22,7 @@ STEPS: Final = {
     6: "r0006_alerts",
     7: "r0007_names",
     8: "r0008_votes",
+    9: "r0009_included",
 }
 """By the revision that a step leads to."""
 

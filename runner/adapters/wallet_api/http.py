@@ -1,0 +1,266 @@
+"""
+HTTP/1.1 POST over connections that are kept: the one exchange that a payment makes again and again.
+
+A general client spends many times as much on it (`tests/bench/bench_http.py`), and was a fifth of
+what a payment cost. What is hard is left to others: llhttp reads answers (`httptools`),
+`aiohappyeyeballs` connects, the event loop does TLS. Here is a pool, and one request at a time on
+each of its connections.
+
+Source: RFC 9112.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import ssl
+from functools import cache
+from typing import Any, Final
+
+import aiohappyeyeballs
+import certifi
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+from runner.adapters.wallet_api.endpoint import Endpoint
+from runner.adapters.wallet_api.envelope import HttpAnswer
+
+_MOST_CONNECTIONS: Final = 64
+_KEPT_SECONDS: Final = 15.0
+"""So long an unused connection is believed to stand; many servers close it after a minute."""
+
+_OTHER_FAMILY_AFTER_SECONDS: Final = 0.25
+_MOST_BYTES_BESIDE: Final = 64 * 1024
+"""What an answer may take beside its body: status, headers, the lengths of chunks."""
+
+
+_Peer = tuple[str, int, bool]
+"""Host, port, and whether by TLS: who may share connections."""
+
+
+class TooLong(Exception):
+    """The answer is longer than the bound."""
+
+
+class Broken(Exception):
+    """The connection ended, or carried what is no HTTP, before the answer was whole."""
+
+
+class HttpPost:
+    """
+    Posts bodies and brings answers back, from one event loop.
+
+    Args:
+        timeout_seconds: For an exchange, in real time: a second line behind the caller's clock.
+        max_answer_bytes: Longest body that is read.
+    """
+
+    def __init__(self, *, timeout_seconds: float, max_answer_bytes: int) -> None:
+        self._timeout_seconds = timeout_seconds
+        self._max_answer_bytes = max_answer_bytes
+        self._turns = asyncio.Semaphore(_MOST_CONNECTIONS)
+        self._idle: dict[_Peer, list[_Connection]] = {}
+        self._open: set[_Connection] = set()
+
+    async def __call__(self, endpoint: Endpoint, body: bytes) -> HttpAnswer:
+        """
+        Raises:
+            TooLong: The answer is; no more of it was read.
+            Broken: There was no whole answer.
+            OSError: Nothing answers there, or not who was asked for (`ssl.SSLError`).
+            TimeoutError: It took too long.
+        """
+        request = b"%b%d\r\n\r\n%b" % (endpoint.head, len(body), body)
+        peer = (endpoint.host, endpoint.port, endpoint.tls)
+        async with asyncio.timeout(self._timeout_seconds), self._turns:
+            connection = self._kept(peer) or await self._opened(peer)
+            try:
+                answer = await connection.exchange(request)
+            except BaseException:
+                connection.drop()  # what still comes on it would be taken for the next answer
+                raise
+            if connection.stands():
+                self._idle.setdefault(peer, []).append(connection)
+            else:
+                connection.drop()
+            return answer
+
+    def _kept(self, peer: _Peer) -> _Connection | None:
+        """The connection that was used last, if it still stands."""
+        idle = self._idle.get(peer, ())
+        while idle:
+            connection = idle.pop()
+            if connection.stands():
+                return connection
+            connection.drop()
+        return None
+
+    async def _opened(self, peer: _Peer) -> _Connection:
+        host, port, tls = peer
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        sock = await aiohappyeyeballs.start_connection(
+            found, happy_eyeballs_delay=_OTHER_FAMILY_AFTER_SECONDS, loop=loop
+        )
+        try:
+            _, connection = await loop.create_connection(
+                lambda: _Connection(loop, self._max_answer_bytes),
+                sock=sock,
+                ssl=_trusted() if tls else None,
+                server_hostname=host if tls else None,
+            )
+        except BaseException:
+            sock.close()
+            raise
+        self._open.add(connection)
+        connection.gone.add_done_callback(lambda _: self._open.discard(connection))
+        return connection
+
+    async def aclose(self) -> None:
+        """Close all connections, and see them closed."""
+        self._idle.clear()
+        closing = list(self._open)
+        for connection in closing:
+            connection.drop()
+        for connection in closing:
+            await connection.gone
+
+
+class _Connection(asyncio.Protocol):
+    """
+    One connection, as the event loop and the parser call it.
+
+    The parser's callbacks (`on_…`) come out of `data_received`, in the order of the bytes.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, max_answer_bytes: int) -> None:
+        self._loop = loop
+        self._max_answer_bytes = max_answer_bytes
+        self._parser = HttpResponseParser(self)
+        self._transport: Any = None
+        self._answer: asyncio.Future[HttpAnswer] | None = None
+        self._used_at = loop.time()
+        self._lasts = True
+        self.gone: asyncio.Future[None] = loop.create_future()
+        """Done when it is closed."""
+
+        self._begin()
+
+    def _begin(self) -> None:
+        """Nothing of an answer is there yet."""
+        self._parts: list[bytes] = []
+        self._length = self._received = 0
+        self._retry_after: str | None = None
+        self._open_ended = True
+        self._has_head = False
+
+    async def exchange(self, request: bytes) -> HttpAnswer:
+        """Send a request; the answer, or whatever broke."""
+        if not self._lasts:
+            raise Broken("the connection is closed")
+        self._begin()
+        self._answer = self._loop.create_future()
+        self._transport.write(request)
+        try:
+            return await self._answer
+        finally:
+            self._answer = None
+            self._used_at = self._loop.time()
+
+    def stands(self) -> bool:
+        """Whether it may carry another request."""
+        return self._lasts and self._loop.time() - self._used_at < _KEPT_SECONDS
+
+    def drop(self) -> None:
+        """Close it at once."""
+        self._lasts = False
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _too_long(self) -> TooLong:
+        return TooLong(f"the answer is longer than {self._max_answer_bytes} bytes")
+
+    def _fail(self, error: Exception) -> None:
+        self._lasts = False
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(error)
+        if self._transport is not None:
+            self._transport.abort()
+
+    # ── what the event loop calls ─────────────────────────────────────────────────────────────
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It stands."""
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """More of the answer; what nobody asked for closes the connection."""
+        if self._answer is None or self._answer.done():
+            self.drop()
+            return
+        self._received += len(data)
+        if self._received > self._max_answer_bytes + _MOST_BYTES_BESIDE:
+            self._fail(self._too_long())
+            return
+        try:
+            self._parser.feed_data(data)
+        except (HttpParserError, HttpParserUpgrade) as error:
+            self._fail(Broken(f"what came is no HTTP ({type(error).__name__})"))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """An answer without a length ends here, any other is lost."""
+        self._lasts = False
+        if self._has_head and self._open_ended and error is None:
+            self._complete()
+        self._fail(Broken("closed before the answer was whole"))
+        self.gone.set_result(None)
+
+    # ── what the parser calls ─────────────────────────────────────────────────────────────────
+
+    def on_message_begin(self) -> None:
+        """An answer that nobody asked for spoils the connection: it would pass for the next one."""
+        if self._answer is None or self._answer.done():
+            self._lasts = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header; few matter."""
+        match name.lower():
+            case b"content-length" | b"transfer-encoding":
+                self._open_ended = False
+            case b"retry-after":
+                self._retry_after = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        """Whether the connection lasts is said here."""
+        self._has_head = True
+        self._lasts = self._lasts and self._parser.should_keep_alive()
+
+    def on_body(self, body: bytes) -> None:
+        """Some of the body, never more than is allowed."""
+        self._length += len(body)
+        if self._length > self._max_answer_bytes:
+            self._fail(self._too_long())
+        else:
+            self._parts.append(body)
+
+    def on_message_complete(self) -> None:
+        """It is whole; or it only announces the one that counts (100 Continue, 103 Early Hints)."""
+        if self._parser.get_status_code() < 200:
+            received = self._received
+            self._begin()
+            self._received = received
+        else:
+            self._complete()
+
+    def _complete(self) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(
+                HttpAnswer(self._parser.get_status_code(), b"".join(self._parts), self._retry_after)
+            )
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Whom we believe: those of the system's variables, if there are any, else those of certifi."""
+    written = os.environ.keys() & {"SSL_CERT_FILE", "SSL_CERT_DIR"}
+    return ssl.create_default_context(cafile=None if written else certifi.where())
