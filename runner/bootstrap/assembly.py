@@ -37,7 +37,9 @@ from runner.policy.fingerprint import trigger_text
 from runner.policy.model import (
     AccountType,
     Derive,
+    Pay,
     Policy,
+    PolicyCall,
     Schedule,
     Session,
     SmartAccount,
@@ -122,7 +124,7 @@ class Assembly:
                     "account.ready", account=uid, address=self.accounts[uid].address
                 )
             assets: dict[str, Any] = {a.address or NATIVE: a for a in policy.assets}
-            most = {one.name: intent_of(one.calls, assets) for one in policy.schedules.values()}
+            most = _intents(policy.schedules, assets)
             uses: dict[str, list[Schedule]] = {name: [] for name in policy.sessions}
             for schedule in policy.schedules.values():
                 uses[schedule.session].append(schedule)
@@ -213,6 +215,7 @@ class Assembly:
     ) -> SessionContext:
         account = self.accounts[f"{policy.name}/{spec.account}"]
         margins = account.venue.margins
+        intents = list({id(one): one for one in (most[s.name] for s in uses)}.values())
         deadlines = {s.run_deadline or run_deadline_default(spec.lifetime) for s in uses}
         demands = demands_of(
             spec,
@@ -242,9 +245,29 @@ class Assembly:
             scope=scope_digest(permissions, format_permissions),
             room=max((room(one, margins) for one in deadlines), default=timedelta(0)),
             max_exposure=_max_exposure(spec, permissions),
-            dearest=_dearest(most[one.name] for one in uses),
-            reached=frozenset(call.to for one in uses for call in most[one.name].calls),
+            dearest=_dearest(intents),
+            reached=frozenset(call.to for intent in intents for call in intent.calls),
         )
+
+
+def _intents(schedules: Mapping[str, Schedule], assets: Mapping[str, Any]) -> dict[str, Intent]:
+    """What each schedule does at most, by its name; those that pay alike have it in common."""
+    known: dict[Any, Intent] = {}
+    found = {}
+    for name, schedule in schedules.items():
+        alike = tuple(map(_said, schedule.calls))
+        intent = known.get(alike)
+        if intent is None:
+            intent = known[alike] = intent_of(schedule.calls, assets)
+        found[name] = intent
+    return found
+
+
+def _said(call: PolicyCall) -> Any:
+    """All that a payment says but where it is written; what else there is stands for itself."""
+    if isinstance(call, Pay):
+        return call.to, call.to_name, call.asset.address, call.amount, call.memo, call.ref
+    return call
 
 
 def _dearest(intents: Iterable[Intent]) -> dict[str, int]:
@@ -280,6 +303,8 @@ def _max_exposure(spec: Session, permissions: Sequence[Permission]) -> dict[str,
 
 def _check_budgets(context: ScheduleContext) -> None:
     """A budget that no single run fits would skip every slot: that is a mistake, not a policy."""
+    if not any(context.budgets.written()):
+        return
     now = context.session.venue.clock.now()
     for one in context.reservations(due_at=now, slot="any"):
         if one.amount > one.limit:

@@ -48,6 +48,11 @@ class DueSlots:
     decides them here.
     """
 
+    __slots__ = (
+        *("_ahead", "_coming", "_decided_until", "_looked_ahead", "_schedule"),
+        *("_table", "_until"),
+    )
+
     def __init__(
         self,
         schedule: ScheduleContext,

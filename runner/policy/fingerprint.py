@@ -15,12 +15,12 @@ from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from operator import attrgetter
 from typing import Any
 
 from runner.errors import Mark
-from runner.policy.model import At, Cron, Dates, Every, Policy, Schedule
+from runner.policy.model import At, Cron, Dates, Every, Policy, Schedule, Trigger
 
 _PLACES = frozenset(
     {
@@ -43,8 +43,12 @@ def trigger_text(schedule: Schedule) -> str:
     `start_at` belongs to it, since an `every` counts from there; `end_at` and the number of runs
     do not move any slot.
     """
-    trigger = schedule.trigger
-    start = "" if schedule.start_at is None else f" from {schedule.start_at.isoformat()}"
+    return _trigger_text(schedule.trigger, schedule.start_at)
+
+
+@lru_cache(maxsize=4096)
+def _trigger_text(trigger: Trigger, start_at: datetime | None) -> str:
+    start = "" if start_at is None else f" from {start_at.isoformat()}"
     match trigger:
         case Cron():
             match_by = f" days {trigger.day_match}" if trigger.day_match else ""

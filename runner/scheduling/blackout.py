@@ -34,6 +34,8 @@ class Blackouts:
     def of(cls, blackouts: Iterable[Blackout]) -> Blackouts:
         """Sort them by their action."""
         every = tuple(blackouts)
+        if not every:  # as nearly all schedules have it
+            return _NONE
         return cls(
             deferring=tuple(one for one in every if one.action == "defer"),
             skipping=tuple(one for one in every if one.action == "skip"),
@@ -47,6 +49,9 @@ class Blackouts:
     def left_out(self, start: datetime) -> Iterator[Stretch]:
         """Where slots are left out: stretches that end after `start`, ascending, none twice."""
         return _joined(self.skipping, start)
+
+
+_NONE = Blackouts()
 
 
 def _joined(blackouts: Iterable[Blackout], start: datetime) -> Iterator[Stretch]:

@@ -65,10 +65,17 @@ function tell() {
 """
 
 
-def write_policies(
-    folder: Path, due: Callable[[], datetime], *, schedules: int, policies: int
-) -> None:
-    """Write schedules, each due once, spread over policies with an account each."""
+Trigger = Callable[[int], str]
+"""When a schedule is due, by its number in the policy, as the policy says it."""
+
+
+def once(due: Callable[[], datetime]) -> Trigger:
+    """Each schedule is due once."""
+    return lambda _number: f"at: {due():%Y-%m-%dT%H:%M:%SZ}"
+
+
+def write_policies(folder: Path, trigger: Trigger, *, schedules: int, policies: int) -> None:
+    """Write schedules, spread over policies with an account each."""
     folder.mkdir(parents=True)
     each = schedules // policies
     for number in range(policies):
@@ -85,8 +92,7 @@ def write_policies(
             "sessions: {key: {account: treasury, lifetime: 45d}}",
             "schedules:",
             *(
-                f"  s-{i:05}: {{session: key, at: {due():%Y-%m-%dT%H:%M:%SZ}, "
-                f"pay: {{payee-{i % 50}: 0.01 usdc}}}}"
+                f"  s-{i:05}: {{session: key, {trigger(i)}, pay: {{payee-{i % 50}: 0.01 usdc}}}}"
                 for i in range(each)
             ),
         ]
@@ -95,12 +101,12 @@ def write_policies(
 
 @contextmanager
 def house(
-    due: Callable[[], datetime], *, schedules: int = SCHEDULES, policies: int = POLICIES
+    trigger: Trigger, *, schedules: int = SCHEDULES, policies: int = POLICIES
 ) -> Iterator[Path]:
     """A folder with policies, a runner.yaml, and a sandbox at work."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_policies(folder / "policies", due, schedules=schedules, policies=policies)
+        write_policies(folder / "policies", trigger, schedules=schedules, policies=policies)
         sandbox = subprocess.Popen(
             [*RUNNER, "sandbox", "--port", "0"], cwd=folder, stderr=subprocess.PIPE, text=True
         )
@@ -165,7 +171,7 @@ def memory_mb(process: subprocess.Popen[str]) -> float:
 def burst() -> dict[str, float]:
     """All are due in one second: when the last one is claimed durably."""
     due = datetime.now(UTC).replace(microsecond=0) + LEAD
-    with house(lambda: due) as folder, daemon(folder) as (process, _):
+    with house(once(lambda: due)) as folder, daemon(folder) as (process, _):
         if datetime.now(UTC) > due - timedelta(seconds=1):
             raise SystemExit("the daemon was not ready before the second: measure again")
         claimed = _wait_for_claims(folder / ".runner" / "ledger.db", due)
@@ -189,7 +195,7 @@ def lateness() -> dict[str, float]:
     """Due at random seconds of an hour: how late claims are durable, for those of its beginning."""
     begin = datetime.now(UTC).replace(microsecond=0) + LEAD
     due = partial(_random_second, begin, random.Random(1))
-    with house(due) as folder, daemon(folder):
+    with house(once(due)) as folder, daemon(folder):
         if datetime.now(UTC) > begin - timedelta(seconds=1):
             raise SystemExit("the daemon was not ready before the hour: measure again")
         late = sorted(_watched(folder / ".runner" / "ledger.db", begin))

@@ -23,7 +23,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bench_calendar import RUNNER, daemon, house, memory_mb
+from bench_calendar import RUNNER, Trigger, daemon, house, memory_mb, once
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RESULT = REPOSITORY / ".bench" / "start.json"
@@ -34,6 +34,7 @@ SIZES = {10_000: 10, 100_000: 100}
 BOUNDS = {
     "start_10000_schedules_seconds": 3.0,
     "start_10000_schedules_rss_mb": 300.0,
+    "start_10000_crons_seconds": 4.0,
     "start_100000_schedules_seconds": 20.0,
     "start_100000_schedules_rss_mb": 1000.0,
     "claims_again_10000_schedules_seconds": 3.0,
@@ -41,6 +42,17 @@ BOUNDS = {
 
 _LATER = timedelta(days=30)
 _TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def later() -> Trigger:
+    """Due once, when the measuring has long ended."""
+    due = datetime.now(UTC) + _LATER
+    return once(lambda: due)
+
+
+def daily(number: int) -> str:
+    """Due each day, a thousand schedules of a policy at as many times of day."""
+    return f'cron: "{number % 60} {number // 60 % 24} * * *", timezone: Europe/Berlin'
 
 
 def started(folder: Path) -> dict[str, float]:
@@ -59,13 +71,11 @@ def cpu_seconds(process: subprocess.Popen[str]) -> float:
     return sum(map(int, text.rpartition(")")[2].split()[11:15])) / _TICKS
 
 
-def at_rest(schedules: int, policies: int) -> dict[str, float]:
-    """Start with schedules that are not due for long."""
-    later = datetime.now(UTC) + _LATER
-    with house(lambda: later, schedules=schedules, policies=policies) as folder:
+def at_rest(name: str, trigger: Trigger, schedules: int, policies: int) -> dict[str, float]:
+    """Start with schedules that are not due for long, or not often."""
+    with house(trigger, schedules=schedules, policies=policies) as folder:
         first = started(folder)
         again = started(folder)  # after a kill, on a ledger that knows them
-    name = f"{schedules}_schedules"
     return {f"start_{name}_{what}": number for what, number in first.items()} | {
         f"start_again_{name}_{what}": number for what, number in again.items()
     }
@@ -75,8 +85,7 @@ def claims_again(schedules: int, policies: int) -> dict[str, float]:
     """
     After a kill, with one schedule due each second beside all the others.
     """
-    later = datetime.now(UTC) + _LATER
-    with house(lambda: later, schedules=schedules, policies=policies) as folder:
+    with house(later(), schedules=schedules, policies=policies) as folder:
         _add_one_each_second(folder / "policies" / "team-0.yaml")
         ledger = folder / ".runner" / "ledger.db"
         with daemon(folder):
@@ -117,7 +126,8 @@ def main() -> int:
     """Measure, print, write; 1 when a bound is broken."""
     numbers: dict[str, float] = {}
     for schedules, policies in SIZES.items():
-        numbers |= at_rest(schedules, policies)
+        numbers |= at_rest(f"{schedules}_schedules", later(), schedules, policies)
+    numbers |= at_rest("10000_crons", daily, 10_000, SIZES[10_000])
     numbers |= claims_again(10_000, SIZES[10_000])
     broken = []
     for name, number in numbers.items():
