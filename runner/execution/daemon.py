@@ -146,6 +146,7 @@ class Daemon:
             watchers=self._watchers,
             clock=clock,
             slots=self._slots_of,
+            goes_on=self._goes_on,
             chance=chance,
         )
         self._operators = self._grantwork.operators
@@ -737,6 +738,15 @@ class Daemon:
         """How many slots of a session are due in (after, until]."""
         mine = (self._due[uid] for uid in self._uses.get(session, ()) if uid in self._due)
         return sum(one.count(after, until) for one in mine)
+
+    def _goes_on(self, session: str) -> bool:
+        """Whether a schedule of a session has slots left, and no number or sum that ends it."""
+        for uid in self._uses.get(session, ()):
+            spec, due = self._schedules[uid].spec, self._due.get(uid)
+            bounded = spec.max_runs is not None or spec.until_total
+            if due is not None and not bounded and due.next_slot() is not None:
+                return True
+        return False
 
     def _count_of(self, schedule: str, after: datetime, until: datetime) -> int:
         """How many slots of a schedule are due in (after, until]; none of one that is over."""

@@ -103,8 +103,11 @@ class DueSlots:
         return _Ahead(claim, slot.fire_at, until)
 
     def count(self, after: datetime, until: datetime) -> int:
-        """How many slots that fire are due in (after, until]."""
-        return self._table.count(after, until)
+        """How many slots that fire are due in (after, until] and not decided yet."""
+        slot = self.next_slot()
+        if slot is None or slot.due_at > until:  # of many schedules, most
+            return 0
+        return self._table.count(max(after, self._decided_until), until)
 
     def decide(self, now: datetime) -> tuple[list[Claim], datetime]:
         """

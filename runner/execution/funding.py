@@ -44,6 +44,7 @@ class FundingWatch:
         self._ledger = ledger
         self._clock = clock
         self._telemetry = telemetry
+        self._bounded = any(one.spec.max_runs is not None for one in schedules.values())
         self._said: dict[str, tuple[str, str] | None] = {}
         self._accounts: dict[str, list[ScheduleContext]] = {}
         named: dict[tuple[str, Address], str] = {}
@@ -71,7 +72,7 @@ class FundingWatch:
         for run in await self._ledger.open_runs():
             if run.kind is RunKind.PAYMENT and run.state is not State.INCLUDED:
                 open_runs[run.schedule] = open_runs.get(run.schedule, 0) + 1
-        states = await self._ledger.schedules()
+        states = await self._ledger.schedules() if self._bounded else {}
         for uid, schedules in self._accounts.items():
             try:
                 await self._look_at(uid, schedules, open_runs, states)

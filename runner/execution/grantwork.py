@@ -39,6 +39,7 @@ class GrantWork:
         watchers: Mapping[str, Watcher],
         clock: Clock,
         slots: Callable[[str, datetime, datetime], int],
+        goes_on: Callable[[str], bool],
         chance: Callable[[], float],
     ) -> None:
         self._sessions = sessions
@@ -85,6 +86,7 @@ class GrantWork:
                 on_stopping=self.revokers[_place(one.account)].wake,
                 on_settled=partial(self._wake_beside, one),
                 slots=partial(slots, uid),
+                goes_on=partial(goes_on, uid),
             )
             for uid, one in sessions.items()
         }

@@ -48,12 +48,14 @@ class SessionKeeper:
         on_stopping: Callable[[], None] = lambda: None,
         on_settled: Callable[[], None] = lambda: None,
         slots: Callable[[datetime, datetime], int] = lambda _after, _until: 0,
+        goes_on: Callable[[], bool] = lambda: False,
     ) -> None:
         """
         Args:
             on_stopping: Told that a generation is to be taken off the account.
             on_settled: Told that the account is free for the grant of another session (X16).
             slots: How many slots of the session are due in (after, until].
+            goes_on: Whether it is known, without asking the ledger, that it is not over (T9).
         """
         self.session = session
         self._venue = session.venue
@@ -79,6 +81,7 @@ class SessionKeeper:
         )
         self._on_settled = on_settled
         self._slots = slots
+        self._goes_on = goes_on
         self._raised: dict[Alert, Raised] = {}
         self._failures = 0
         self._next_attempt_at: datetime | None = None
@@ -210,7 +213,7 @@ class SessionKeeper:
             self._watch(now)
         if self._due(now) or now >= self._look_at:
             self._look_at = now + self._venue.second_look
-            if await self._retirement.is_over():
+            if not self._goes_on() and await self._retirement.is_over():
                 await self._retirement.drain()
                 return self._venue.second_look
         if self._next_attempt_at is not None and now < self._next_attempt_at:

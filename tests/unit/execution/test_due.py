@@ -186,3 +186,18 @@ def test_t2_a_slot_that_does_not_fire_is_never_claimed():
 
     assert (claim.decision, claim.reason) == (State.SKIPPED, Reason.DST_GAP)
     assert place == slot.due_at
+
+
+@given(
+    trigger=st.sampled_from(TRIGGERS),
+    after=st.integers(-3600, 7200),
+    length=st.integers(0, 4 * 3600),
+)
+def test_counts_what_is_coming_and_was_not_decided(trigger, after, length):
+    due = due_of(DueSlots, context(trigger), BEFORE_SPRING)
+    begin = BEFORE_SPRING + timedelta(seconds=after)
+    end = begin + timedelta(seconds=length)
+
+    listed = list(due.coming(max(begin, BEFORE_SPRING), end))
+
+    assert due.count(begin, end) == len(listed)
