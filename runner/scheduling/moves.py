@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
+from functools import cache
 from typing import Final, Literal
 
 from runner.frozen import frozen
@@ -128,6 +129,7 @@ def place_of(state: State, reason: Reason | None) -> Place:
     return EVIDENCE if state is State.HELD and reason is Reason.EVIDENCE else state
 
 
+@cache  # there are few questions, and each payment asks eight of them
 def rule_for(
     from_: State, to: State, *, was: Told = "untold", reason: Told = "untold"
 ) -> Rule | None:

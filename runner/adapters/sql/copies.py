@@ -15,7 +15,7 @@ from runner.adapters.sql import budgets, claims
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.moves import move
 from runner.adapters.sql.queries import run_by_id
-from runner.adapters.sql.rows import format_calls, operation_values, transfer_rows
+from runner.adapters.sql.rows import operation_values, transfer_rows
 from runner.adapters.sql.store import SqlStore, Transaction
 from runner.adapters.vault import Vault
 from runner.records import Adoption, OperationKind, OperationStatus, Run, RunKind
@@ -62,7 +62,7 @@ class CopyRows:
                 run,
                 State.PREPARED,
                 now=now,
-                intent=format_calls(found.intent),
+                intent=found.intent,
                 revision=found.revision,
             )
             tx.connection.execute(delete(t.transfers).where(t.transfers.c.run == run.id))

@@ -24,15 +24,14 @@ from runner.adapters.sql.commands import CommandRows
 from runner.adapters.sql.copies import CopyRows
 from runner.adapters.sql.grant_verbs import GrantVerbRows
 from runner.adapters.sql.grants import GrantRows
-from runner.adapters.sql.moves import move, next_attempt, touch
+from runner.adapters.sql.moves import move, move_on, next_attempt, touch
 from runner.adapters.sql.names import identities, write_names
 from runner.adapters.sql.prepared import Prepared, given
-from runner.adapters.sql.queries import run_by_id
+from runner.adapters.sql.queries import is_current, run_by_id
 from runner.adapters.sql.reads import RunReads
 from runner.adapters.sql.rows import (
     LINE_COLUMNS,
     OPERATION_COLUMNS,
-    format_calls,
     operation_values,
     run_begun,
     transfer_rows,
@@ -318,7 +317,7 @@ class SqlLedger(
                 run,
                 State.PREPARED,
                 now=now,
-                intent=format_calls(intent),
+                intent=intent,
                 revision=revision,
                 grant_id=grant.id,
             )
@@ -420,8 +419,8 @@ class SqlLedger(
             # An id is the service's to choose; one that it does not tell stays as it is.
             told = {"its_status": status.value, "its_detail": detail, "its_call_id": call_id}
             _SAID.run(c, its_hash=operation, **told)
-            current = run_by_id(c, run.id)
             state = State(status.value)
+            current = run if is_current(c, run) else run_by_id(c, run.id)
             known = may_move(current.state, state, was=current.reason, reason=None)
             if current.state is state or not known:
                 return current
@@ -443,7 +442,6 @@ class SqlLedger(
                 transaction=inclusion.transaction_hash,
                 cost=inclusion.gas_cost,
             )
-            current = run_by_id(c, run.id)
             kind = _KIND.scalar(c, its_hash=inclusion.hash)
             paid = kind == OperationKind.PAYMENT.value and inclusion.success
             tx.event(
@@ -455,7 +453,7 @@ class SqlLedger(
                 transaction=inclusion.transaction_hash,
                 success=inclusion.success,
             )
-            return move(tx, current, State.INCLUDED, now=now, counts=paid)
+            return move_on(tx, run, State.INCLUDED, now=now, counts=paid)
 
         return await self._store.write(work)
 
@@ -502,12 +500,11 @@ class SqlLedger(
             if winner is not None:
                 _WON.run(c, its_hash=winner, its_status=outcome.value)
             _LOST.run(c, its_run=run.id)
-            current = run_by_id(c, run.id)
             if observed:
                 asked = select(func.count()).where(t.transfers.c.run == run.id)
                 _insert_lines(tx, run.id, observed, start=c.scalar(asked) or 0)
             again = retry_until is not None
-            closed = move(tx, current, state, reason=reason, detail=detail, now=now, goes_on=again)
+            closed = move_on(tx, run, state, reason=reason, detail=detail, now=now, goes_on=again)
             if retry_until is not None:
                 next_attempt(tx, closed, deadline_at=retry_until, held=retry_held, now=now)
             return closed

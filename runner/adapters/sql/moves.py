@@ -18,9 +18,10 @@ from runner.adapters.sql import approvals, budgets
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.prepared import Prepared, given
 from runner.adapters.sql.queries import run_by_id
-from runner.adapters.sql.rows import parse_calls
+from runner.adapters.sql.rows import format_calls
 from runner.adapters.sql.store import Transaction
 from runner.errors import Conflict
+from runner.ethereum.calls import Call
 from runner.guard.budget import Reservation
 from runner.records import Run, RunKind
 from runner.scheduling.moves import Effect, rule_for
@@ -81,6 +82,7 @@ def move(
     counts: bool = True,
     reopens: bool = False,
     goes_on: bool = False,
+    intent: Sequence[Call] | None = None,
     **values: Any,
 ) -> Run:
     """
@@ -107,14 +109,29 @@ def move(
         "closed_at": now if closed else None,
     }
     moved |= {key: value for key, value in values.items() if value is not None}
-    if not _changed(tx, run, **moved):
+    written = moved if intent is None else moved | {"intent": format_calls(intent)}
+    if not _changed(tx, run, **written):
         raise Conflict(f"run {run.id} was changed by another")
     tx.event(now, f"run.{state}", run.id, reason=reason, detail=detail, attempt=run.attempt)
     if counts and run.kind is RunKind.PAYMENT:
         _EFFECTS[rule.effect](tx, run.id)
     if closed:
         _settle(tx, run, state, reason, now, goes_on=goes_on)
-    return replace(run, version=run.version + 1, **_record(moved))
+    told = _record(moved) if intent is None else _record(moved) | {"intent": tuple(intent)}
+    return replace(run, version=run.version + 1, **told)
+
+
+def move_on(tx: Transaction, run: Run, state: State, **values: Any) -> Run:
+    """
+    As `move`; of a run that was changed meanwhile from where it stands now.
+
+    Most are as their caller knows them, and need not be read to find that out: a move that does
+    not fit has changed nothing.
+    """
+    try:
+        return move(tx, run, state, **values)
+    except Conflict:
+        return move(tx, run_by_id(tx.connection, run.id), state, **values)
 
 
 def _record(moved: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,8 +140,6 @@ def _record(moved: Mapping[str, Any]) -> dict[str, Any]:
     told["state"] = State(told["state"])
     if told["reason"] is not None:
         told["reason"] = Reason(told["reason"])
-    if "intent" in told:
-        told["intent"] = parse_calls(told["intent"])
     return told
 
 
