@@ -521,6 +521,40 @@ async def test_a_fault_in_one_write_spares_its_neighbours(ledger):
     assert kinds == ["before", "after"]
 
 
+@pytest.mark.parametrize("pattern", ["bad", "good bad", "bad good", "good bad good bad good good"])
+async def test_what_a_failed_piece_wrote_is_gone_and_all_else_is_there(ledger, pattern):
+    """
+    Rows and events alike, and the chain has no hole where the piece was.
+    """
+
+    def piece(name, is_good):
+        def work(tx):
+            tx.connection.exec_driver_sql("INSERT INTO meta VALUES (?, 'x')", (name,))
+            tx.event(NOW, "tried", name)
+            if not is_good:
+                raise Conflict(name)
+            return name
+
+        return work
+
+    goods = {f"{n}": each == "good" for n, each in enumerate(pattern.split())}
+    writes = [ledger.store.enqueue(piece(name, good)) for name, good in goods.items()]
+    results = await asyncio.gather(*writes, return_exceptions=True)
+
+    def read(c):
+        rows = c.exec_driver_sql("SELECT key FROM meta WHERE value = 'x' ORDER BY key").scalars()
+        told = c.exec_driver_sql("SELECT subject FROM events WHERE kind = 'tried' ORDER BY seq")
+        seqs = c.exec_driver_sql("SELECT seq FROM events ORDER BY seq").scalars()
+        return rows.all(), told.scalars().all(), seqs.all()
+
+    rows, told, seqs = await ledger.store.read(read)
+    survivors = [name for name, good in goods.items() if good]
+    assert rows == told == survivors
+    assert [one for one in results if isinstance(one, str)] == survivors
+    assert sum(isinstance(one, Conflict) for one in results) == len(goods) - len(survivors)
+    assert seqs == list(range(1, len(seqs) + 1))
+
+
 async def test_h9_events_form_a_chain(tmp_path):
     """
     Each event's MAC covers the one before it: an edited row no longer fits.

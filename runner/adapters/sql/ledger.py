@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from types import MappingProxyType
 
@@ -27,7 +28,7 @@ from runner.adapters.sql.grants import GrantRows
 from runner.adapters.sql.moves import move, move_on, next_attempt, touch
 from runner.adapters.sql.names import identities, write_names
 from runner.adapters.sql.prepared import Prepared, given
-from runner.adapters.sql.queries import is_current, run_by_id
+from runner.adapters.sql.queries import run_by_id
 from runner.adapters.sql.reads import RunReads
 from runner.adapters.sql.rows import (
     LINE_COLUMNS,
@@ -310,7 +311,8 @@ class SqlLedger(
             if not budgets.exchange(tx, run.id, reservations):
                 state = State.HELD if on_budget == "hold" else State.SKIPPED
                 return move(tx, run, state, reason=Reason.BUDGET, now=now)
-            _NO_LINES.run(tx.connection, its_run=run.id)
+            if run.intent is not None:  # it was frozen before, and held since
+                _NO_LINES.run(tx.connection, its_run=run.id)
             _insert_lines(tx, run.id, transfers, start=0)
             return move(
                 tx,
@@ -420,7 +422,10 @@ class SqlLedger(
             told = {"its_status": status.value, "its_detail": detail, "its_call_id": call_id}
             _SAID.run(c, its_hash=operation, **told)
             state = State(status.value)
-            current = run if is_current(c, run) else run_by_id(c, run.id)
+            with suppress(Conflict):  # it is as its caller knows it nearly always
+                if run.state is not state:
+                    return move(tx, run, state, detail=detail, now=now)
+            current = run_by_id(c, run.id)
             known = may_move(current.state, state, was=current.reason, reason=None)
             if current.state is state or not known:
                 return current

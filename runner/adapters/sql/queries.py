@@ -23,13 +23,7 @@ def runs() -> Select[Any]:
     )
 
 
-_VERSION = Prepared(select(t.runs.c.version).where(t.runs.c.id == given("identity")))
 _RUN = Prepared(runs().where(t.runs.c.id == given("identity")))
-
-
-def is_current(c: Connection, run: Run) -> bool:
-    """Whether a run stands as it is known."""
-    return bool(_VERSION.scalar(c, identity=run.id) == run.version)
 
 
 def run_by_id(c: Connection, identity: str) -> Run:
