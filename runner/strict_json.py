@@ -27,7 +27,7 @@ def parse_json(body: bytes) -> Any:
     Raises:
         ValueError: The bytes are not such JSON. The message quotes nothing of them.
     """
-    if is_too_deep(body):
+    if _is_too_deep(body):
         raise ValueError("nested too deeply")
     try:
         return json.loads(
@@ -39,7 +39,7 @@ def parse_json(body: bytes) -> Any:
         raise ValueError("not UTF-8") from None
 
 
-def is_too_deep(body: bytes) -> bool:
+def _is_too_deep(body: bytes) -> bool:
     """
     Whether arrays and objects nest too deeply, found out before anything recurses.
 

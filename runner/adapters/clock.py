@@ -17,6 +17,9 @@ _STEP = timedelta(seconds=2)
 """A head this far behind our reckoning means that its clock was moved, not that a read was slow."""
 
 
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
 class SystemClock:
     """The machine's clock."""
 
@@ -62,11 +65,11 @@ class WalletClock(SystemClock):
         """Chain time; the system's until a first head was read."""
         if self._ahead is None:
             return super().now()
-        return datetime.fromtimestamp(0, UTC) + self._ahead + self._since_start()
+        return _EPOCH + self._ahead + self._since_start()
 
     def observe(self, head: datetime) -> None:
         """Take note of a head block that was read just now."""
-        ahead = head - datetime.fromtimestamp(0, UTC) - self._since_start()
+        ahead = head - _EPOCH - self._since_start()
         if self._ahead is None or ahead > self._ahead or self._ahead - ahead > _STEP:
             self._ahead = ahead
 

@@ -40,6 +40,7 @@ class Vault:
         self.event_key = _derive(secret, b"runner/events/v1")
         """The key of the chains of events: who has it checks and writes them, and opens nothing."""
 
+        self._events = hmac.new(self.event_key, digestmod="sha256")
         self._entropy = entropy
         self.key_id = hashlib.sha256(b"runner/key-id/v1" + secret).digest()[:_KEY_ID_BYTES]
 
@@ -78,7 +79,9 @@ class Vault:
 
     def authenticate(self, message: bytes) -> bytes:
         """HMAC-SHA-256 by which the event chain is kept (H9)."""
-        return self.mac(self.event_key, message)
+        keyed = self._events.copy()  # half the price of beginning with the key each time
+        keyed.update(message)
+        return keyed.digest()
 
     @staticmethod
     def mac(key: bytes, message: bytes) -> bytes:

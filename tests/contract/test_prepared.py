@@ -112,6 +112,31 @@ def test_rows_of_any_number_of_keys(connection, count):
     ]
 
 
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 31, 32, 33, 40, 100])
+def test_many_rows_are_inserted_in_their_order(connection, count):
+    """
+    However many go to a statement; and all are counted.
+    """
+    rows = [pin(f"w{n:03}", n, NOW + timedelta(seconds=n)) for n in range(count)]
+
+    assert NEW.run_many(connection, iter(rows)) == count
+
+    found = connection.execute(select(t.pins).order_by(t.pins.c.wallet)).all()
+    assert [row._mapping for row in found] == rows
+
+
+def test_one_row_too_many_among_many_is_a_fault(connection):
+    """
+    The whole piece is undone by whoever wrote it.
+    """
+    rows = [pin(f"w{n}") for n in range(40)]
+
+    with pytest.raises(IntegrityError):
+        NEW.run_many(connection, [*rows, rows[3]])
+    with pytest.raises(IntegrityError):
+        NEW.run_many(connection, [*rows[:5], rows[3], *rows[5:]])
+
+
 def test_a_fault_is_sqlalchemys_and_tells_no_values(connection):
     NEW.run(connection, **pin("secret"))
     for again in (

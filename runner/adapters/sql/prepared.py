@@ -12,8 +12,10 @@ whoever asks. Faults come as SQLAlchemy's, so that nobody has to tell the two wa
 
 from __future__ import annotations
 
+import re
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Connection, Select, bindparam
@@ -22,6 +24,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
 Processor = Callable[[Any], Any]
+
+_PLAIN_INSERTION = re.compile(r"^INSERT INTO .* VALUES (\([?, ]+\))$", re.DOTALL)
+_SHEAVES = (32, 8)
+"""
+Rows that are inserted by one statement. For each statement the driver hands the interpreter over
+and gets in line for it again, behind a loop that has much to do.
+"""
 
 
 def given(name: str, type_: TypeEngine[Any] | None = None) -> BindParameter[Any]:
@@ -45,18 +54,26 @@ class Prepared:
         self._binds: list[tuple[str | None, Any, Processor | None]] = []
         self._processors: list[tuple[int, Processor]] = []
         self._row: Callable[..., Any] = tuple
+        self._one_row = ""
 
     def run(self, connection: Connection, **values: Any) -> int:
         """Change rows; returns how many were changed."""
         return int(self._execute(connection, values).rowcount)
 
     def run_many(self, connection: Connection, rows: Iterable[Mapping[str, Any]]) -> int:
-        """The same for many sets of values."""
+        """The same for many sets of values; rows of an insertion go by many to a statement."""
         self._compile(connection.dialect)
         every = list(rows)
-        bound = zip(*(_column(place, every) for place in self._binds), strict=True)
+        bound = list(zip(*(_column(place, every) for place in self._binds), strict=True))
+        driver, changed, at = _driver(connection), 0, 0
         try:
-            return int(_driver(connection).executemany(self._text, bound).rowcount)
+            for size in _SHEAVES if self._one_row else ():
+                text = self._text + f", {self._one_row}" * (size - 1)
+                while len(bound) - at >= size:
+                    sheaf = list(chain.from_iterable(bound[at : at + size]))
+                    changed += driver.execute(text, sheaf).rowcount
+                    at += size
+            return changed + max(int(driver.executemany(self._text, bound[at:]).rowcount), 0)
         except connection.dialect.loaded_dbapi.Error as error:
             raise _translated(error, self._text, connection.dialect) from None
 
@@ -111,6 +128,8 @@ class Prepared:
             for name in compiled.positiontup
         ]
         self._text = str(compiled)
+        plain = _PLAIN_INSERTION.search(self._text)
+        self._one_row = "" if plain is None else plain[1]
         if isinstance(self._statement, Select):
             columns = list(self._statement.selected_columns)
             readers = [_of(one.type, dialect).result_processor(dialect, None) for one in columns]
