@@ -31,7 +31,13 @@ from runner.adapters.sql.burst import claim_plain
 from runner.adapters.sql.pauses import paused
 from runner.adapters.sql.prepared import Among, Prepared, given
 from runner.adapters.sql.queries import note_decision
-from runner.adapters.sql.rows import Begun, occurrence_row, run_row
+from runner.adapters.sql.rows import (
+    OCCURRENCE_COLUMNS,
+    RUN_COLUMNS,
+    Begun,
+    occurrence_row,
+    run_row,
+)
 from runner.adapters.sql.store import Transaction
 from runner.records import Claim, Pace, Run, ScheduleSeed
 from runner.scheduling.occurrence import Reason, State
@@ -54,6 +60,21 @@ _CHANGED_SEED = Prepared(
     update(t.schedules)
     .where(t.schedules.c.uid == given("its_uid"))
     .values({name: given(f"its_{name}", t.schedules.c[name].type) for name in _SEED[1:]})
+)
+
+
+_SCHEDULE = Prepared(
+    select(t.schedules.c.state, t.schedules.c.runs).where(t.schedules.c.uid == given("its_uid"))
+)
+_NEW_OCCURRENCE = Prepared(
+    upsert(t.occurrences).on_conflict_do_nothing().returning(t.occurrences.c.id),
+    columns=OCCURRENCE_COLUMNS,
+)
+_NEW_RUN = Prepared(insert(t.runs), columns=RUN_COLUMNS)
+_ONE_MORE = Prepared(
+    update(t.schedules)
+    .where(t.schedules.c.uid == given("its_uid"))
+    .values(runs=t.schedules.c.runs + 1)
 )
 
 
@@ -150,7 +171,7 @@ def _claim_one(
     transaction: Transaction, one: Claim, now: datetime
 ) -> tuple[Begun | None, Claim | None]:
     c = transaction.connection
-    schedule = c.execute(select(t.schedules).where(t.schedules.c.uid == one.schedule)).one()
+    schedule = _SCHEDULE.first(c, its_uid=one.schedule)
     if schedule.state != "active":
         return None, None
     limit = _end_reached(transaction, one, schedule)
@@ -170,12 +191,8 @@ def _claim_one(
         return None, decided
     row = run_row(decided, occurrence=occurrence, incarnation=transaction.incarnation, now=now)
     identity: str = row["id"]
-    c.execute(insert(t.runs).values(row))
-    c.execute(
-        update(t.schedules)
-        .where(t.schedules.c.uid == one.schedule)
-        .values(runs=t.schedules.c.runs + 1)
-    )
+    _NEW_RUN.run(c, **row)
+    _ONE_MORE.run(c, its_uid=one.schedule)
     if reason is not Reason.BUDGET:
         budgets.reserve(transaction, identity, one.reservations)
     return Begun(one.slot, row), None
@@ -183,13 +200,11 @@ def _claim_one(
 
 def write_decision(transaction: Transaction, one: Claim, now: datetime) -> int | None:
     """The row of a decided slot, or of a range of them; None where the slot has one (S1)."""
-    values = occurrence_row(one, now)
-    insertion = upsert(t.occurrences).values(values).on_conflict_do_nothing()
-    row = transaction.connection.execute(insertion.returning(t.occurrences.c.id)).first()
-    if row is None:
+    made = _NEW_OCCURRENCE.all(transaction.connection, **occurrence_row(one, now))
+    if not made:
         return None
     note_decision(transaction, one, now)
-    return int(row.id)
+    return int(made[0].id)
 
 
 def _end_reached(transaction: Transaction, one: Claim, schedule: Row[Any]) -> str | None:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, Select, bindparam
+from sqlalchemy import BindParameter, ColumnElement, Connection, Select, UpdateBase, bindparam
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
@@ -130,8 +130,8 @@ class Prepared:
         self._text = str(compiled)
         plain = _PLAIN_INSERTION.search(self._text)
         self._one_row = "" if plain is None else plain[1]
-        if isinstance(self._statement, Select):
-            columns = list(self._statement.selected_columns)
+        if isinstance(self._statement, (Select, UpdateBase)):
+            columns = list(self._statement.exported_columns)  # of a change: what it returns
             readers = [_of(one.type, dialect).result_processor(dialect, None) for one in columns]
             self._processors = [(n, each) for n, each in enumerate(readers) if each is not None]
             self._row = namedtuple("Row", [one.name for one in columns])  # type: ignore[misc]  # the names are those of the statement

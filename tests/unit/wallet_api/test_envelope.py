@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from runner.adapters.wallet_api.envelope import VERDICTS, HttpAnswer, read_answer
+from runner.adapters.wallet_api.envelope import VERDICTS, HttpAnswer, _read, read_answer
 from runner.errors import AnswerLost, WalletApiError, WalletBusy, WalletRefused
 from runner.strict_json import parse_json
 
@@ -214,3 +216,41 @@ def test_the_fault_of_bad_json_quotes_nothing():
         parse_json(b'{"secret-text": oops}')
 
     assert "secret" not in str(caught.value)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner),
+    max_leaves=8,
+)
+
+
+@given(
+    value=VALUES,
+    separators=st.sampled_from([(",", ":"), (", ", ": ")]),
+    ensure_ascii=st.booleans(),
+    cut=st.integers(0, 40),
+    instead=st.sampled_from(
+        [b"", b"", b"1", b'"a":1,', b"NaN", b"-0", b"1e5", b"\\u00e9", b"\xff"]
+    ),
+)
+def test_the_quick_reading_is_the_strict_one(value, separators, ensure_ascii, cut, instead):
+    """
+    The same value, of the same types, or an error of both; whole texts and spoilt ones.
+    """
+    try:
+        text = json.dumps(value, separators=separators, ensure_ascii=ensure_ascii).encode()
+    except UnicodeEncodeError:  # half a character
+        text = json.dumps(value).encode()
+    body = text if not instead else text[:cut] + instead + text[cut:]
+
+    try:
+        strict = repr(parse_json(body))
+    except ValueError:
+        strict = None
+    try:
+        quick = repr(_read(body))
+    except ValueError:
+        quick = None
+
+    assert quick == strict
