@@ -174,6 +174,9 @@ class SqlStore:
         """
         Run `work` in the writer's next transaction; returns when that is durable.
 
+        It may be run twice, if something that shares the transaction fails: it changes rows and
+        nothing else.
+
         Raises:
             Conflict: a condition of `work` failed; nothing of it was written.
             StoreError: the database could not take it; nothing of it was written.
