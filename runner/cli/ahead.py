@@ -48,9 +48,9 @@ class PapersAhead(Papers):
         return [part for part, _ in self._parts.results]
 
     def digests(self, policies: Sequence[Policy]) -> dict[str, str]:
-        """As they were worked out."""
+        """As they were worked out; what was not is worked out now."""
         known = {} if self._parts is None else _joined(each for _, each in self._parts.results)
-        return {policy.name: known[policy.name] for policy in policies}
+        return self._whole(known, policies, super().digests)
 
     def records(self, policies: Sequence[Policy]) -> dict[str, str]:
         """The texts; of other policies than these nobody asks any more."""
@@ -63,7 +63,23 @@ class PapersAhead(Papers):
             known = _joined(parts.later())
         finally:
             parts.close()
-        return {policy.name: known[policy.name] for policy in policies}
+        return self._whole(known, policies, super().records)
+
+    @staticmethod
+    def _whole(
+        known: Mapping[str, str],
+        policies: Sequence[Policy],
+        work_out: Callable[[Sequence[Policy]], dict[str, str]],
+    ) -> dict[str, str]:
+        """
+        A text for each policy.
+
+        A part that has a fault tells none, and policies of it may be used all the same: a book that
+        lies among them reads as a faulty policy until it is found to be a book.
+        """
+        missing = [policy for policy in policies if policy.name not in known]
+        texts = {**known, **(work_out(missing) if missing else {})}
+        return {policy.name: texts[policy.name] for policy in policies}
 
     def close(self) -> None:
         """End whoever still works on them."""

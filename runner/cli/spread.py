@@ -103,9 +103,14 @@ def begin(
     ahead = 0 if beside is None else _BESIDE
     first, *others = _parts(items, weights, count, ahead=ahead)
     children = [_start(work, part, then) for part in others]
-    if beside is not None:
-        beside()
-    results = [work(first)]
+    try:
+        if beside is not None:
+            beside()
+        results = [work(first)]
+    except BaseException:
+        for child in children:
+            child.end()
+        raise
     living = {}
     for place, (child, part) in enumerate(zip(children, others, strict=True), 1):
         found: tuple[R] | None = child.take()

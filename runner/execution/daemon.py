@@ -673,11 +673,12 @@ class Daemon:
         entry = _Task(asyncio.create_task(work), key, signing)
         self._runs[key] = entry
         self._driven.add(key)
-        entry.task.add_done_callback(lambda task: self._ended(key, task))
+        entry.task.add_done_callback(lambda task: self._ended(key, entry, task))
 
-    def _ended(self, key: str, task: asyncio.Task[None]) -> None:
-        if (entry := self._runs.pop(key, None)) is not None:
-            self._driven.discard(entry.run)
+    def _ended(self, key: str, entry: _Task, task: asyncio.Task[None]) -> None:
+        self._driven.discard(entry.run)
+        if self._runs.get(key) is entry:  # else it was reopened, and is driven by another (X13)
+            del self._runs[key]
         if not task.cancelled() and (error := task.exception()) is not None:
             # The run stays open in the ledger; the sweep finds it and begins anew from there.
             self._sweep_at = min(self._sweep_at, self._clock.monotonic() + 5.0)
@@ -695,8 +696,9 @@ class Daemon:
     async def _drive(self, run: Run) -> None:
         executor = self._executor(run.schedule)
         current: Run | None = run
+        entry = self._runs[run.id]
         while current is not None and not self._stopping.is_set():
-            self._follow(self._runs[run.id], current.id)
+            self._follow(entry, current.id)
             current = await executor.drive(current, signing=lambda: self._mark_signing(run.id))
         await self._promote(run.schedule)
 

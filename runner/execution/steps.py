@@ -176,12 +176,12 @@ class Operator:
         An error proves nothing about the operation's fate: it becomes unknown, and evidence
         decides (X3). While everything is stopped nothing leaves: it stays as it is (O8).
         """
-        if await self._stopped() is not None:
-            return run
         if isinstance(operation, NewOperation):
             request = operation.request
         else:
             request = await self._ledger.open_request(operation.hash)
+        if await self._stopped() is not None:
+            return run
         now = self._venue.clock.now
         try:
             answered = await self._venue.api.send_prepared_calls(request)

@@ -1,6 +1,7 @@
 """Signers take what the guard approved, for the right key and the right kind of chain."""
 
 import os
+from types import SimpleNamespace
 
 import pytest
 from eth_account import Account
@@ -12,7 +13,7 @@ from runner.adapters.signers.local import (
     read_keystore,
     throw_away_signer,
 )
-from runner.errors import SignerError
+from runner.errors import SignerError, StoreError
 from runner.ethereum.address import Address
 from runner.ethereum.authorization import Authorization
 from runner.ethereum.signature import recover_address
@@ -104,6 +105,33 @@ def test_session_keys_are_fresh_and_valid():
     assert address == Account.from_key(SECRET).address
     fresh = SessionKeys(lambda grant: SECRET, entropy=os.urandom)
     assert fresh.new_session_key() != fresh.new_session_key()
+
+
+def test_a_session_key_is_opened_once_and_gives_way_to_the_next_generation():
+    """
+    One key of a session is at hand; a destroyed one is asked of the ledger, which says so.
+    """
+    opened = []
+
+    def open_key(grant):
+        if grant.key_sealed is None:
+            raise StoreError("destroyed")
+        opened.append(grant.id)
+        return grant.id.to_bytes(32, "big")
+
+    def grant(identity, session="p/s", sealed=b"sealed"):
+        return SimpleNamespace(id=identity, session=session, generation=1, key_sealed=sealed)
+
+    keys = SessionKeys(open_key, entropy=os.urandom)
+    first = keys.session_signer(grant(1))
+
+    assert keys.session_signer(grant(1)) is first
+    assert keys.session_signer(grant(7, "p/other")).address != first.address
+    assert keys.session_signer(grant(2)).address != first.address
+    assert keys.session_signer(grant(1)).address == first.address
+    assert opened == [1, 7, 2, 1]
+    with pytest.raises(StoreError, match="destroyed"):
+        keys.session_signer(grant(1, sealed=None))
 
 
 async def test_a_keystore_opens_with_its_password_alone():

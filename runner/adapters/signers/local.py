@@ -25,7 +25,7 @@ from runner.guard.verdict import Approved
 from runner.records import Grant
 
 _MOST_AT_HAND = 256
-"""Keys of so many generations, those that were used last."""
+"""Keys of so many sessions, those that were used last."""
 
 
 class LocalSigner:
@@ -61,8 +61,8 @@ class SessionKeys:
     """
     Implements `ports.KeyRing`.
 
-    Making a key ready costs more than a signature by it, so those in use are kept at hand: the
-    ledger's secret, which opens them all, lies in the same memory.
+    Making a key ready costs more than a signature by it, so those in use are kept at hand, the
+    newest of each session: its next generation takes the place of one that is over.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class SessionKeys:
     ) -> None:
         self._open_key = open_key
         self._entropy = entropy
-        self._at_hand: OrderedDict[tuple[int, Address], LocalSigner] = OrderedDict()
+        self._at_hand: OrderedDict[str, tuple[int, LocalSigner]] = OrderedDict()
 
     def new_session_key(self) -> tuple[bytes, Address]:
         """A fresh key from the system's entropy."""
@@ -88,12 +88,11 @@ class SessionKeys:
         Raises:
             StoreError: its key is destroyed, or cannot be opened.
         """
-        which = (grant.id, grant.key_address)
-        signer = self._at_hand.pop(which, None)
-        if signer is None or grant.key_sealed is None:
+        of, signer = self._at_hand.pop(grant.session, (None, None))
+        if signer is None or of != grant.id or grant.key_sealed is None:
             name = f"session key of {grant.session} generation {grant.generation}"
             signer = LocalSigner(self._open_key(grant), name=name, sandbox_only=None)
-        self._at_hand[which] = signer
+        self._at_hand[grant.session] = (grant.id, signer)
         if len(self._at_hand) > _MOST_AT_HAND:
             self._at_hand.popitem(last=False)
         return signer

@@ -301,15 +301,15 @@ class SqlStore:
         """
         with connection.begin() as begun:
             events = []
-            for work in batch:
-                transaction = Transaction(connection, self.incarnation)
-                try:
+            try:
+                for work in batch:
+                    transaction = Transaction(connection, self.incarnation)
                     work.result = work.run(transaction)
-                except Exception:  # apart from its neighbours it is tried again, and heard
-                    begun.rollback()
-                    return False
-                events += transaction.events
-            self._append_events(connection, events)
+                    events += transaction.events
+                self._append_events(connection, events)
+            except Exception:  # apart from its neighbours each is tried again, and heard
+                begun.rollback()
+                return False
         return True
 
     def _run_one(self, connection: Connection, work: _Work) -> None:

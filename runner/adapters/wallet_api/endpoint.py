@@ -85,7 +85,8 @@ class Endpoint:
         # A key is often a segment of the path or a value of the query.
         texts = (*re.split(r"[/?&=]", target), *re.split(r"[/?&=]", f"{url.path}?{url.query}"))
         parts = (*texts, url.password or "", text)
-        self._secrets = tuple(part for part in parts if len(part) >= _SHORTEST_SECRET)
+        spelled = (*parts, *map(unquote, parts))
+        self._secrets = tuple(part for part in spelled if len(part) >= _SHORTEST_SECRET)
         if key is not None:
             self._secrets += (key,)
         return None

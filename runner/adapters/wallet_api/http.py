@@ -79,11 +79,18 @@ class HttpPost:
             except BaseException:
                 connection.drop()  # what still comes on it would be taken for the next answer
                 raise
-            if connection.stands():
-                self._idle.setdefault(peer, []).append(connection)
-            else:
-                connection.drop()
+            self._keep(peer, connection)
             return answer
+
+    def _keep(self, peer: _Peer, connection: _Connection) -> None:
+        """Let it serve again; those that have not for long are closed meanwhile."""
+        idle = self._idle.setdefault(peer, [])
+        while idle and not idle[0].stands():
+            idle.pop(0).drop()
+        if connection.stands():
+            idle.append(connection)
+        else:
+            connection.drop()
 
     def _kept(self, peer: _Peer) -> _Connection | None:
         """The connection that was used last, if it still stands."""
@@ -213,7 +220,8 @@ class _Connection(asyncio.Protocol):
         if self._has_head and self._open_ended and error is None:
             self._complete()
         self._fail(Broken("closed before the answer was whole"))
-        self.gone.set_result(None)
+        if not self.gone.done():  # whoever waited for it was cancelled
+            self.gone.set_result(None)
 
     # ── what the parser calls ─────────────────────────────────────────────────────────────────
 

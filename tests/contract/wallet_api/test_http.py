@@ -291,4 +291,5 @@ def test_user_and_password_of_a_url_are_sent_as_such():
     endpoint = Endpoint("https://us%40er:p%3Ass@h.example/", None)
 
     assert b"\r\nAuthorization: Basic dXNAZXI6cDpzcw==\r\n" in endpoint.head
+    assert "pass:word" not in Endpoint("https://u:pass%3Aword@h", None).redacted("pass:word?")
     assert "p%3Ass" not in endpoint.redacted("your URL is https://us%40er:p%3Ass@h.example/")

@@ -98,3 +98,37 @@ def test_nobody_is_left_after_a_fault(settings, processes, tmp_path):
 
     assert [fault.code for fault in caught.value.faults] == ["P030"]
     assert not has_children()
+
+
+def test_a_book_may_lie_among_the_policies(settings, processes, tmp_path):
+    """
+    It reads as a faulty policy until it is known to be a book; its neighbours have their papers.
+    """
+    book = tmp_path / "policies" / "people.yaml"
+    book.write_text("contacts: {bob: 0x0000000000000000000000000000000000000b0b}\n")
+    first = tmp_path / "policies" / "p01.yaml"
+    first.write_text(POLICY.format(number=1) + "include: [people.yaml]\n")
+
+    with policies_ahead(settings, beside=lambda: None) as (policies, papers):
+        digests, records = papers.digests(policies), papers.records(policies)
+
+    plain = policies_of(settings, one_process=True)
+    assert len(plain) == 40
+    assert digests == Papers().digests(plain)
+    assert records == Papers().records(plain)
+    assert not has_children()
+
+
+@pytest.mark.parametrize("processes", [3], indirect=True)
+def test_nobody_is_left_when_this_process_fails(settings, processes):
+    """
+    Whatever it does beside them.
+    """
+
+    def fails():
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError), policies_ahead(settings, beside=fails):
+        pass
+
+    assert not has_children()
