@@ -1,7 +1,7 @@
 """One exchange after another over kept connections, whatever the bytes look like."""
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -24,9 +24,12 @@ class Server:
         self.heads = []
         self.connections = 0
         self.url = ""
+        self.open = set()
+        self.ended = asyncio.Event()
 
     async def __call__(self, reader, writer):
         self.connections += 1
+        self.open.add(writer)
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -42,7 +45,14 @@ class Server:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
-            writer.close()
+            await self.end(writer)
+
+    async def end(self, writer):
+        self.open.discard(writer)
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+        self.ended.set()
 
 
 @pytest.fixture
@@ -51,7 +61,8 @@ async def server():
     async with await asyncio.start_server(one, "127.0.0.1", 0) as listening:
         one.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v2/key"
         yield one
-    await asyncio.sleep(0.02)  # its side of connections that were closed
+        while one.open:
+            await one.end(next(iter(one.open)))
 
 
 @asynccontextmanager
@@ -182,23 +193,26 @@ async def test_bytes_that_come_while_nobody_asks_close_the_connection(server):
     """
     Later than the answer, before the next request.
     """
-    go = asyncio.Event()
+    go, closed = asyncio.Event(), asyncio.Event()
 
     async def late(reader, writer):
         server.connections += 1
+        server.open.add(writer)
         await reader.readuntil(b"{}")
         writer.write(SIZED)
         await go.wait()
         writer.write(SIZED)
-        await reader.read()
-        writer.close()
+        with suppress(ConnectionError):
+            await reader.read()
+        closed.set()
+        await server.end(writer)
 
     async with await asyncio.start_server(late, "127.0.0.1", 0) as listening:
         server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/"
         async with posting(server) as post:
             await post()
             go.set()
-            await asyncio.sleep(0.05)
+            await closed.wait()
             await post()
 
     assert server.connections == 2
@@ -214,7 +228,8 @@ async def test_a_connection_that_the_server_closes_is_not_used_again(head, serve
 
     async with posting(server) as post:
         await post()
-        await asyncio.sleep(0.05)
+        await server.ended.wait()
+        await asyncio.sleep(0.01)  # for what its end has sent
         answer = await post()
 
     assert answer.body == BODY
