@@ -79,7 +79,7 @@ class Vault:
 
     def authenticate(self, message: bytes) -> bytes:
         """HMAC-SHA-256 by which the event chain is kept (H9)."""
-        keyed = self._events.copy()  # half the price of beginning with the key each time
+        keyed = self._events.copy()  # cheaper than to begin with the key each time
         keyed.update(message)
         return keyed.digest()
 

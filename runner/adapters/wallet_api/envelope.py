@@ -122,7 +122,7 @@ def read_answer(
 
 def _read(body: bytes) -> Any:
     """
-    As `parse_json`, five times as fast where the body is written as most services write JSON.
+    As `parse_json`, but quick where the body is written as most services write JSON.
 
     A quick reader takes what is no JSON for JSON, and of two members of one name the last. But if
     what it has read is written in the very same bytes, there was nothing of the kind. It follows
