@@ -181,6 +181,18 @@ class OperationEvent:
     block_hash: str
     transaction_hash: str
 
+    def inclusion(self, block: Block) -> Inclusion:
+        """What the ledger keeps of it; `block` is the one that it stands in."""
+        return Inclusion(
+            hash="0x" + self.user_op_hash.hex(),
+            success=self.success,
+            gas_cost=self.gas_cost,
+            block_number=self.block_number,
+            block_hash=self.block_hash,
+            block_at=block.timestamp,
+            transaction_hash=self.transaction_hash,
+        )
+
 
 @frozen
 class Validation:

@@ -24,7 +24,6 @@ from runner.ports import Block, Ledger, OperationEvent, Telemetry
 from runner.records import (
     Grant,
     GrantState,
-    Inclusion,
     Operation,
     OperationKind,
     OperationStatus,
@@ -252,15 +251,7 @@ class Pursuit:
     ) -> tuple[Run, list[Operation]]:
         now = self._venue.clock.now()
         block = await self._watcher.block_of(event)
-        inclusion = Inclusion(
-            hash="0x" + event.user_op_hash.hex(),
-            success=event.success,
-            gas_cost=event.gas_cost,
-            block_number=event.block_number,
-            block_hash=event.block_hash,
-            block_at=block.timestamp,
-            transaction_hash=event.transaction_hash,
-        )
+        inclusion = event.inclusion(block)
         run = await self._ledger.include(run, inclusion, now=now)
         self._on_included()
         return run, [

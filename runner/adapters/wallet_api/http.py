@@ -1,9 +1,9 @@
 """
 HTTP/1.1 POST over connections that are kept: the one exchange that a payment makes again and again.
 
-A general client spends many times as much on it: `tests/bench/bench_http.py`. What is hard is left to
-others: llhttp reads answers (`httptools`), `aiohappyeyeballs` connects, the event loop does TLS. Here
-is a pool, and one request at a time on each of its connections.
+A general client spends many times as much on it: `tests/bench/bench_http.py`. What is hard is left
+to others: llhttp reads answers (`httptools`), `aiohappyeyeballs` connects, the event loop does TLS.
+Here is a pool, and one request at a time on each of its connections.
 
 Source: RFC 9112.
 """
