@@ -74,12 +74,12 @@ async def cost(exchange: Exchange) -> float:
 async def measure(port: int) -> dict[str, float]:
     """Both in turn; the first round opens the connections, and is left out."""
     url = f"http://127.0.0.1:{port}/v2/key"
-    endpoint, ours = Endpoint(url, None), HttpPost(timeout_seconds=10, max_answer_bytes=100_000)
+    endpoint, ours = Endpoint(url, None), HttpPost(max_answer_bytes=100_000)
     found: dict[str, list[float]] = {"ours": [], "httpx": []}
     async with httpx.AsyncClient(trust_env=False, limits=_KEPT) as client:
 
         async def by_us() -> bytes:
-            return (await ours(endpoint, BODY)).body
+            return (await ours(endpoint, BODY, 10)).body
 
         async def by_httpx() -> bytes:
             return (await client.post(url, content=BODY)).content

@@ -101,6 +101,8 @@ def read_answer(
         envelope, fault = _read(answer.body), None
     except ValueError as error:
         envelope, fault = None, str(error)
+    if _is_result(envelope, request_id) and 200 <= answer.status < 300:
+        return envelope["result"]
     error_body = _error_body(envelope)
     if error_body is not None:
         # Gateways leave the id out, a server that could not read the request says null.
@@ -115,9 +117,7 @@ def read_answer(
         raise AnswerLost(f"{what}: the answer is not JSON-RPC 2.0")
     if not _same_id(envelope.get("id"), request_id):
         raise AnswerLost(f"{what}: the answer belongs to another request")
-    if "result" not in envelope or envelope.get("error") is not None:
-        raise AnswerLost(f"{what}: the answer has neither a result nor a readable error")
-    return envelope["result"]
+    raise AnswerLost(f"{what}: the answer has neither a result nor a readable error")
 
 
 def _read(body: bytes) -> Any:
@@ -135,6 +135,17 @@ def _read(body: bytes) -> Any:
     except ValueError:
         pass  # in whatever way it is wrong, or only unusual: the strict reader says
     return parse_json(body)
+
+
+def _is_result(envelope: Any, request_id: int) -> bool:
+    """Whether it is what most answers are; why it is not, is found out by looking closer."""
+    return (
+        type(envelope) is dict
+        and envelope.get("jsonrpc") == "2.0"
+        and _same_id(envelope.get("id"), request_id)
+        and "result" in envelope
+        and envelope.get("error") is None
+    )
 
 
 def _same_id(given: Any, request_id: int) -> bool:

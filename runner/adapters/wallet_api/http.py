@@ -14,8 +14,9 @@ import asyncio
 import os
 import socket
 import ssl
+from collections import defaultdict, deque
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import aiohappyeyeballs
 import certifi
@@ -23,6 +24,8 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from runner.adapters.wallet_api.endpoint import Endpoint
 from runner.adapters.wallet_api.envelope import HttpAnswer
+
+T = TypeVar("T")
 
 _MOST_CONNECTIONS: Final = 64
 _KEPT_SECONDS: Final = 15.0
@@ -50,59 +53,73 @@ class HttpPost:
     Posts bodies and brings answers back, from one event loop.
 
     Args:
-        timeout_seconds: For an exchange, in real time: a second line behind the caller's clock.
         max_answer_bytes: Longest body that is read.
     """
 
-    def __init__(self, *, timeout_seconds: float, max_answer_bytes: int) -> None:
-        self._timeout_seconds = timeout_seconds
+    def __init__(self, *, max_answer_bytes: int) -> None:
         self._max_answer_bytes = max_answer_bytes
-        self._turns = asyncio.Semaphore(_MOST_CONNECTIONS)
-        self._idle: dict[_Peer, list[_Connection]] = {}
+        self._free = _MOST_CONNECTIONS
+        self._turns: deque[asyncio.Future[None]] = deque()
+        self._deadlines = _Deadlines()
+        self._idle: defaultdict[_Peer, list[_Connection]] = defaultdict(list)
         self._open: set[_Connection] = set()
 
-    async def __call__(self, endpoint: Endpoint, body: bytes) -> HttpAnswer:
+    async def __call__(self, endpoint: Endpoint, body: bytes, seconds: float) -> HttpAnswer:
         """
+        Args:
+            seconds: For all of it, in real time: its turn, the connection, the answer.
+
         Raises:
             TooLong: The answer is; no more of it was read.
             Broken: There was no whole answer.
             OSError: Nothing answers there, or not who was asked for (`ssl.SSLError`).
             TimeoutError: It took too long.
         """
-        request = b"%b%d\r\n\r\n%b" % (endpoint.head, len(body), body)
-        peer = (endpoint.host, endpoint.port, endpoint.tls)
-        async with asyncio.timeout(self._timeout_seconds), self._turns:
-            connection = self._kept(peer) or await self._opened(peer)
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        due = now + seconds
+        if self._free:
+            self._free -= 1
+        else:
+            await self._turn(loop, due)
+        try:
+            idle = self._idle[endpoint.host, endpoint.port, endpoint.tls]
+            connection = _kept(idle, now) or await self._opened(endpoint, due)
             try:
-                answer = await connection.exchange(request)
+                asked = connection.ask(b"%b%d\r\n\r\n%b" % (endpoint.head, len(body), body))
+                answer = await self._deadlines.keep(asked, due)
             except BaseException:
                 connection.drop()  # what still comes on it would be taken for the next answer
                 raise
-            self._keep(peer, connection)
+            _keep(idle, connection, loop.time())
             return answer
+        finally:
+            self._pass_on()
 
-    def _keep(self, peer: _Peer, connection: _Connection) -> None:
-        """Let it serve again; those that have not for long are closed meanwhile."""
-        idle = self._idle.setdefault(peer, [])
-        while idle and not idle[0].stands():
-            idle.pop(0).drop()
-        if connection.stands():
-            idle.append(connection)
-        else:
-            connection.drop()
+    async def _turn(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
+        """Wait for one of those that have a connection to be done, first come, first served."""
+        turn: asyncio.Future[None] = loop.create_future()
+        self._turns.append(turn)
+        try:
+            await self._deadlines.keep(turn, due)
+        except BaseException:
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                self._pass_on()  # it had come, and is not taken
+            raise
 
-    def _kept(self, peer: _Peer) -> _Connection | None:
-        """The connection that was used last, if it still stands."""
-        idle = self._idle.get(peer, ())
-        while idle:
-            connection = idle.pop()
-            if connection.stands():
-                return connection
-            connection.drop()
-        return None
+    def _pass_on(self) -> None:
+        while self._turns:
+            turn = self._turns.popleft()
+            if not turn.done():  # whoever waited for it has given up
+                turn.set_result(None)
+                return
+        self._free += 1
 
-    async def _opened(self, peer: _Peer) -> _Connection:
-        host, port, tls = peer
+    async def _opened(self, endpoint: Endpoint, due: float) -> _Connection:
+        async with asyncio.timeout_at(due):
+            return await self._connected(endpoint.host, endpoint.port, tls=endpoint.tls)
+
+    async def _connected(self, host: str, port: int, *, tls: bool) -> _Connection:
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         sock = await aiohappyeyeballs.start_connection(
@@ -124,12 +141,79 @@ class HttpPost:
 
     async def aclose(self) -> None:
         """Close all connections, and see them closed."""
+        self._deadlines.end()
         self._idle.clear()
         closing = list(self._open)
         for connection in closing:
             connection.drop()
         for connection in closing:
             await connection.gone
+
+
+def _kept(idle: list[_Connection], now: float) -> _Connection | None:
+    """The connection that was used last, if it still stands."""
+    while idle:
+        connection = idle.pop()
+        if connection.stands(now):
+            return connection
+        connection.drop()
+    return None
+
+
+def _keep(idle: list[_Connection], connection: _Connection, now: float) -> None:
+    """Let it serve again; those that have not for long are closed meanwhile."""
+    while idle and not idle[0].stands(now):
+        idle.pop(0).drop()
+    if connection.lasts:
+        connection.used_at = now
+        idle.append(connection)
+    else:
+        connection.drop()
+
+
+class _Deadlines:
+    """
+    When futures are due; those that are not done by then fail with `TimeoutError`.
+
+    There is one timer for all: hardly an exchange ever needs it, and one of its own would be set
+    and cancelled for each.
+    """
+
+    def __init__(self) -> None:
+        self._due: dict[asyncio.Future[Any], float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = 0.0
+
+    async def keep(self, future: asyncio.Future[T], due: float) -> T:
+        """Wait for a future until it is due."""
+        self._due[future] = due
+        if self._timer is None or due < self._rings_at:
+            self._arm(due)
+        try:
+            return await future
+        finally:
+            del self._due[future]
+
+    def end(self) -> None:
+        """Watch no longer."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _arm(self, at: float) -> None:
+        self.end()
+        self._rings_at = at
+        self._timer = asyncio.get_running_loop().call_at(at, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        now = asyncio.get_running_loop().time()
+        for future, due in self._due.items():
+            if due <= now and not future.done():
+                future.set_exception(TimeoutError())
+        coming = [due for due in self._due.values() if due > now]
+        if coming:
+            self._arm(min(coming))
 
 
 class _Connection(asyncio.Protocol):
@@ -145,8 +229,12 @@ class _Connection(asyncio.Protocol):
         self._parser = HttpResponseParser(self)
         self._transport: Any = None
         self._answer: asyncio.Future[HttpAnswer] | None = None
-        self._used_at = loop.time()
-        self._lasts = True
+        self.used_at = loop.time()
+        """When it was done with its last answer."""
+
+        self.lasts = True
+        """Whether it may carry another request, as far as its answers have told."""
+
         self.gone: asyncio.Future[None] = loop.create_future()
         """Done when it is closed."""
 
@@ -160,26 +248,23 @@ class _Connection(asyncio.Protocol):
         self._open_ended = True
         self._has_head = False
 
-    async def exchange(self, request: bytes) -> HttpAnswer:
-        """Send a request; the answer, or whatever broke."""
-        if not self._lasts:
+    def ask(self, request: bytes) -> asyncio.Future[HttpAnswer]:
+        """Send a request; what the answer will be, or whatever breaks."""
+        if not self.lasts:
             raise Broken("the connection is closed")
         self._begin()
-        self._answer = self._loop.create_future()
+        answer: asyncio.Future[HttpAnswer] = self._loop.create_future()
+        self._answer = answer
         self._transport.write(request)
-        try:
-            return await self._answer
-        finally:
-            self._answer = None
-            self._used_at = self._loop.time()
+        return answer
 
-    def stands(self) -> bool:
+    def stands(self, now: float) -> bool:
         """Whether it may carry another request."""
-        return self._lasts and self._loop.time() - self._used_at < _KEPT_SECONDS
+        return self.lasts and now - self.used_at < _KEPT_SECONDS
 
     def drop(self) -> None:
         """Close it at once."""
-        self._lasts = False
+        self.lasts = False
         if self._transport is not None:
             self._transport.abort()
 
@@ -187,7 +272,7 @@ class _Connection(asyncio.Protocol):
         return TooLong(f"the answer is longer than {self._max_answer_bytes} bytes")
 
     def _fail(self, error: Exception) -> None:
-        self._lasts = False
+        self.lasts = False
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(error)
         if self._transport is not None:
@@ -215,9 +300,9 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """An answer without a length ends here, any other is lost."""
-        self._lasts = False
+        self.lasts = False
         if self._has_head and self._open_ended and error is None:
-            self._complete()
+            self._complete(self._parser.get_status_code())
         self._fail(Broken("closed before the answer was whole"))
         if not self.gone.done():  # whoever waited for it was cancelled
             self.gone.set_result(None)
@@ -226,8 +311,8 @@ class _Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """An answer that nobody asked for spoils the connection: it would pass for the next one."""
-        if self._answer is None or self._answer.done():
-            self._lasts = False
+        if self._answer is None:
+            self.lasts = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header; few matter."""
@@ -240,7 +325,7 @@ class _Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """Whether the connection lasts is said here."""
         self._has_head = True
-        self._lasts = self._lasts and self._parser.should_keep_alive()
+        self.lasts = self.lasts and self._parser.should_keep_alive()
 
     def on_body(self, body: bytes) -> None:
         """Some of the body, never more than is allowed."""
@@ -252,18 +337,18 @@ class _Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """It is whole; or it only announces the one that counts (100 Continue, 103 Early Hints)."""
-        if self._parser.get_status_code() < 200:
+        status = self._parser.get_status_code()
+        if status < 200:
             received = self._received
             self._begin()
             self._received = received
         else:
-            self._complete()
+            self._complete(status)
 
-    def _complete(self) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result(
-                HttpAnswer(self._parser.get_status_code(), b"".join(self._parts), self._retry_after)
-            )
+    def _complete(self, status: int) -> None:
+        answer, self._answer = self._answer, None
+        if answer is not None and not answer.done():
+            answer.set_result(HttpAnswer(status, b"".join(self._parts), self._retry_after))
 
 
 @cache

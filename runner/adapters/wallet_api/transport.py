@@ -14,6 +14,7 @@ import itertools
 import json
 import random as random_module
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
@@ -80,7 +81,7 @@ class JsonRpcTransport:
 
     Args:
         endpoint: Where to post, and with which key.
-        clock: Time for time-outs, pauses and the rate limit.
+        clock: Time for pauses and the rate limit, and for the time-outs of `post`.
         rate_limit: Requests a second, None for no limit.
         timeout_seconds: For one request and its whole answer; `timeouts` has exceptions by method.
         retries: How often a call that may be repeated is repeated.
@@ -116,9 +117,8 @@ class JsonRpcTransport:
         self._retries = retries
         self._random = random
         self._ids = itertools.count(1)
-        longest = max([timeout_seconds, *self._timeouts.values()])
-        self._post = post or HttpPost(
-            timeout_seconds=longest + 1, max_answer_bytes=max_answer_bytes
+        self._exchange = (
+            HttpPost(max_answer_bytes=max_answer_bytes) if post is None else _Bounded(post, clock)
         )
 
     async def __aenter__(self) -> Self:
@@ -134,7 +134,7 @@ class JsonRpcTransport:
 
     async def aclose(self) -> None:
         """Close the pool, also for all transports that `at` made."""
-        await self._post.aclose()
+        await self._exchange.aclose()
 
     @property
     def origin(self) -> str:
@@ -211,23 +211,16 @@ class JsonRpcTransport:
         if self._bucket is not None:
             await self._bucket.take()
         request_id = next(self._ids)
-        body = b'{"jsonrpc":"2.0","id":%d,"method":%s,"params":%s}' % (
+        body = b'{"jsonrpc":"2.0","id":%d,"method":%b,"params":%b}' % (
             request_id,
-            json.dumps(method).encode(),
+            _quoted(method),
             params,
         )
         endpoint = self._endpoint  # another one may be in use when the answer is there
         what = f"{endpoint.origin}: {method}"
         seconds = self._timeouts.get(method, self._timeout_seconds)
-        answer = await self._exchange(endpoint, body, what, seconds)
-        return read_answer(answer, request_id, what, endpoint.redacted)
-
-    async def _exchange(
-        self, endpoint: Endpoint, body: bytes, what: str, seconds: float
-    ) -> HttpAnswer:
         try:
-            async with self._clock.timeout(seconds):
-                answer = await self._post(endpoint, body)
+            answer = await self._exchange(endpoint, body, seconds)
         except TimeoutError:
             reason = f"no answer within {seconds:g} s"
         except TooLong as error:
@@ -237,6 +230,24 @@ class JsonRpcTransport:
         except Exception as error:  # whatever broke below, the request may have left
             reason = f"no answer: {type(error).__name__}"
         else:
-            return answer
+            return read_answer(answer, request_id, what, endpoint.redacted)
         # Raised out here, the error carries no frames in which URL and key could be seen.
         raise AnswerLost(f"{what}: {reason}")
+
+
+class _Bounded:
+    """A `Post` that has its time from the caller's clock."""
+
+    def __init__(self, post: Post, clock: Clock) -> None:
+        self._post = post
+        self._clock = clock
+        self.aclose = post.aclose
+
+    async def __call__(self, endpoint: Endpoint, body: bytes, seconds: float) -> HttpAnswer:
+        async with self._clock.timeout(seconds):
+            return await self._post(endpoint, body)
+
+
+@lru_cache(maxsize=64)
+def _quoted(method: str) -> bytes:
+    return json.dumps(method).encode()

@@ -66,11 +66,11 @@ async def server():
 
 
 @asynccontextmanager
-async def posting(server, **bounds):
-    post = HttpPost(**{"timeout_seconds": 5, "max_answer_bytes": 1000, **bounds})
+async def posting(server, *, seconds=5):
+    post = HttpPost(max_answer_bytes=1000)
     endpoint = Endpoint(server.url, None)
     try:
-        yield lambda: post(endpoint, b"{}")
+        yield lambda: post(endpoint, b"{}", seconds)
     finally:
         await post.aclose()
 
@@ -242,7 +242,7 @@ async def test_an_exchange_that_is_given_up_takes_its_connection_along(server):
     """
     server.answers = [[SIZED[:-1]], [SIZED]]
 
-    async with posting(server, timeout_seconds=0.2) as post:
+    async with posting(server, seconds=0.2) as post:
         with pytest.raises(TimeoutError):
             await post()
         answer = await post()
@@ -275,6 +275,43 @@ async def test_more_than_the_pool_holds_wait_for_their_turn(server):
 
     assert {one.body for one in answers} == {BODY}
     assert server.connections <= 64
+
+
+async def test_a_turn_that_is_given_up_is_not_lost(server):
+    """
+    Whoever waits for one waits no longer than it may, or goes away; whoever comes next gets it.
+    """
+    full, everybody, here = asyncio.Event(), asyncio.Event(), []
+
+    async def silent(reader, writer):
+        server.open.add(writer)
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            await reader.readuntil(b"{}")
+            here.append(writer)
+            if len(here) == 64:
+                full.set()
+            if len(here) == 2 * 64:
+                everybody.set()
+            if len(here) > 64:
+                await everybody.wait()
+                writer.write(SIZED)
+            await reader.read()
+        await server.end(writer)
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as listening:
+        server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/"
+        async with posting(server, seconds=2) as post:
+            served = [asyncio.create_task(post()) for _ in range(64)]
+            waiting = [asyncio.create_task(post()) for _ in range(3)]
+            await full.wait()
+            waiting[0].cancel()
+            ended = await asyncio.gather(*served, *waiting, return_exceptions=True)
+            answers = await asyncio.gather(*(post() for _ in range(64)))
+
+    assert [type(one) for one in ended[:64]] == 64 * [TimeoutError]
+    assert isinstance(ended[64], asyncio.CancelledError)
+    assert [type(one) for one in ended[65:]] == 2 * [TimeoutError]
+    assert {one.body for one in answers} == {BODY}
 
 
 @pytest.mark.parametrize(
