@@ -9,9 +9,10 @@ Source: Ethereum JSON-RPC specification; EntryPoint v0.7 `UserOperationEvent` an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cache
+from operator import itemgetter
 from typing import Any, Final
 
 from pydantic import TypeAdapter
@@ -28,6 +29,7 @@ from runner.adapters.wallet_api.scalars import (
     read_integer,
 )
 from runner.adapters.wallet_api.transport import JsonRpcTransport
+from runner.adapters.wallet_api.usual import PlacedEvent, usual_event
 from runner.adapters.wallet_api.wire import Wire
 from runner.errors import AnswerLost, EncodingError, WalletApiError, WalletRefused
 from runner.ethereum.abi_types import AbiType, parse_type, read_all
@@ -64,6 +66,9 @@ MAX_BLOCK_SPAN: Final = 2000
 
 _MAX_SENDERS = 200
 _ADDRESS_PADDING = bytes(12)
+_place = itemgetter(0, 1)
+
+_Seen = dict[tuple[str, str], tuple[Any, PlacedEvent]]
 
 
 _ANSWER_TIMESTAMP: Final = bytes.fromhex("4260005260206000f3")
@@ -130,6 +135,8 @@ class RpcChainReader:
         self._chain_id = chain_id
         self._max_block_span = max_block_span
         self._chain_is_right = False
+        self._seen: _Seen = {}
+        """What the newest look at events has read, by the block and the place of each log."""
 
     async def chain_id(self) -> int:
         """Return the chain that the endpoint serves, right or wrong."""
@@ -159,15 +166,15 @@ class RpcChainReader:
         Returns:
             In the order of the chain.
         """
-        logs: list[LogAnswer] = []
+        found: list[PlacedEvent] = []
         unique = list(dict.fromkeys(senders))
+        seen, self._seen = self._seen, {}
         for first, last in self._spans(from_block, to_block):
             for start in range(0, len(unique), _MAX_SENDERS):
-                logs += await self._operation_logs(
-                    unique[start : start + _MAX_SENDERS], first, last
-                )
-        logs.sort(key=lambda log: (log.block_number, log.log_index))
-        return [self._operation_event(log) for log in logs]
+                part = unique[start : start + _MAX_SENDERS]
+                found += await self._operations(part, first, last, seen)
+        found.sort(key=_place)
+        return [event for _, _, event in found]
 
     async def transfers(self, transaction_hash: str, user_op_hash: str) -> list[Transfer]:
         """
@@ -299,9 +306,9 @@ class RpcChainReader:
         for start in range(first, last + 1, self._max_block_span):
             yield start, min(start + self._max_block_span - 1, last)
 
-    async def _operation_logs(
-        self, senders: Sequence[Address], first: int, last: int
-    ) -> list[LogAnswer]:
+    async def _operations(
+        self, senders: Sequence[Address], first: int, last: int, seen: _Seen
+    ) -> list[PlacedEvent]:
         method = "eth_getLogs"
         topics = [
             hex_bytes(USER_OPERATION_EVENT_TOPIC),
@@ -314,7 +321,45 @@ class RpcChainReader:
             "fromBlock": hex_integer(first),
             "toBlock": hex_integer(last),
         }
-        logs = accept(_LOGS, await self._ask(method, query), self._what(method))
+        result = await self._ask(method, query)
+        found = self._usual_events(result, seen)
+        if found is None:
+            return self._unusual_events(result, senders, first, last)
+        asked = frozenset(senders)
+        for number, _, event in found:
+            if event.sender not in asked or not first <= number <= last:
+                raise self._unusable(method, "a log that was not asked for")
+        return found
+
+    def _usual_events(self, result: Any, seen: _Seen) -> list[PlacedEvent] | None:
+        """
+        The events in an answer; None if anything in it is not as usual.
+
+        Looks overlap, so most logs come several times: what an earlier look read is not read again.
+        """
+        found: list[PlacedEvent] = []
+        try:
+            for log in result:
+                if log.get("removed", False) is not False:
+                    return None
+                place = log["blockHash"], log["logIndex"]
+                read = seen.get(place)
+                if read is None or read[0] != log:
+                    event = usual_event(log)
+                    if event is None:
+                        return None
+                    read = log, event
+                self._seen[place] = read
+                found.append(read[1])
+        except (AttributeError, KeyError, TypeError):
+            return None
+        return found
+
+    def _unusual_events(
+        self, result: Any, senders: Sequence[Address], first: int, last: int
+    ) -> list[PlacedEvent]:
+        method = "eth_getLogs"
+        logs = accept(_LOGS, result, self._what(method))
         asked = {address_word(sender) for sender in senders}
         for log in logs:
             if not (
@@ -325,7 +370,11 @@ class RpcChainReader:
                 and first <= log.block_number <= last
             ):
                 raise self._unusable(method, "a log that was not asked for")
-        return [log for log in logs if not log.removed]
+        return [
+            (log.block_number, log.log_index, self._operation_event(log))
+            for log in logs
+            if not log.removed
+        ]
 
     def _operation_event(self, log: LogAnswer) -> OperationEvent:
         success = int.from_bytes(log.data[32:64], "big")
@@ -367,8 +416,8 @@ class RpcChainReader:
             self._chain_is_right = True
         return await self._call(method, *params)
 
-    async def _call(self, method: str, *params: Any) -> Any:
-        return await self._rpc.call(method, encode(params), repeat=True)
+    def _call(self, method: str, *params: Any) -> Awaitable[Any]:
+        return self._rpc.call(method, encode(params), repeat=True)
 
     def _integer(self, method: str, result: Any) -> int:
         try:

@@ -66,6 +66,7 @@ def address_from_bytes(raw: bytes) -> Address:
     return Address("0x" + "".join(spelled))
 
 
+@lru_cache(maxsize=4096)
 def address_bytes(address: Address) -> bytes:
     """
     Return the 20 raw bytes of an address; its letter case is not looked at again.

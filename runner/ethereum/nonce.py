@@ -43,6 +43,9 @@ class Nonce:
     sequence: int
 
     def __post_init__(self) -> None:
+        wide = self.parallel >> 152 or self.entity_id >> 32
+        if not (wide or self.options >> 8 or self.sequence >> 64):
+            return
         for name, bits in _WIDTHS.items():
             part = getattr(self, name)
             if part < 0 or part.bit_length() > bits:

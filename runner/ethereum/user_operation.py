@@ -79,7 +79,17 @@ class UserOperation:
     paymaster_data: bytes = b""
 
     def __post_init__(self) -> None:
-        _check(self, _WIDTHS)
+        # All of one width at once: a number below zero, or too wide, leaves something of the sum
+        # of all bits.
+        if (self.nonce | self.pre_verification_gas) >> 256 or (
+            self.call_gas_limit
+            | self.verification_gas_limit
+            | self.max_fee_per_gas
+            | self.max_priority_fee_per_gas
+            | self.paymaster_verification_gas_limit
+            | self.paymaster_post_op_gas_limit
+        ) >> 128:
+            _check(self, _WIDTHS)
         if self.factory is None and self.factory_data:
             raise EncodingError("factory_data without a factory")
         if self.paymaster is None and (

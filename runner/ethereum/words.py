@@ -7,6 +7,7 @@ Source: Solidity documentation, "Contract ABI Specification", Formal Specificati
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from runner.errors import EncodingError
 from runner.ethereum.address import Address, address_bytes
@@ -42,6 +43,7 @@ def uint_bytes(value: int, bits: int, what: str = "value") -> bytes:
         raise EncodingError(f"{what} is not a uint{bits}: {_shown(value)}") from None
 
 
+@lru_cache(maxsize=4096)
 def address_word(address: Address) -> bytes:
     """Return an address as a word."""
     return _ADDRESS_PADDING + address_bytes(address)

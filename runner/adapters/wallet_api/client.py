@@ -8,14 +8,14 @@ Reads and `wallet_prepareCalls`, which has no effect, are repeated here. `wallet
 from __future__ import annotations
 
 import random as random_module
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
 from pydantic import ValidationError
 
 from runner.adapters.chain import RpcChainReader
-from runner.adapters.wallet_api.answers import AccountAnswer, SentAnswer, StatusAnswer
+from runner.adapters.wallet_api.answers import AccountAnswer, StatusAnswer
 from runner.adapters.wallet_api.endpoint import Endpoint
 from runner.adapters.wallet_api.messages import (
     accept,
@@ -26,6 +26,7 @@ from runner.adapters.wallet_api.messages import (
     kept_offer,
     operation_offer,
     sealed_request,
+    sent_call_id,
     session_offer,
     session_request,
 )
@@ -229,8 +230,7 @@ class WalletApiClient:
         """Send what `seal` made, byte for byte and once; return the call id."""
         method = "wallet_sendPreparedCalls"
         result = await self._rpc.call(method, b"[" + sealed + b"]", repeat=False)
-        answer: SentAnswer = self._accept(method, result)
-        return answer.id
+        return sent_call_id(result, self._what(method))
 
     async def get_calls_status(self, call_id: str) -> CallsStatus:
         """Return what the service says of a call id; one it never heard of is an answer too."""
@@ -270,8 +270,8 @@ class WalletApiClient:
     def _accept(self, method: str, result: Any) -> Any:
         return accept(METHODS[method].answer, result, self._what(method))
 
-    async def _call(self, method: str, param: Any, *, repeat: bool) -> Any:
-        return await self._rpc.call(method, encode([param]), repeat=repeat)
+    def _call(self, method: str, param: Any, *, repeat: bool) -> Awaitable[Any]:
+        return self._rpc.call(method, encode([param]), repeat=repeat)
 
     def _what(self, method: str) -> str:
         return f"{self.origin}: {method}"

@@ -27,6 +27,7 @@ from runner.adapters.wallet_api.answers import (
     PersonalSignAnswer,
     PreparedAnswer,
     PreparedDetails,
+    SentAnswer,
     SessionAnswer,
     SignTypedDataAnswer,
 )
@@ -34,6 +35,7 @@ from runner.adapters.wallet_api.envelope import for_people
 from runner.adapters.wallet_api.methods import METHODS
 from runner.adapters.wallet_api.scalars import hex_bytes, hex_integer
 from runner.adapters.wallet_api.typed_data import TypedDataAnswer, read_typed_data
+from runner.adapters.wallet_api.usual import usual_call_id, usual_offer
 from runner.adapters.wallet_api.wire import OperationData, RawMessage
 from runner.errors import AnswerLost, EncodingError
 from runner.ethereum.address import Address
@@ -196,18 +198,29 @@ def sealed_request(
     """
     if offer.kind == _PERMIT:
         raise EncodingError("a permit is signed to prepare again, it is not sent")
-    request = json.loads(offer.wire)
-    items = request["data"] if offer.parts else [request]
-    if len(items) != len(signatures):
-        raise EncodingError(f"{len(items)} signatures are wanted, not {len(signatures)}")
-    for item, signature in zip(items, signatures, strict=True):
-        if len(signature) != 65:
-            raise EncodingError(f"a signature has 65 bytes, not {len(signature)}")
-        item["signature"] = {"type": "secp256k1", "data": hex_bytes(signature)}
+    offers = offer.parts or (offer,)
+    if len(offers) != len(signatures):
+        raise EncodingError(f"{len(offers)} signatures are wanted, not {len(signatures)}")
+    signed = [
+        _with_members(one.wire, {"signature": _signature(signature)})
+        for one, signature in zip(offers, signatures, strict=True)
+    ]
+    request = b'{"type":"array","data":[%b]}' % b",".join(signed) if offer.parts else signed[0]
     capabilities = _capabilities(context, gas_policy)
     if capabilities:
-        request["capabilities"] = capabilities
-    return encode(request)
+        request = _with_members(request, {"capabilities": capabilities})
+    return request
+
+
+def _with_members(wire: bytes, members: dict[str, Any]) -> bytes:
+    """An object that `encode` has written, and that has members, with more behind them."""
+    return b"%b,%b" % (wire[:-1], encode(members)[1:])
+
+
+def _signature(signature: bytes) -> dict[str, str]:
+    if len(signature) != 65:
+        raise EncodingError(f"a signature has 65 bytes, not {len(signature)}")
+    return {"type": "secp256k1", "data": hex_bytes(signature)}
 
 
 def _capabilities(context: bytes | None, gas_policy: str | None) -> dict[str, Any]:
@@ -312,7 +325,25 @@ def operation_offer(result: Any, what: str) -> OperationOffer:
     Raises:
         AnswerLost: It cannot be read.
     """
-    return _offer(accept(METHODS["wallet_prepareCalls"].answer, result, what), result, what)
+    offer = usual_offer(result)
+    if offer is None:
+        answer = accept(METHODS["wallet_prepareCalls"].answer, result, what)
+        offer = _offer(answer, result, what)
+    return offer
+
+
+def sent_call_id(result: Any, what: str) -> str:
+    """
+    Read the answer of `wallet_sendPreparedCalls`.
+
+    Raises:
+        AnswerLost: It cannot be read.
+    """
+    call_id = usual_call_id(result)
+    if call_id is None:
+        answer: SentAnswer = accept(METHODS["wallet_sendPreparedCalls"].answer, result, what)
+        call_id = answer.id
+    return call_id
 
 
 def kept_offer(offer: OperationOffer) -> dict[str, Any]:

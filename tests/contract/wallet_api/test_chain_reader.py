@@ -180,6 +180,32 @@ async def test_long_spans_are_asked_for_in_parts(service, wallet):
     assert [found.block_number for found in events] == [14, 24, 27]
 
 
+async def test_what_an_earlier_look_has_read_is_held_against_what_comes(service, chain):
+    """
+    A log that is another one in the same place is read anew, and one that is gone is gone.
+    """
+    other = event(7, 1, data="0x" + word(6 << 64) + word(0) + word(9) + word(9))
+    answers = [
+        [event(7), event(7, 1)],
+        [event(7), other],
+        [other],
+        [event(7), event(7, 1, removed=True)],
+        [event(7, removed=0)],
+    ]
+    serve(service, eth_getLogs=lambda query: answers.pop(0))
+
+    looks = [await chain.operation_events([SENDER], from_block=7, to_block=7) for _ in range(4)]
+
+    assert [[(one.nonce >> 64, one.success) for one in look] for look in looks] == [
+        [(5, True), (5, True)],
+        [(5, True), (6, False)],
+        [(6, False)],
+        [(5, True)],
+    ]
+    with pytest.raises(AnswerLost, match="removed"):
+        await chain.operation_events([SENDER], from_block=7, to_block=7)
+
+
 async def test_nobody_to_look_for(service, chain):
     """
     No senders or no blocks need no request.
