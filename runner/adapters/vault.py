@@ -146,4 +146,4 @@ def _derive(secret: bytes, purpose: bytes) -> bytes:
 
 
 def _place(table: str, column: str, row: str) -> bytes:
-    return b"\x00".join(part.encode() for part in (table, column, row))
+    return f"{table}\0{column}\0{row}".encode()

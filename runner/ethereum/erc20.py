@@ -6,6 +6,7 @@ Source: ERC-20; what tokens have besides: ERC-677, ERC-721, ERC-1155, ERC-1363, 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, Literal
 
 from runner.ethereum.address import Address, address_from_bytes
@@ -104,6 +105,7 @@ def decode_approve(data: bytes) -> tuple[Address, int] | None:
     return _decode(APPROVE, data)
 
 
+@lru_cache(maxsize=1024)
 def token_move(data: bytes) -> TokenMove | None:
     """
     Return what a token would make of calldata; None if it moves and promises nothing that we know.

@@ -63,6 +63,9 @@ HOOK_HAS_PRE: Final = 4
 
 _Limit = TypeVar("_Limit", NativeTokenTransfer, GasLimit)
 
+_EXECUTION_HOOKS = frozenset({NativeTokenTransfer, Erc20TokenTransfer})
+"""Permissions whose hooks stand before the execution."""
+
 _INSTALL_TYPES = ("bytes25", "bytes4[]", "bytes", "bytes[]")
 _UNINSTALL_TYPES = ("bytes24", "bytes", "bytes[]")
 
@@ -127,13 +130,12 @@ class Uninstallation:
 
 def is_global(permissions: Sequence[Permission]) -> bool:
     """Return whether these permissions make a global validation (root)."""
-    return any(isinstance(permission, Root) for permission in permissions)
+    return Root in map(type, permissions)
 
 
 def has_execution_hooks(permissions: Sequence[Permission]) -> bool:
     """Return whether these permissions install an execution hook, which asks for executeUserOp."""
-    limits = (NativeTokenTransfer, Erc20TokenTransfer)
-    return any(isinstance(permission, limits) for permission in permissions)
+    return not _EXECUTION_HOOKS.isdisjoint(map(type, permissions))
 
 
 def session_installation(

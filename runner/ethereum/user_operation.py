@@ -9,12 +9,13 @@ Source: ERC-4337; EntryPoint v0.7 `UserOperationLib`, EntryPoint v0.6 `UserOpera
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from runner.errors import EncodingError
 from runner.ethereum.address import Address, address_bytes, address_from_bytes
-from runner.ethereum.hashing import keccak256
-from runner.ethereum.words import address_word, uint_bytes, uint_word
+from runner.ethereum.hashing import EMPTY, keccak256
+from runner.ethereum.words import address_word, uint_word
 from runner.frozen import frozen
 
 ENTRY_POINT_V07: Final = Address("0x0000000071727De22E5E9d8BAf0edAc6f37da032")
@@ -111,8 +112,8 @@ class UserOperation:
             return b""
         return (
             address_bytes(self.paymaster)
-            + uint_bytes(self.paymaster_verification_gas_limit, 128)
-            + uint_bytes(self.paymaster_post_op_gas_limit, 128)
+            + self.paymaster_verification_gas_limit.to_bytes(16, "big")
+            + self.paymaster_post_op_gas_limit.to_bytes(16, "big")
             + self.paymaster_data
         )
 
@@ -238,12 +239,12 @@ def user_operation_hash(
     inner = keccak256(
         address_word(op.sender)
         + op.nonce.to_bytes(32, "big")
-        + keccak256(op.init_code)
+        + (EMPTY if op.factory is None else keccak256(op.init_code))
         + keccak256(op.call_data)
         + op.account_gas_limits
         + op.pre_verification_gas.to_bytes(32, "big")
         + op.gas_fees
-        + keccak256(op.paymaster_and_data)
+        + (EMPTY if op.paymaster is None else keccak256(op.paymaster_and_data))
     )
     return _bound_hash(inner, chain_id, entry_point)
 
@@ -287,7 +288,12 @@ def call_id(chain_id: int, user_op_hash: bytes) -> bytes:
 
 
 def _bound_hash(inner: bytes, chain_id: int, entry_point: Address) -> bytes:
-    return keccak256(inner + address_word(entry_point) + uint_word(chain_id, what="chain id"))
+    return keccak256(inner + _bound(chain_id, entry_point))
+
+
+@lru_cache(maxsize=64)
+def _bound(chain_id: int, entry_point: Address) -> bytes:
+    return address_word(entry_point) + uint_word(chain_id, what="chain id")
 
 
 def _check(op: UserOperation | UserOperationV06, widths: dict[str, int]) -> None:

@@ -27,7 +27,8 @@ def uint_word(value: int, bits: int = 256, what: str = "value") -> bytes:
     Raises:
         EncodingError: Out of range.
     """
-    return uint_bytes(value, bits, what).rjust(32, b"\0")
+    raw = uint_bytes(value, bits, what)
+    return raw if bits == 256 else raw.rjust(32, b"\0")
 
 
 def uint_bytes(value: int, bits: int, what: str = "value") -> bytes:

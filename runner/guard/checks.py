@@ -11,7 +11,7 @@ for session keys, `owner.py` and `delegation.py` for owners; `grants.py` judges 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from runner.errors import EncodingError
@@ -73,7 +73,7 @@ class ApprovedOperation:
 
 def rules_of(checks: Iterable[Check]) -> tuple[str, ...]:
     """What was looked at."""
-    return tuple(dict.fromkeys(one.rule for one in checks))
+    return tuple(dict.fromkeys([one.rule for one in checks]))
 
 
 def offered_operation(offer: OperationOffer, chain_id: int) -> tuple[UserOperation, bytes] | Check:
@@ -94,20 +94,21 @@ def operation_checks(
     digest: bytes,
     *,
     execution_hooks: bool,
-) -> Iterator[Check]:
+) -> tuple[Check, ...]:
     """Everything that binds an operation, whoever signs it."""
-    yield same("G5.type", KIND, offer.kind)
-    yield chain(terms.chain_id, offer.chain_id)
-    yield same("B4.sender", terms.account, operation.sender)
-    # X1, S2: our own nonce to the last bit; anything else was used, or is not ours.
-    yield Check("X1.nonce", hex(terms.nonce), hex(operation.nonce), terms.nonce == operation.nonce)
-    yield from _bytes(terms.account, intent, operation.call_data, execution_hooks)
-    yield from _factory(terms, operation)
-    yield from _paymaster(terms, operation)
-    yield from _fees(terms, operation)
-    yield from _request(digest, offer.request)
-    if offer.claims is not None:
-        yield from _claims(terms, intent, digest, offer.claims)
+    return (
+        same("G5.type", KIND, offer.kind),
+        chain(terms.chain_id, offer.chain_id),
+        same("B4.sender", terms.account, operation.sender),
+        # X1, S2: our own nonce to the last bit; anything else was used, or is not ours.
+        Check("X1.nonce", hex(terms.nonce), hex(operation.nonce), terms.nonce == operation.nonce),
+        *_bytes(terms.account, intent, operation.call_data, execution_hooks),
+        *_factory(terms, operation),
+        _paymaster(terms, operation),
+        *_fees(terms, operation),
+        *_request(digest, offer.request),
+        *(() if offer.claims is None else _claims(terms, intent, digest, offer.claims)),
+    )
 
 
 def same(rule: str, asked: object, offered: object) -> Check:
@@ -125,42 +126,44 @@ def kind_of(request: SignatureRequest) -> str:
     return str(getattr(request, "kind", type(request).__name__))
 
 
-def _request(digest: bytes, request: SignatureRequest) -> Iterator[Check]:
+def _request(digest: bytes, request: SignatureRequest) -> Sequence[Check]:
     """B5: what we would sign is the hash that we computed, and nothing else."""
     if not isinstance(request, PersonalSign):
         asked = "personal_sign of the operation's hash"
-        yield Check("G5.request", asked, kind_of(request), holds=False)
-        return
-    yield same("B5.hash", digest, request.raw)
-    if request.raw_payload is not None:
-        yield same("B5.rawPayload", personal_sign_digest(digest), request.raw_payload)
+        return (Check("G5.request", asked, kind_of(request), holds=False),)
+    raw = same("B5.hash", digest, request.raw)
+    if request.raw_payload is None:
+        return (raw,)
+    return raw, same("B5.rawPayload", personal_sign_digest(digest), request.raw_payload)
 
 
 def _claims(
     terms: Terms, intent: tuple[Call, ...], digest: bytes, claims: Claims
-) -> Iterator[Check]:
+) -> Sequence[Check]:
     """What is said beside the operation has to fit it: a service in two minds is not followed."""
-    yield same("G4.feePayment", terms.sponsored, claims.sponsored)
-    yield same("G4.feeToken", ZERO_ADDRESS, claims.fee_token)
     most = f"at most {terms.max_fee} wei"
-    yield Check("G2.maxAmount", most, f"{claims.fee} wei", claims.fee <= terms.max_fee)
     others = ", ".join(claims.strangers)
-    yield Check("G5.members", "those of v0.7 alone", others or "those alone", not others)
+    checks = [
+        same("G4.feePayment", terms.sponsored, claims.sponsored),
+        same("G4.feeToken", ZERO_ADDRESS, claims.fee_token),
+        Check("G2.maxAmount", most, f"{claims.fee} wei", claims.fee <= terms.max_fee),
+        Check("G5.members", "those of v0.7 alone", others or "those alone", not others),
+    ]
     if claims.hash is not None:
-        yield same("B5.details.hash", digest, claims.hash)
+        checks.append(same("B5.details.hash", digest, claims.hash))
     if claims.calls is not None:
-        yield same("G11.details.calls", intent, claims.calls)
+        checks.append(same("G11.details.calls", intent, claims.calls))
+    return checks
 
 
 def _bytes(
     account: Address, intent: tuple[Call, ...], offered: bytes, execution_hooks: bool
-) -> Iterator[Check]:
+) -> Sequence[Check]:
     """G11: our own encoding, byte for byte; one call may come as `execute` too."""
     ours = encode_call_data(intent, account=account, execution_hooks=execution_hooks)
     if offered == ours or offered == _single(account, intent, execution_hooks):
-        yield Check("G11.calldata", offered, offered, holds=True)
-        return
-    yield from _explain(intent, ours, offered, execution_hooks)
+        return (Check("G11.calldata", offered, offered, holds=True),)
+    return tuple(_explain(intent, ours, offered, execution_hooks))
 
 
 def _single(account: Address, intent: tuple[Call, ...], execution_hooks: bool) -> bytes | None:
@@ -196,37 +199,40 @@ def _explain(
         yield same("G11.calldata", ours, call_data)
 
 
-def _factory(terms: Terms, operation: UserOperation) -> Iterator[Check]:
+def _factory(terms: Terms, operation: UserOperation) -> Sequence[Check]:
     """B4: no factory; where the account may be made, the canonical one, for this very owner."""
     factory = operation.factory
     if factory is None or terms.deploys_for is None:
-        yield Check("B4.factory", "none", factory, factory is None)
-        return
+        return (Check("B4.factory", "none", factory, factory is None),)
     owner, salt = terms.deploys_for
-    yield same("B4.factory", FACTORY, factory)
-    yield same("B4.factoryData", factory_data(owner, salt), operation.factory_data)
+    return (
+        same("B4.factory", FACTORY, factory),
+        same("B4.factoryData", factory_data(owner, salt), operation.factory_data),
+    )
 
 
-def _paymaster(terms: Terms, operation: UserOperation) -> Iterator[Check]:
+def _paymaster(terms: Terms, operation: UserOperation) -> Check:
     """G4: a paymaster if and only if sponsored, and always the same one."""
     offered = operation.paymaster
     if not terms.sponsored:
-        yield Check("G4.paymaster", "none: the account pays", offered, offered is None)
-    elif terms.paymaster is None or offered is None:
-        yield Check("G4.paymaster", "a sponsor", offered, offered not in (None, ZERO_ADDRESS))
-    else:
-        yield Check(
-            "G4.paymaster", f"{terms.paymaster} (pinned)", offered, offered == terms.paymaster
-        )
+        return Check("G4.paymaster", "none: the account pays", offered, offered is None)
+    if terms.paymaster is None or offered is None:
+        return Check("G4.paymaster", "a sponsor", offered, offered not in (None, ZERO_ADDRESS))
+    pinned = f"{terms.paymaster} (pinned)"
+    return Check("G4.paymaster", pinned, offered, offered == terms.paymaster)
 
 
-def _fees(terms: Terms, operation: UserOperation) -> Iterator[Check]:
+def _fees(terms: Terms, operation: UserOperation) -> Sequence[Check]:
     """G2 and X21: the most that this operation can cost, and what a replacement must offer."""
     cost, most = operation.max_cost, terms.max_fee
-    yield Check("G2.max_fee", f"at most {most} wei", f"{cost} wei", cost <= most)
     fee, priority = operation.max_fee_per_gas, operation.max_priority_fee_per_gas
-    yield Check("G2.priority", f"at most maxFeePerGas {fee}", priority, priority <= fee)
-    if terms.least_fees is not None:
-        least_fee, least_priority = terms.least_fees
-        outbids = fee >= least_fee and priority >= least_priority
-        yield Check("X21.fees", f"at least {terms.least_fees}", str((fee, priority)), outbids)
+    checks = (
+        Check("G2.max_fee", f"at most {most} wei", f"{cost} wei", cost <= most),
+        Check("G2.priority", f"at most maxFeePerGas {fee}", priority, priority <= fee),
+    )
+    if terms.least_fees is None:
+        return checks
+    least_fee, least_priority = terms.least_fees
+    outbids = fee >= least_fee and priority >= least_priority
+    asked = f"at least {terms.least_fees}"
+    return (*checks, Check("X21.fees", asked, str((fee, priority)), outbids))

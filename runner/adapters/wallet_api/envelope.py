@@ -117,7 +117,9 @@ def read_answer(
         raise AnswerLost(f"{what}: the answer is not JSON-RPC 2.0")
     if not _same_id(envelope.get("id"), request_id):
         raise AnswerLost(f"{what}: the answer belongs to another request")
-    raise AnswerLost(f"{what}: the answer has neither a result nor a readable error")
+    if "result" not in envelope or envelope.get("error") is not None:
+        raise AnswerLost(f"{what}: the answer has neither a result nor a readable error")
+    return envelope["result"]
 
 
 def _read(body: bytes) -> Any:
@@ -138,14 +140,16 @@ def _read(body: bytes) -> Any:
 
 
 def _is_result(envelope: Any, request_id: int) -> bool:
-    """Whether it is what most answers are; why it is not, is found out by looking closer."""
-    return (
-        type(envelope) is dict
-        and envelope.get("jsonrpc") == "2.0"
-        and _same_id(envelope.get("id"), request_id)
-        and "result" in envelope
-        and envelope.get("error") is None
-    )
+    """Whether it is what most answers are; what it is instead, is found out by looking closer."""
+    try:
+        return (
+            envelope["jsonrpc"] == "2.0"
+            and _same_id(envelope["id"], request_id)
+            and "result" in envelope
+            and "error" not in envelope
+        )
+    except (KeyError, TypeError):
+        return False
 
 
 def _same_id(given: Any, request_id: int) -> bool:
