@@ -36,6 +36,7 @@ from runner.records import (
     Grant,
     GrantState,
     Inclusion,
+    Installed,
     NewGrant,
     NewOperation,
     Operation,
@@ -396,17 +397,18 @@ class Ledger(Protocol):
         decided: Sequence[Claim] = (),
         decided_until: Mapping[str, datetime] = MappingProxyType({}),
         now: datetime,
-    ) -> list[Claim]:
+    ) -> Installed:
         """
         Bring the ledger's schedules to those of the policies in force (T5, T10).
 
         Args:
             named: What schedules and sessions are called today.
             decided: What fell due under the policies before, in the same transaction (X17).
-
-        Returns:
-            Those of `decided` that were decided against.
         """
+        ...
+
+    async def superseded(self, triggers: Mapping[str, str]) -> dict[str, ScheduleState]:
+        """Active schedules, by uid, that are not among these, or have another trigger there."""
         ...
 
     async def applied_texts(self, policies: Sequence[str]) -> dict[str, str]:

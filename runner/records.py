@@ -6,7 +6,7 @@ What the ledger holds, as values: schedules as first applied, runs, operations, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -148,6 +148,17 @@ class ScheduleState:
     runs: int
     failures_in_row: int
     paused_reason: str | None
+
+
+@frozen
+class Installed:
+    """
+    What came of bringing the ledger's schedules to those of the policies: how each of these stands
+    now, by uid, and the slots that were decided against.
+    """
+
+    schedules: Mapping[str, ScheduleState]
+    refused: Sequence[Claim]
 
 
 @frozen

@@ -26,7 +26,7 @@ from runner.execution.contexts import (
     allowances,
 )
 from runner.execution.lane import Lane
-from runner.guard.budget import Budgets
+from runner.guard.budget import Budgets, is_bounded
 from runner.guard.intent import NATIVE, Intent, intent_of
 from runner.planning.addresses import address_of, played
 from runner.planning.demand import demands_of
@@ -128,21 +128,28 @@ class Assembly:
             uses: dict[str, list[Schedule]] = {name: [] for name in policy.sessions}
             for schedule in policy.schedules.values():
                 uses[schedule.session].append(schedule)
+            usual: dict[str, tuple[SessionContext, timedelta, timedelta]] = {}
             for session in policy.sessions.values():
-                sessions[session.uid] = self._session(policy, session, uses[session.name], most)
+                context = self._session(policy, session, uses[session.name], most)
+                sessions[session.uid] = context
+                deadline = run_deadline_default(session.lifetime)
+                usual[session.name] = context, deadline, room(deadline, context.venue.margins)
             for schedule in policy.schedules.values():
-                context = sessions[policy.sessions[schedule.session].uid]
-                deadline = schedule.run_deadline or run_deadline_default(context.spec.lifetime)
-                schedules[schedule.uid] = ScheduleContext(
+                context, deadline, its_room = usual[schedule.session]
+                if schedule.run_deadline is not None:
+                    deadline = schedule.run_deadline
+                    its_room = room(deadline, context.venue.margins)
+                schedules[schedule.uid] = one = ScheduleContext(
                     spec=schedule,
                     session=context,
                     most=most[schedule.name],
                     assets=assets,
                     revision=revisions[policy.name],
                     run_deadline=deadline,
-                    room=room(deadline, context.venue.margins),
+                    room=its_room,
                 )
-                _check_budgets(schedules[schedule.uid])
+                if is_bounded(schedule, context.spec):
+                    _check_budgets(one)
         return schedules, sessions
 
     async def account(self, spec: SmartAccount) -> AccountContext:
@@ -216,7 +223,7 @@ class Assembly:
         account = self.accounts[f"{policy.name}/{spec.account}"]
         margins = account.venue.margins
         intents = list({id(one): one for one in (most[s.name] for s in uses)}.values())
-        deadlines = {s.run_deadline or run_deadline_default(spec.lifetime) for s in uses}
+        deadlines = {s.run_deadline for s in uses}
         demands = demands_of(
             spec,
             uses,
@@ -243,7 +250,10 @@ class Assembly:
             account=account,
             permissions=permissions,
             scope=scope_digest(permissions, format_permissions),
-            room=max((room(one, margins) for one in deadlines), default=timedelta(0)),
+            room=max(
+                (room(one or run_deadline_default(spec.lifetime), margins) for one in deadlines),
+                default=timedelta(0),
+            ),
             max_exposure=_max_exposure(spec, permissions),
             dearest=_dearest(intents),
             reached=frozenset(call.to for intent in intents for call in intent.calls),
@@ -303,8 +313,6 @@ def _max_exposure(spec: Session, permissions: Sequence[Permission]) -> dict[str,
 
 def _check_budgets(context: ScheduleContext) -> None:
     """A budget that no single run fits would skip every slot: that is a mistake, not a policy."""
-    if not any(context.budgets.written()):
-        return
     now = context.session.venue.clock.now()
     for one in context.reservations(due_at=now, slot="any"):
         if one.amount > one.limit:

@@ -353,14 +353,15 @@ class Daemon:
         now = min((v.clock.now() for v in self._venues.values()), default=None)
         if now is None:
             return
+        triggers = {one.uid: one.trigger for one in seeds}
         decided, until = await Leftovers(
-            self._schedules, self._ledger, decide_at=self._decide_at
+            self._schedules, triggers, self._ledger, decide_at=self._decide_at
         ).decide()
-        refused = await self._ledger.install_schedules(
+        installed = await self._ledger.install_schedules(
             seeds, named=self._named(), decided=decided, decided_until=until, now=now
         )
-        self._tell_refused(refused)
-        known = await self._ledger.schedules()
+        self._tell_refused(installed.refused)
+        known = installed.schedules
         for uid, schedule in self._schedules.items():
             state = known[uid]
             slots = DueSlots(

@@ -29,6 +29,7 @@ class Leftovers:
 
     Args:
         schedules: Those of the new policies.
+        triggers: Theirs, as the ledger has them.
         decide_at: Up to when slots are decided (X10), of one that is gone by the most careful of
             all clocks; None: nothing can be.
     """
@@ -36,21 +37,19 @@ class Leftovers:
     def __init__(
         self,
         schedules: Mapping[str, ScheduleContext],
+        triggers: Mapping[str, str],
         ledger: Ledger,
         *,
         decide_at: Callable[[ScheduleContext | None], datetime | None],
     ) -> None:
         self._schedules = schedules
+        self._triggers = triggers
         self._ledger = ledger
         self._decide_at = decide_at
 
     async def decide(self) -> tuple[list[Claim], dict[str, datetime]]:
         """The decisions, in order, and by schedule how far they go."""
-        changed = {
-            uid: state
-            for uid, state in (await self._ledger.schedules()).items()
-            if state.state == "active" and self._is_changed(uid, state)
-        }
+        changed = await self._ledger.superseded(self._triggers)
         claims: list[Claim] = []
         until: dict[str, datetime] = {}
         if not changed:
@@ -64,10 +63,6 @@ class Leftovers:
                 claims += found[0]
                 until[spec.uid] = found[1]
         return claims, until
-
-    def _is_changed(self, uid: str, state: ScheduleState) -> bool:
-        now = self._schedules.get(uid)
-        return now is None or trigger_text(now.spec) != state.trigger
 
     async def _applied(self, changed: Mapping[str, ScheduleState]) -> list[Schedule]:
         """The changed schedules as they were applied; none of a record that cannot be read."""

@@ -25,6 +25,7 @@ _CHANGE = timedelta(hours=1)
 
 _KINDS = ("per_run", "per_day", "per_week", "per_month", "per_lifetime")
 _amounts_of = attrgetter(*_KINDS)
+_any_of = attrgetter(*_KINDS, "rolling")
 
 _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
@@ -131,13 +132,17 @@ class Budgets:
             if budget.kind != "per_run"
         )
 
-    def _budgets(self) -> Iterator[_Budget]:
+    def _budgets(self) -> list[_Budget]:
+        found: list[_Budget] = []
         if self.above is not None:
-            yield from _of_limits(self.above.scope, self.above.limits)
-        yield from _of_limits(self.shared, self.session_limits)
-        yield from _of_limits(self.own, self.limits)
+            found += _of_limits(self.above.scope, self.above.limits)
+        if limits_anything(self.session_limits):
+            found += _of_limits(self.shared, self.session_limits)
+        if limits_anything(self.limits):
+            found += _of_limits(self.own, self.limits)
         if self.until_total:
-            yield _Budget(self.own, "until_total", self.until_total, ends=True)
+            found.append(_Budget(self.own, "until_total", self.until_total, ends=True))
+        return found
 
 
 @frozen
@@ -158,6 +163,21 @@ class _Budget:
         if self.kind == "per_run":
             return run
         return _PERIODS[self.kind](due_at.astimezone(ZoneInfo(self.zone)))
+
+
+def limits_anything(limits: Limits) -> bool:
+    """Whether there is an amount in them: most schedules write none, and are asked often."""
+    return any(_any_of(limits))
+
+
+def is_bounded(schedule: Schedule, session: Session) -> bool:
+    """Whether runs of a schedule are charged to any budget."""
+    return (
+        bool(schedule.until_total)
+        or session.above is not None
+        or limits_anything(session.limits)
+        or limits_anything(schedule.limits)
+    )
 
 
 def _of_limits(scope: str, limits: Limits) -> Iterator[_Budget]:

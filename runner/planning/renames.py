@@ -106,11 +106,12 @@ def _uids(policies: Sequence[Policy], kind: str, known: Mapping[str, str]) -> di
     found: dict[str, str] = {}
     holders: dict[str, Schedule | Session] = {}
     for one in _all(policies, kind):
-        uid = _uid(one, kind, known, by_name)
+        own = title(one)
+        uid = _uid(one, kind, known, by_name) if one.previous_names else by_name.get(own, own)
         if uid in holders:
             raise _taken(holders[uid], one, uid, kind)
         holders[uid] = one
-        found[title(one)] = uid
+        found[own] = uid
     return found
 
 
@@ -164,8 +165,9 @@ def _all(policies: Sequence[Policy], kind: str) -> Iterator[Schedule | Session]:
 
 
 def _with_uid(one: T, uids: Mapping[str, str]) -> T:
-    uid = uids[title(one)]
-    return one if uid == title(one) else replace(one, first_name=uid.partition("/")[2])
+    own = title(one)
+    uid = uids[own]
+    return one if uid == own else replace(one, first_name=uid.partition("/")[2])
 
 
 def _called(policy: Policy, schedules: Mapping[str, str], sessions: Mapping[str, str]) -> Policy:

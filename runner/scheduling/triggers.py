@@ -31,6 +31,7 @@ from runner.scheduling.zones import FIRST_INSTANT, LAST_INSTANT, load_zone
 
 _SECOND = timedelta(seconds=1)
 _MICROSECOND = timedelta(microseconds=1)
+_EARLIEST = FIRST_INSTANT - _SECOND
 
 
 class Source(Protocol):
@@ -232,6 +233,8 @@ class Timetable:
             return tuple(islice(self.slots(after), count))
         start, end = self._interval(after, LAST_INSTANT)
         slots = _first(self.source, start, count)
+        if slots and slots[-1].due_at < end:  # nearly always, and they ascend
+            return slots
         return tuple(slot for slot in slots if slot.due_at < end)
 
     def next_after(self, instant: datetime) -> Slot | None:
@@ -303,7 +306,7 @@ class Timetable:
         """(after, until], cut to the timetable's bounds, as [start, end) in whole seconds."""
         if after.tzinfo is None or until.tzinfo is None:
             raise EncodingError("a timetable is asked with aware instants")
-        start = max(after.astimezone(UTC), FIRST_INSTANT - _SECOND)
+        start = max(after.astimezone(UTC), _EARLIEST)
         end = min(until.astimezone(UTC), LAST_INSTANT)
         if self.begin is not None:
             start = max(start, self.begin - _MICROSECOND)
@@ -433,7 +436,7 @@ def _source(schedule: Schedule, anchor: datetime | None) -> Source:
             walls = WallDates(dates.listed, dates.rules)
             return WallClock(walls, load_zone(dates.timezone), dates.gap, dates.fold)
         case At(instant):
-            return Once(_whole(instant))
+            return _once(_whole(instant))
         case Every(period, written):
             if period < _SECOND or period % _SECOND:
                 raise EncodingError("a period is whole seconds, at least one")
@@ -446,11 +449,16 @@ def _source(schedule: Schedule, anchor: datetime | None) -> Source:
             return Interval(_whole(counted_from), period)
 
 
+# As of triggers: thousands of schedules may be due at one instant, and look their slots up by it.
+_once = lru_cache(maxsize=4096)(Once)
+
+
 def _whole(instant: datetime) -> datetime:
     """An instant in UTC, cut to the second."""
     if instant.tzinfo is None:
         raise EncodingError(f"{instant!r} has no zone")
-    return instant.astimezone(UTC).replace(microsecond=0)
+    instant = instant.astimezone(UTC)
+    return instant.replace(microsecond=0) if instant.microsecond else instant
 
 
 def _utc(instant: datetime | None) -> datetime | None:
@@ -460,4 +468,4 @@ def _utc(instant: datetime | None) -> datetime | None:
 
 
 def _following_second(instant: datetime) -> datetime:
-    return instant.replace(microsecond=0) + _SECOND
+    return (instant.replace(microsecond=0) if instant.microsecond else instant) + _SECOND

@@ -100,6 +100,17 @@ def test_what_is_fixed_is_fixed_once(connection):
     assert Prepared(select(t.pins.c.chain).order_by(-t.pins.c.chain)).scalar(connection) == 3
 
 
+def test_many_rows_are_read_as_each_of_them(connection):
+    """
+    Columns at a time: an instant that many rows share is made once, and nothing is mixed up.
+    """
+    NEW.run_many(connection, [pin("w", n, NOW + timedelta(n % 3)) for n in range(9)])
+
+    assert list(LOOK.many(connection, its_wallet="w")) == LOOK.all(connection, its_wallet="w")
+    assert len({id(row.pinned_at) for row in LOOK.many(connection, its_wallet="w")}) == 3
+    assert list(LOOK.many(connection, its_wallet="x")) == []
+
+
 @pytest.mark.parametrize("count", [0, 1, 4, 5, 33, 500, 501, 1100])
 def test_rows_of_any_number_of_keys(connection, count):
     NEW.run_many(connection, [pin(f"w{n}", n, NOW + timedelta(n)) for n in range(1200)])

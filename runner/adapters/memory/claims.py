@@ -15,12 +15,12 @@ from runner.scheduling.occurrence import Reason, State, is_running, run_id
 
 def install(
     rows: Tables, budgets: Budgets, seeds: Sequence[ScheduleSeed], *, now: datetime
-) -> None:
+) -> dict[str, ScheduleState]:
     """
     Bring the schedules to those of the policies.
 
     A new or changed trigger is seeded strictly in the future; an unchanged one keeps its anchor
-    and its place (T5, T10).
+    and its place (T5, T10). Returns how each of them stands then.
     """
     fresh = {"anchor": now.replace(microsecond=0), "decided_until": now, "state": "active"}
     for seed in seeds:
@@ -46,6 +46,7 @@ def install(
         rows.change_schedule(uid, state="removed")
     limits = [seed.budgets for seed in seeds if seed.budgets is not None]
     budgets.begin(limits, _history(rows))
+    return {seed.uid: rows.schedules[seed.uid] for seed in seeds}
 
 
 def _history(rows: Tables) -> Iterator[tuple[Run, dict[str, int]]]:

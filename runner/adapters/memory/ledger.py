@@ -37,6 +37,7 @@ from runner.records import (
     Grant,
     GrantState,
     Inclusion,
+    Installed,
     NewOperation,
     Operation,
     OperationKind,
@@ -78,12 +79,19 @@ class MemoryLedger(MemoryGrants):
         decided: Sequence[Claim] = (),
         decided_until: Mapping[str, datetime] = MappingProxyType({}),
         now: datetime,
-    ) -> list[Claim]:
+    ) -> Installed:
         """Bring the ledger's schedules, and what they are called, to the policies in force."""
         _, refused = await self.claim(decided, decided_until=decided_until, now=now)
         self.rows.names |= {(one.kind, one.uid): one.name for one in named}
-        install(self.rows, self.budgets, seeds, now=now)
-        return refused
+        return Installed(install(self.rows, self.budgets, seeds, now=now), refused)
+
+    async def superseded(self, triggers: Mapping[str, str]) -> dict[str, ScheduleState]:
+        """Active schedules that are not among these, or have another trigger there, by uid."""
+        return {
+            uid: state
+            for uid, state in self.rows.schedules.items()
+            if state.state == "active" and triggers.get(uid) != state.trigger
+        }
 
     async def applied_texts(self, policies: Sequence[str]) -> dict[str, str]:
         """None: what is in memory is installed once, and never edited."""

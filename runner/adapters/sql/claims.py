@@ -7,7 +7,7 @@ Functions over one transaction; `ledger.py` gives each its turn on the writer.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -39,7 +39,7 @@ from runner.adapters.sql.rows import (
     run_row,
 )
 from runner.adapters.sql.store import Transaction
-from runner.records import Claim, Pace, Run, ScheduleSeed
+from runner.records import Claim, Pace, Run, ScheduleSeed, ScheduleState
 from runner.scheduling.occurrence import Reason, State
 
 _ACTIVE = Among(select(t.schedules.c.uid).where(t.schedules.c.state == "active"), t.schedules.c.uid)
@@ -54,7 +54,8 @@ _PLACE = Prepared(
 
 
 _SEED = ("uid", "session", "account", "trigger", "anchor", "decided_until", "state", "revision")
-_KNOWN = Prepared(select(t.schedules))
+_STATE = tuple(one.name for one in fields(ScheduleState))
+_KNOWN = Prepared(select(*(t.schedules.c[name] for name in (*_STATE, "account", "revision"))))
 _NEW_SEED = Prepared(insert(t.schedules), columns=_SEED)
 _CHANGED_SEED = Prepared(
     update(t.schedules)
@@ -80,44 +81,49 @@ _ONE_MORE = Prepared(
 
 def install_schedules(
     transaction: Transaction, seeds: Sequence[ScheduleSeed], *, now: datetime
-) -> None:
+) -> dict[str, ScheduleState]:
     """
     Bring the ledger's schedules to those of the policies.
 
     A new or changed trigger is seeded strictly in the future; an unchanged one keeps its anchor
-    and its place (T5, T10). What is gone is marked removed and keeps its history.
+    and its place (T5, T10). What is gone is marked removed and keeps its history. Returns how each
+    schedule of the policies stands then.
     """
     c = transaction.connection
-    known = {row.uid: row for row in _KNOWN.all(c)}
+    known = {row.uid: row for row in _KNOWN.many(c)}
     whole = now.replace(microsecond=0)
-    wanted, new, changed = set(), [], []
-    values: dict[str, object]
+    fresh: dict[str, Any] = {"anchor": whole, "decided_until": now, "state": "active"}
+    states: dict[str, ScheduleState] = {}
+    new, changed = [], []
     for seed in seeds:
-        wanted.add(seed.uid)
-        row = known.get(seed.uid)
-        if row is None:
-            values = {"uid": seed.uid, "session": seed.session, "account": seed.account}
-            values |= {"trigger": seed.trigger, "anchor": whole, "decided_until": now}
-            new.append(values | {"state": "active", "revision": seed.revision})
-            transaction.event(now, "schedule.added", seed.uid, trigger=seed.trigger)
-            continue
+        uid, trigger = seed.uid, seed.trigger
+        row = known.get(uid)
         values = {"session": seed.session, "revision": seed.revision, "account": seed.account}
-        if row.trigger != seed.trigger or row.state == "removed":
-            values |= {"trigger": seed.trigger, "anchor": whole, "decided_until": now}
-            values |= {"state": "active"}
-            transaction.event(now, "schedule.changed", seed.uid, trigger=seed.trigger)
+        if row is None:
+            new.append(fresh | values | {"uid": uid, "trigger": trigger})
+            states[uid] = ScheduleState(
+                uid, seed.session, trigger, whole, now, "active", 0, 0, None
+            )
+            transaction.event(now, "schedule.added", uid, trigger=trigger)
+            continue
+        if row.trigger != trigger or row.state == "removed":
+            values |= fresh | {"trigger": trigger}
+            transaction.event(now, "schedule.changed", uid, trigger=trigger)
         elif row.state == "completed":
             values["state"] = "active"  # `max_runs` may have been raised; the next claim looks
         if any(getattr(row, name) != value for name, value in values.items()):
-            changed.append({name: getattr(row, name) for name in _SEED} | values)
+            row = row._replace(**values)
+            changed.append({f"its_{name}": getattr(row, name) for name in _SEED})
+        states[uid] = ScheduleState(*row[: len(_STATE)])
     _NEW_SEED.run_many(c, new)
-    _CHANGED_SEED.run_many(c, ({f"its_{name}": one[name] for name in _SEED} for one in changed))
+    _CHANGED_SEED.run_many(c, changed)
     for uid, row in known.items():
-        if uid not in wanted and row.state != "removed":
+        if uid not in states and row.state != "removed":
             c.execute(update(t.schedules).where(t.schedules.c.uid == uid).values(state="removed"))
             transaction.event(now, "schedule.removed", uid)
     budgets.begin(transaction, [seed.budgets for seed in seeds if seed.budgets is not None])
     _remember_policies(transaction, seeds, now)
+    return states
 
 
 def _remember_policies(

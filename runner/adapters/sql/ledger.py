@@ -58,6 +58,7 @@ from runner.records import (
     Consent,
     Grant,
     Inclusion,
+    Installed,
     NewOperation,
     OperationKind,
     OperationStatus,
@@ -136,14 +137,13 @@ class SqlLedger(
         decided: Sequence[Claim] = (),
         decided_until: Mapping[str, datetime] = MappingProxyType({}),
         now: datetime,
-    ) -> list[Claim]:
+    ) -> Installed:
         """Bring the ledger's schedules, and what they are called, to the policies in force."""
 
-        def work(tx: Transaction) -> list[Claim]:
+        def work(tx: Transaction) -> Installed:
             _, refused = claims.claim(tx, decided, decided_until=decided_until, now=now)
             write_names(tx, named, now=now)
-            claims.install_schedules(tx, seeds, now=now)
-            return refused
+            return Installed(claims.install_schedules(tx, seeds, now=now), refused)
 
         return await self._store.write(work)
 

@@ -15,10 +15,13 @@ from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from runner.adapters.sql import tables as t
+from runner.adapters.sql.prepared import Prepared
 from runner.adapters.sql.store import Transaction
 from runner.errors import UsageError
 from runner.planning.facts import SCHEDULE, SESSION, Identities
 from runner.planning.renames import Named
+
+_UIDS = Prepared(select(t.schedules.c.uid))
 
 
 class Names:
@@ -88,7 +91,7 @@ class Names:
 def identities(connection: Connection) -> Identities:
     """All schedules and sessions that the ledger knows."""
     names = Names(connection)
-    schedules = connection.scalars(select(t.schedules.c.uid)).all()
+    schedules = [uid for (uid,) in _UIDS.all(connection)]
     sessions = {
         *connection.scalars(select(t.schedules.c.session).distinct()),
         *connection.scalars(select(t.grants.c.session).distinct()),

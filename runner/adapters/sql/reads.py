@@ -7,14 +7,14 @@ Each read is a transaction of its own, beside the writer.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 
 from sqlalchemy import Connection, and_, func, or_, select
 
 from runner.adapters.sql import tables as t
-from runner.adapters.sql.prepared import Prepared, given
+from runner.adapters.sql.prepared import Among, Prepared, given
 from runner.adapters.sql.queries import run_by_id, runs
 from runner.adapters.sql.rows import OPERATION_FIELDS, line_from, operation_from, run_from
 from runner.adapters.sql.store import SqlStore
@@ -68,6 +68,10 @@ _FEES = Prepared(
 
 _STATES = select(*(t.schedules.c[one.name] for one in fields(ScheduleState)))
 _SCHEDULES = Prepared(_STATES)
+_SOME_SCHEDULES = Among(_STATES, t.schedules.c.uid)
+_TRIGGERS = Prepared(
+    select(t.schedules.c.uid, t.schedules.c.trigger).where(t.schedules.c.state == "active")
+)
 _USES = Prepared(_STATES.where(t.schedules.c.session == given("its_session")))
 
 
@@ -82,6 +86,16 @@ class RunReads:
         def query(c: Connection) -> dict[str, ScheduleState]:
             rows = _SCHEDULES.all(c) if session is None else _USES.all(c, its_session=session)
             return {row.uid: ScheduleState(*row) for row in rows}
+
+        return await self._store.read(query)
+
+    async def superseded(self, triggers: Mapping[str, str]) -> dict[str, ScheduleState]:
+        """Active schedules that are not among these, or have another trigger there, by uid."""
+
+        def query(c: Connection) -> dict[str, ScheduleState]:
+            rows = _TRIGGERS.all(c)
+            others = [row.uid for row in rows if triggers.get(row.uid) != row.trigger]
+            return {row.uid: ScheduleState(*row) for row in _SOME_SCHEDULES.all(c, others)}
 
         return await self._store.read(query)
 

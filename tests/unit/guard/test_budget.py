@@ -13,12 +13,13 @@ from runner.guard.budget import (
     Budgets,
     busiest,
     format_instant,
+    is_bounded,
     most_runs,
     most_within,
     parse_instant,
 )
 from runner.guard.intent import TransferLine, spent_by_token
-from runner.policy.model import Asset, Limits, Money, RollingLimit
+from runner.policy.model import Above, Asset, Limits, Money, RollingLimit
 from runner.policy.parse import parse_policy
 from runner.scheduling.cron import check_cron
 
@@ -109,6 +110,34 @@ def test_b2_a_limit_is_named_by_its_length_however_it_is_written():
     ]
 
 
+@pytest.mark.parametrize(
+    "limits",
+    [
+        *(Limits(**{f"per_{kind}": money(9)}) for kind in ("run", "day", "week", "month")),
+        Limits(per_lifetime=money(9), timezone="Europe/Berlin"),
+        Limits(rolling=(RollingLimit(timedelta(days=7), money(9)),)),
+        Limits(timezone="Europe/Berlin"),
+        Limits(),
+    ],
+)
+def test_b2_whatever_limits_a_run_it_is_looked_at(limits):
+    """
+    Whose runs are charged to nothing is not asked for its budgets: no limit may be missed there.
+    """
+    policy = policy_of("pay: {alice: 25 usdc}, max_runs: 3")
+    none = replace(policy.schedules["a"], limits=Limits()), policy.sessions["key"]
+    has_some = limits not in (Limits(), Limits(timezone="Europe/Berlin"))
+
+    for schedule, session in (
+        (replace(none[0], limits=limits), none[1]),
+        (none[0], replace(none[1], limits=limits)),
+    ):
+        assert is_bounded(schedule, session) is has_some
+        assert bool(list(Budgets.of(schedule, session).written())) is has_some
+    assert is_bounded(replace(none[0], until_total=money(9)), none[1])
+    assert is_bounded(none[0], replace(none[1], above=Above("team", Limits())))
+
+
 def test_b2_what_adds_up_over_runs_is_told_apart():
     """
     A limit per run begins anew with every run, so nothing before it counts.
@@ -183,11 +212,14 @@ SWEEP = "calls: [{pay: {alice: 25 usdc}}, {sweep: {token: usdc, to: alice, max: 
 TOP_UP = "top_up: {to: alice, below: 1 usdc, up_to: 2 usdc, max: 2 usdc}"
 
 
-def schedule_of(keys):
-    policy = parse_policy(
+def policy_of(keys):
+    return parse_policy(
         POLICY.replace("KEYS", keys), "p.yaml", environment={}, check_cron=check_cron
     )
-    return policy.schedules["a"]
+
+
+def schedule_of(keys):
+    return policy_of(keys).schedules["a"]
 
 
 @pytest.mark.parametrize(
