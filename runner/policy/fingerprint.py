@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from functools import cache, lru_cache
-from operator import attrgetter
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from runner.errors import Mark
@@ -32,7 +33,7 @@ _PLACES = frozenset(
 
 def fingerprint(policy: Policy) -> str:
     """The first 16 bytes of SHA-256 over the policy's meaning, as hex."""
-    text = json.dumps(_plain(policy), sort_keys=True, separators=(",", ":"))
+    text = _WRITERS[Policy](policy, {})
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
@@ -70,67 +71,110 @@ def _trigger_text(trigger: Trigger, start_at: datetime | None) -> str:
             )
 
 
+Texts = dict[int, str]
+"""What was written of a policy so far, by the value's identity: many payments share an asset."""
+
+Write = Callable[[Any, Texts], str]
+
+
 def _plain(value: Any) -> Any:
-    """A value as JSON has it. There are a million of them in a large policy, of a few kinds."""
-    kind: Any = type(value)
-    return _reader(kind)(value)
+    """A value as JSON has it."""
+    return json.loads(_WRITERS[type(value)](value, {}))
 
 
-@cache
-def _reader(kind: Any) -> Callable[[Any], Any]:
-    """How values of one kind are written."""
+class _Writers(dict[Any, Write]):
+    """
+    How values of one kind become canonical JSON: keys sorted, no blanks, nothing but ASCII.
+
+    There are a million values in a large policy, of a few kinds. They become text at once: to make
+    a tree of them for `json` to write takes three times as long.
+    """
+
+    def __missing__(self, kind: Any) -> Write:
+        made = self[kind] = _writer(kind)
+        return made
+
+
+def _writer(kind: Any) -> Write:
     if issubclass(kind, Enum):
-        return lambda member: member.value
+        texts = {member: _canonical(member.value) for member in kind}
+        return lambda member, _known: texts[member]
     if issubclass(kind, Mark):
-        return lambda _mark: None
+        return lambda _mark, _known: "null"
     if issubclass(kind, tuple | list):
-        return lambda items: [_plain(item) for item in items]
+        return _items
     if issubclass(kind, frozenset):
-        return lambda members: sorted(_plain(member) for member in members)
+        return lambda members, _known: _canonical(sorted(map(_plain, members)))
     if issubclass(kind, dict):
-        return lambda members: {str(key): _plain(item) for key, item in members.items()}
+        return _entries
     if is_dataclass(kind):
         return _members_of(kind)
+    if issubclass(kind, str):
+        return lambda text, _known: encode_basestring_ascii(text)
     if issubclass(kind, bytes):
-        return lambda raw: "0x" + raw.hex()
+        return lambda raw, _known: f'"0x{raw.hex()}"'
     if issubclass(kind, datetime | time):
-        return lambda moment: moment.isoformat()
+        return lambda moment, _known: f'"{moment.isoformat()}"'
     if issubclass(kind, timedelta):
-        return timedelta.total_seconds
+        return lambda span, _known: _span(span)
     if issubclass(kind, Decimal):
-        return str
-    return _as_it_is
+        return lambda number, _known: f'"{number}"'
+    if issubclass(kind, int) and kind is not bool:
+        return lambda number, _known: int.__repr__(number)
+    return lambda value, _known: _canonical(value)
 
 
-def _members_of(kind: Any) -> Callable[[Any], Any]:
-    """The fields of a class that carry meaning."""
-    name = kind.__name__
-    members = tuple(
-        (field.name, field.default) for field in fields(kind) if field.name not in _PLACES
-    )
-    # One name more than there are: of a single one the getter makes no tuple.
-    values_of = attrgetter(*(each for each, _ in members), "__class__") if members else _nothing
-
-    def read(value: Any) -> dict[str, Any]:
-        plain: dict[str, Any] = {"is": name}
-        for (each, default), member in zip(members, values_of(value), strict=False):
-            if member is default:
-                continue
-            its: Any = type(member)
-            if member == default if its is type(default) else member is None and default is MISSING:
-                continue
-            plain[each] = member if its in _AS_IT_IS else _reader(its)(member)
-        return plain
-
-    return read
+def _items(items: Sequence[Any], known: Texts) -> str:
+    return f"[{','.join([_WRITERS[type(item)](item, known) for item in items])}]"
 
 
-def _nothing(_value: Any) -> tuple[()]:
-    return ()
+def _entries(members: Mapping[Any, Any], known: Texts) -> str:
+    named = sorted(((str(key), item) for key, item in members.items()), key=itemgetter(0))
+    each = [
+        f"{encode_basestring_ascii(name)}:{_WRITERS[type(item)](item, known)}"
+        for name, item in named
+    ]
+    return f"{{{','.join(each)}}}"
 
 
-def _as_it_is(value: Any) -> Any:
-    return value
+@lru_cache(maxsize=1024)
+def _span(span: timedelta) -> str:
+    return _canonical(span.total_seconds())
 
 
-_AS_IT_IS = frozenset({str, int, bool, type(None)})
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _members_of(kind: Any) -> Write:
+    """The fields of a class that carry meaning, and the class itself, by their names."""
+    named = {one.name: one.default for one in fields(kind) if one.name not in _PLACES}
+    names = sorted([*named, "is"])
+    values_of = attrgetter(*("__class__" if name == "is" else name for name in names), "__class__")
+    keys = [f"{encode_basestring_ascii(name)}:" for name in names]
+    defaults = [named.get(name, MISSING) for name in names]
+    kinds = [type(default) for default in defaults]
+
+    def write(value: Any, known: Texts) -> str:
+        text = known.get(id(value))
+        if text is not None:
+            return text
+        parts = [
+            key + _WRITERS[type(member)](member, known)
+            for key, default, usual, member in zip(
+                keys, defaults, kinds, values_of(value), strict=False
+            )
+            if member is not default
+            and (member is not None or default is not MISSING)
+            and (type(member) is not usual or member != default)
+        ]
+        text = known[id(value)] = f"{{{','.join(parts)}}}"
+        return text
+
+    return write
+
+
+_WRITERS = _Writers()
+_WRITERS[type] = lambda kind, _known: f'"{kind.__name__}"'
+_WRITERS[bool] = lambda flag, _known: "true" if flag else "false"
+_WRITERS[type(None)] = lambda _none, _known: "null"

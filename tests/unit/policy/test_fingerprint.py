@@ -1,13 +1,78 @@
 """A policy's fingerprint: the same for the same meaning, another for any other."""
 
-from dataclasses import replace
-from datetime import timedelta
+import hashlib
+import json
+from dataclasses import MISSING, fields, is_dataclass, replace
+from datetime import datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+
+from hypothesis import given, settings
+from unit.policy.test_policy_printing import policies
 
 from runner.errors import Mark
 from runner.policy import model as m
-from runner.policy.fingerprint import fingerprint
+from runner.policy.fingerprint import _plain, fingerprint
 
 HOUSE = 'session: salaries\ncron: "0 9 1 * *"\ntimezone: UTC\npay: {alice: 1 usdc}'
+
+
+PLACES = {
+    *("mark", "trigger_mark", "permission_marks", "lifetime_mark"),
+    *("warnings", "written", "file", "first_name"),
+}
+
+
+def plain(value):
+    """The same slowly: a tree that `json` writes."""
+    match value:
+        case Enum():
+            return plain(value.value)
+        case Mark():
+            return None
+        case tuple() | list():
+            return [plain(item) for item in value]
+        case frozenset():
+            return sorted(plain(item) for item in value)
+        case dict():
+            return {str(key): plain(item) for key, item in value.items()}
+        case bytes():
+            return "0x" + value.hex()
+        case datetime() | time():
+            return value.isoformat()
+        case timedelta():
+            return value.total_seconds()
+        case Decimal():
+            return str(value)
+    if not is_dataclass(value):
+        return value
+    found = {"is": type(value).__name__}
+    for one in fields(value):
+        member = getattr(value, one.name)
+        usual = member is None if one.default is MISSING else member == one.default
+        if one.name not in PLACES and not usual:
+            found[one.name] = plain(member)
+    return found
+
+
+@given(policies())
+@settings(max_examples=100, deadline=None)
+def test_the_print_is_that_of_canonical_json(policy):
+    """
+    Sorted, without blanks, in ASCII: whoever reads it by any other program gets the same bytes.
+    """
+    text = json.dumps(plain(policy), sort_keys=True, separators=(",", ":"))
+
+    assert fingerprint(policy) == hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def test_sets_are_written_in_the_order_of_their_values():
+    """
+    As the values sort, not as their texts do: a quote would come before what follows it.
+    """
+    house = m.Above("team", m.Limits(), forbidden=frozenset({"a", "a b", "b", 'a"'}))
+
+    assert _plain(house)["forbidden"] == ["a", "a b", 'a"', "b"]
 
 
 def changed(policy, **members):
@@ -60,14 +125,14 @@ def test_a_key_that_comes_later_changes_nothing(texts, monkeypatch):
     A member at its default is not written: the print is that of a language without the key.
     """
     policy = texts.read(texts.body(HOUSE))
-    before, written = fingerprint(policy), []
+    before, written, digest = fingerprint(policy), [], hashlib.sha256
     monkeypatch.setattr(
-        "runner.policy.fingerprint.json.dumps", lambda plain, **_: written.append(plain) or ""
+        "runner.policy.fingerprint.hashlib.sha256", lambda raw: written.append(raw) or digest(raw)
     )
 
     fingerprint(policy)
 
-    (schedule,) = written[0]["schedules"].values()
+    (schedule,) = json.loads(written[0])["schedules"].values()
     assert "approval_lead" not in schedule
     assert "require" not in schedule
     assert schedule["session"] == "salaries"
