@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from runner.policy.context import Defaults, Names
 from runner.policy.language import SCHEDULE, SESSION, Level
 from runner.policy.nodes import Mapping as MapNode
 from runner.policy.nodes import Node, Scalar
 from runner.policy.record import Record
-from runner.policy.schedules import Defaults, Names, ScheduleReader
+from runner.policy.schedules import ScheduleReader
 from runner.policy.sessions import Accounts, SessionReader
 
 _NONE = Defaults({}, "UTC")

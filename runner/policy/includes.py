@@ -12,9 +12,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from runner.policy.alike import Alike
 from runner.policy.beside import Neighbour, Shelf
 from runner.policy.books import Books, read_books
 from runner.policy.codes import Code
+from runner.policy.context import CheckCron, Names
 from runner.policy.defaults import read_each
 from runner.policy.faults import Faults, Moot, Refusal, shown
 from runner.policy.language import BOOK, POLICY, SCHEDULE, SESSION
@@ -23,7 +25,6 @@ from runner.policy.nodes import Mapping as MapNode
 from runner.policy.nodes import Node, Scalar
 from runner.policy.reader import Reader
 from runner.policy.record import Declared, Record
-from runner.policy.schedules import CheckCron, Names
 from runner.policy.sessions import Accounts
 from runner.policy.source import read
 
@@ -147,6 +148,7 @@ def _read_each(defaults: Given, record: Record, books: Books, check_cron: CheckC
         books=replace(books, whole=False),
         find=_beside_the_policy,
         check_cron=check_cron,
+        alike=Alike(books.reader.faults),
     )
     read_each(defaults.fields, record, Accounts({}, beyond), names)
 

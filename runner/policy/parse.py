@@ -12,9 +12,11 @@ from pathlib import Path
 from runner.errors import Mark, PolicyError, PolicyErrors
 from runner.frozen import frozen
 from runner.policy.accounts import Surroundings, read_accounts
+from runner.policy.alike import Alike
 from runner.policy.beside import Neighbour, is_link
 from runner.policy.books import Books, read_books
 from runner.policy.codes import Code
+from runner.policy.context import CheckCron, Defaults, Names
 from runner.policy.defaults import read_each
 from runner.policy.faults import Faults, Finding
 from runner.policy.includes import Given, Library, is_book, read_defaults
@@ -25,7 +27,7 @@ from runner.policy.nodes import Node, Scalar
 from runner.policy.reader import Reader
 from runner.policy.record import Record
 from runner.policy.scalars import parse_name, parse_text, parse_version, parse_zone
-from runner.policy.schedules import CheckCron, Defaults, Names, ScheduleReader, read_fields
+from runner.policy.schedules import ScheduleReader, read_fields
 from runner.policy.sessions import (
     Accounts,
     SessionReader,
@@ -333,6 +335,7 @@ class _Loader:
             books=books,
             find=self._find,
             check_cron=self.check_cron,
+            alike=Alike(self.faults),
         )
         schedules = self._schedules(fields, names, defaults)
         read_each(own.fields, fields, known, names)

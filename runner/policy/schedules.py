@@ -4,23 +4,22 @@ Reading `schedules`: when, with which session, which calls, and what if somethin
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Hashable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
-from types import MappingProxyType
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from runner.errors import EncodingError
 from runner.frozen import frozen
-from runner.policy.books import Books
+from runner.policy.alike import pairs_of, said_of, terms_said
 from runner.policy.call_kinds import KindsReader
 from runner.policy.calls import CALL_KEYS, CallsReader
 from runner.policy.codes import Code
 from runner.policy.conditions import RequirementsReader, read_blackouts
+from runner.policy.context import Defaults, Names
 from runner.policy.dates import DatesReader
 from runner.policy.faults import Moot, Refusal, did_you_mean, shown
 from runner.policy.language import SCHEDULE
@@ -36,8 +35,7 @@ from runner.policy.model import (
     Gap,
     Limits,
     Money,
-    Overlap,
-    OverlapKind,
+    Pay,
     PolicyCall,
     Requirement,
     Schedule,
@@ -45,18 +43,13 @@ from runner.policy.model import (
     Trigger,
 )
 from runner.policy.nodes import Node
-from runner.policy.pay_each import Find
+from runner.policy.options import PLAIN, UNWRITTEN
 from runner.policy.reader import Reader
-from runner.policy.record import Declared, Record
+from runner.policy.record import Record
 from runner.policy.scalars import (
-    between,
     choice,
-    parse_boolean,
     parse_duration,
-    parse_duration_or_zero,
     parse_instant,
-    parse_rate,
-    parse_url,
     parse_zone,
 )
 from runner.policy.sessions import has_sound_limits, read_limits, read_names
@@ -66,63 +59,30 @@ Word = TypeVar("Word", bound=StrEnum)
 TRIGGERS = ("cron", "every", "at", "dates")
 """Of these a schedule has exactly one."""
 
-_ONE_MINUTE = timedelta(minutes=1)
-_ONE_DAY = timedelta(days=1)
-_MOST_RUNS = 10**9
+_APART = frozenset((*TRIGGERS, *CALL_KEYS))
+
 _CRON_ONLY = ("day_match", "dst_gap", "dst_fold")
 
 
-class CronFacts(Protocol):
-    """What reading a cron expression tells."""
-
-    @property
-    def names_one_hour(self) -> bool: ...
-
-
-CheckCron = Callable[[str, DayMatch | None], CronFacts]
-"""Reads a cron expression; raises EncodingError if it is none, is ambiguous, or never fires."""
-
-
 @frozen
-class Defaults:
+class _Terms:
     """
-    What `defaults` says, for schedules and sessions that do not write it themselves.
+    A schedule, but for its name, its trigger and its calls: members of `Schedule`.
 
     Attributes:
-        fields: Nodes by key.
-        meant: Keys that misspelt ones were probably meant to be.
-        whole: All of it could be read.
+        reader: Who has read it, and knows what triggers and calls are read by.
+        anchor: Where a period counts from.
     """
 
-    fields: Mapping[str, Node]
-    zone: str | None
-    meant: AbstractSet[str] = frozenset()
-    whole: bool = True
+    reader: ScheduleReader
+    anchor: datetime | None
+    fields: Mapping[str, Any]
 
-    def __contains__(self, key: object) -> bool:
-        """Tell whether a key has a default, or may have one."""
-        return key in self.fields or key in self.meant or not self.whole
-
-
-@frozen
-class Names:
-    """
-    What the schedules of a policy may refer to: its sessions, the chain of each account, its
-    books, files beside it; and how cron expressions are read.
-
-    Attributes:
-        declared: The names of sessions, whether they could be read or not.
-        doubtful: Sessions whose limits could not be read.
-    """
-
-    policy: str
-    sessions: Mapping[str, Session]
-    declared: Declared
-    doubtful: AbstractSet[str]
-    chains: Mapping[str, int]
-    books: Books
-    find: Find
-    check_cron: CheckCron
+    def anchored(self, trigger: Trigger) -> Trigger:
+        """The trigger as it counts."""
+        if isinstance(trigger, Every) and trigger.anchor != self.anchor:
+            return replace(trigger, anchor=self.anchor)
+        return trigger
 
 
 class ScheduleReader:
@@ -136,20 +96,79 @@ class ScheduleReader:
         self.names = names
         self.books = names.books
         self.defaults = defaults
+        self.session: Session | None = None
+        self.chain: int | None = None
+        self.any_zone: str | None = None
+        self.gap, self.fold = Gap.SHIFT, Fold.FIRST
+        self.day_match: DayMatch | None = None
+
+    def read(self, name: str) -> Schedule:
+        alike, said = self.names.alike, terms_said(self.record, _APART)
+        since, terms = alike.told, alike.get(said)
+        if terms is not None:
+            return self._as_before(name, said, terms)
+        terms, schedule = self._anew(name)
+        alike.keep(said, terms, since)
+        return schedule
+
+    def _as_before(self, name: str, said: Hashable, terms: _Terms) -> Schedule:
+        """Read a schedule that says what another one said, but when, and what it calls."""
+        fields, before = self.record.fields, terms.reader
+        self.session, self.chain, self.any_zone = before.session, before.chain, before.any_zone
+        self.gap, self.fold, self.day_match = before.gap, before.fold, before.day_match
+        when = next(key for key in TRIGGERS if key in fields)
+        at = said_of(fields[when])
+        trigger = self.names.alike.once(
+            None if at is None else (said, when, at), lambda: self._trigger_within(terms)
+        )
+        calls = self._paid_alike(said) or self._paid(said, terms.fields["limits"])
+        return self._schedule(name, terms, trigger, calls, fields[when])
+
+    def _trigger_within(self, terms: _Terms) -> Trigger:
+        trigger, place = self._trigger()
+        self._check_span(trigger, place, terms.fields["start_at"], terms.fields["end_at"])
+        return terms.anchored(trigger)
+
+    def _paid(self, said: Hashable, limits: Limits) -> tuple[PolicyCall, ...]:
+        """Read the calls, and keep what pairs of a `pay` in its short form have come to."""
+        alike = self.names.alike
+        since, calls = alike.told, self._calls(limits)
+        node = self.record.mapping.entries.get("pay")
+        pairs = None if node is None else pairs_of(node[1])
+        for (key, what), call in zip(pairs or (), calls, strict=False):
+            if call.mark == key.mark:  # not one call of the long form
+                alike.keep((said, what), call, since)
+        return calls
+
+    def _paid_alike(self, said: Hashable) -> tuple[PolicyCall, ...] | None:
+        """What a `pay` in its short form pays, if all of it was read before on such terms."""
+        node = self.record.mapping.entries.get("pay")
+        pairs = None if node is None else pairs_of(node[1])
+        found: list[PolicyCall] = []
+        for key, what in pairs or ():
+            pay = self.names.alike.get((said, what))
+            if pay is None:
+                return None
+            found.append(Pay(pay.to, pay.to_name, pay.asset, pay.amount, key.mark))
+        return tuple(found) or None
+
+    def _read_first(self) -> None:
+        """What everything else is read by."""
+        record, names = self.record, self.names
         self.session = names.sessions.get(record.read("session", self._session, ""))
         chain = names.chains.get(self.session.account) if self.session is not None else None
         self.chain = chain or None
-        self.zone = record.read("timezone", parse_zone, None)
+        zone = record.read("timezone", parse_zone, None)
         # A zone that could not be read has been reported; times are then read as if in UTC.
-        self.any_zone = self.zone or ("UTC" if "timezone" in record else None)
+        self.any_zone = zone or ("UTC" if "timezone" in record else None)
         self.gap = self._word("dst_gap", Gap, Gap.SHIFT)
         self.fold = self._word("dst_fold", Fold, Fold.FIRST)
-        self.day_match = None
         if "day_match" in record:
             self.day_match = self._word("day_match", DayMatch, DayMatch.AND)
 
-    def read(self, name: str) -> Schedule:
+    def _anew(self, name: str) -> tuple[_Terms, Schedule]:
         record, fields = self.record, self.record.fields
+        self._read_first()
         trigger, place = self._trigger()
         catch_up = self._word("catch_up", CatchUp, CatchUp.LATEST)
         if catch_up is CatchUp.ALL and record.lacks("catch_up_window"):
@@ -160,35 +179,46 @@ class ScheduleReader:
         start_at, end_at = self._instant("start_at"), self._instant("end_at")
         anchor = self._instant("anchor")
         self._check_span(trigger, place, start_at, end_at)
-        if isinstance(trigger, Every):
-            trigger = replace(trigger, anchor=anchor or start_at)
         self._warn_no_effect()
         limits = read_limits(record, self.books, self.chain, self.any_zone or "UTC")
         # Of some twenty keys that are read for themselves, most schedules write two or three.
-        plain = _UNWRITTEN | {
-            key: record.read(key, *_PLAIN[key]) for key in fields if key in _PLAIN
-        }
-        return Schedule(
-            name=name,
-            policy=self.policy,
-            session=self.session.name if self.session is not None else "",
-            trigger=trigger,
-            calls=self._calls(limits),
-            start_at=start_at,
-            end_at=end_at,
-            catch_up=catch_up,
-            limits=limits,
-            previous_names=read_names(record, "previous_names"),
-            mark=record.mark,
-            trigger_mark=place.mark,
-            until_total=self._amounts("until_total"),
-            approve_above=self._amounts("approve_above"),
-            new_receiver_above=self._amounts("new_receiver_above")
+        plain = UNWRITTEN | {key: record.read(key, *PLAIN[key]) for key in fields if key in PLAIN}
+        calls = self._calls(limits)
+        rest: dict[str, Any] = {
+            "policy": self.policy,
+            "session": self.session.name if self.session is not None else "",
+            "start_at": start_at,
+            "end_at": end_at,
+            "catch_up": catch_up,
+            "limits": limits,
+            "previous_names": read_names(record, "previous_names"),
+            "until_total": self._amounts("until_total"),
+            "approve_above": self._amounts("approve_above"),
+            "new_receiver_above": self._amounts("new_receiver_above")
             if "new_receiver_above" in fields
             else None,
-            require=self._requirements(),
-            blackout=self._blackouts(),
+            "require": self._requirements(),
+            "blackout": self._blackouts(),
             **plain,
+        }
+        terms = _Terms(self, anchor or start_at, rest)
+        return terms, self._schedule(name, terms, trigger, calls, place)
+
+    def _schedule(
+        self,
+        name: str,
+        terms: _Terms,
+        trigger: Trigger,
+        calls: tuple[PolicyCall, ...],
+        place: Node,
+    ) -> Schedule:
+        return Schedule(
+            name=name,
+            trigger=terms.anchored(trigger),
+            calls=calls,
+            mark=self.record.mark,
+            trigger_mark=place.mark,
+            **terms.fields,
         )
 
     def _amounts(self, key: str) -> tuple[Money, ...]:
@@ -379,49 +409,3 @@ def _cron_code(what: str) -> Code:
     if "never fires" in what:
         return Code.NEVER_FIRES
     return Code.NO_DAY_MATCH if "restricts the day" in what else Code.BAD_CRON
-
-
-def _parse_pace(text: str) -> timedelta:
-    count, period = parse_rate(text)
-    return period / count
-
-
-def _parse_overlap(text: str) -> Overlap:
-    match = re.fullmatch(r"buffer_all\(\s*([0-9]{1,6})\s*\)", text)
-    if match is not None:
-        return Overlap(OverlapKind.BUFFER_ALL, between(1, 10_000)(match[1]))
-    if text.startswith("buffer_all"):
-        what = "`buffer_all` needs the most slots that may wait"
-        raise Refusal(Code.NOT_A_CHOICE, what, "write buffer_all(10)")
-    if text not in ("skip", "buffer_one", "allow"):
-        choice(text, ("skip", "buffer_one", "buffer_all(10)", "allow"))
-    return Overlap(OverlapKind(text))
-
-
-def _parse_on_budget(text: str) -> str:
-    return choice(text, ("skip", "hold"))
-
-
-_PLAIN: Mapping[str, tuple[Callable[[str], Any], Any]] = MappingProxyType(
-    {
-        "max_runs": (between(1, _MOST_RUNS), None),
-        "jitter": (parse_duration_or_zero, timedelta(0)),
-        "catch_up_window": (parse_duration, None),
-        "catch_up_rate": (_parse_pace, _ONE_MINUTE),
-        "start_grace": (parse_duration, _ONE_MINUTE),
-        "overlap": (_parse_overlap, Overlap(OverlapKind.SKIP)),
-        "run_deadline": (parse_duration, None),
-        "retry_on_revert": (between(0, 3), 0),
-        "pause_after_failures": (between(1, 1000), 3),
-        "on_budget": (_parse_on_budget, "skip"),
-        "suspend": (parse_boolean, False),
-        "approval_lead": (parse_duration, _ONE_DAY),
-        "late_after": (parse_duration, None),
-        "max_time_since_success": (parse_duration, None),
-        "max_runtime": (parse_duration, None),
-        "ping": (parse_url, None),
-    }
-)
-"""Keys that are read for themselves: how, and what holds where they are not written."""
-
-_UNWRITTEN = {key: default for key, (_, default) in _PLAIN.items()}
