@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
@@ -26,7 +27,14 @@ from runner.guard.checks import (
 )
 from runner.guard.intent import unlimited_approval
 from runner.guard.offer import OperationOffer
-from runner.guard.scope import Outcome, initial_allowances, judge
+from runner.guard.scope import (
+    Allowances,
+    Installed,
+    Outcome,
+    initial_allowances,
+    installed,
+    judge,
+)
 from runner.guard.verdict import Check, Refused, Subject, _approve
 
 
@@ -96,12 +104,12 @@ def examine_operation(
 
 def _scope(terms: OperationTerms, operation: UserOperation) -> Check:
     """B4: the frozen calls lie inside the grant, as the account's modules will judge them."""
+    session, allowances = _granted(terms.permissions, terms.expiry)
     judgement = judge(
-        terms.permissions,
+        session,
         terms.intent,
-        expiry=terms.expiry,
         account=terms.account,
-        allowances=initial_allowances(terms.permissions),
+        allowances=allowances,
         now=terms.now,
         max_gas_cost=operation.max_cost,
         sponsored=terms.sponsored,
@@ -110,6 +118,12 @@ def _scope(terms: OperationTerms, operation: UserOperation) -> Check:
     where = "" if judgement.call_index is None else f" at calls[{judgement.call_index}]"
     offered = "inside" if inside else f"{judgement.reason}{where}"
     return Check("B4.scope", "calls inside the grant", offered, inside)
+
+
+@lru_cache(maxsize=256)
+def _granted(permissions: tuple[Permission, ...], expiry: int) -> tuple[Installed, Allowances]:
+    """What a grant puts on the account, unspent: the same for all of its operations."""
+    return installed(permissions, expiry=expiry), initial_allowances(permissions)
 
 
 def _receivers(terms: OperationTerms) -> Iterator[Check]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import field
-from typing import Any
+from typing import Any, NamedTuple
 
 from runner.ethereum.address import Address
 from runner.ethereum.authorization import Authorization
@@ -41,9 +41,12 @@ class Finding:
         return f"{self.rule}: asked {self.asked}, offered {self.offered}"
 
 
-@frozen
-class Check:
-    """One comparison by a rule; values are shown in words only where somebody reads them."""
+class Check(NamedTuple):
+    """
+    One comparison by a rule; values are shown in words only where somebody reads them.
+
+    A named tuple, since an operation has about twenty and they are made for each.
+    """
 
     rule: str
     asked: object

@@ -51,8 +51,6 @@ OPERATION_MEMBERS: Final = (
 )
 """What goes back of an operation, in this order (`wire.OperationData`, less the factory)."""
 
-_OF_A_PAYMASTER: Final = frozenset(OPERATION_MEMBERS[-4:])
-
 _ELSEWHERE: Final = frozenset(
     {
         "aggregator",
@@ -78,76 +76,61 @@ def usual_offer(came: Any) -> OperationOffer | None:
 
 
 def _offer(came: Any) -> OperationOffer | None:
-    data, request, fee, details = (
-        came["data"],
-        came["signatureRequest"],
-        came["feePayment"],
-        came["details"],
+    data, request, fee = came["data"], came["signatureRequest"], came["feePayment"]
+    details, told = came["details"], came["details"]["data"]
+    raw, payload, digest, token = bytes_of(
+        request["data"]["raw"], request["rawPayload"], told["hash"], fee["tokenAddress"]
     )
-    said = details["data"]
+    chain_id, most = numbers_of(came["chainId"], fee["maxAmount"])
     if not (
         request["type"] == "personal_sign"
-        and type(fee["sponsored"]) is bool
         and details["type"] == "user-operation"
+        and type(fee["sponsored"]) is bool
+        and len(payload) == len(digest) == 32
+        and chain_id < 2**32
         and _ELSEWHERE.isdisjoint(came)
         and _ELSEWHERE.isdisjoint(data)
     ):
         return None
-    raw, payload, token, digest = bytes_of(
-        request["data"]["raw"], request["rawPayload"], fee["tokenAddress"], said["hash"]
-    )
-    chain_id, most = numbers_of(came["chainId"], fee["maxAmount"])
-    if len(payload) != 32 or len(digest) != 32 or chain_id >> 32:
-        return None
-    calls = _calls(said["calls"])
+    calls = _calls(told["calls"])
     claims = Claims(fee["sponsored"], address_from_bytes(token), most, digest, calls)
-    echo = {
-        "type": OPERATION,
-        "data": {name: data[name] for name in OPERATION_MEMBERS if name in data},
-        "chainId": came["chainId"],
-    }
-    return OperationOffer(
-        OPERATION,
-        chain_id,
-        _operation(data),
-        PersonalSign(raw, payload),
-        to_json(echo),
-        claims=claims,
-    )
+    members = {name: data[name] for name in OPERATION_MEMBERS if name in data}
+    echo = to_json({"type": OPERATION, "data": members, "chainId": came["chainId"]})
+    asked = PersonalSign(raw, payload)
+    return OperationOffer(OPERATION, chain_id, _operation(data), asked, echo, claims=claims)
 
 
 def _operation(data: Any) -> UserOperation:
-    nonce, call_gas, verification_gas, pre_verification_gas, fee, priority_fee = numbers_of(
+    nonce, call_gas, verification_gas, pre_gas, fee, priority, paymaster_gas, post_gas = numbers_of(
         data["nonce"],
         data["callGasLimit"],
         data["verificationGasLimit"],
         data["preVerificationGas"],
         data["maxFeePerGas"],
         data["maxPriorityFeePerGas"],
+        data.get("paymasterVerificationGasLimit", "0x0"),
+        data.get("paymasterPostOpGasLimit", "0x0"),
     )
-    # An operation without a paymaster has none of its fields either, or it is unusual.
-    paymaster, paymaster_data, verification, post_op = None, b"", 0, 0
-    if not _OF_A_PAYMASTER.isdisjoint(data):
-        raw, paymaster_data = bytes_of(data["paymaster"], data["paymasterData"])
-        paymaster = address_from_bytes(raw)
-        verification, post_op = numbers_of(
-            data["paymasterVerificationGasLimit"], data["paymasterPostOpGasLimit"]
-        )
-    sender, call_data = bytes_of(data["sender"], data["callData"])
+    sender, call_data, paymaster, paymaster_data = bytes_of(
+        data["sender"],
+        data["callData"],
+        data.get("paymaster", "0x"),
+        data.get("paymasterData", "0x"),
+    )
     return UserOperation(
         address_from_bytes(sender),
         nonce,
         call_data,
         call_gas,
         verification_gas,
-        pre_verification_gas,
+        pre_gas,
         fee,
-        priority_fee,
+        priority,
         None,
         b"",
-        paymaster,
-        verification,
-        post_op,
+        address_from_bytes(paymaster) if "paymaster" in data else None,
+        paymaster_gas,
+        post_gas,
         paymaster_data,
     )
 
