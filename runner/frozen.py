@@ -25,6 +25,7 @@ class _Shared:
     """The methods that every frozen class gets; none of them is an instance of this one."""
 
     _compared: ClassVar[Callable[[Any], Any]]
+    _names: ClassVar[tuple[str, ...]]
     _values: ClassVar[Callable[[Any], tuple[Any, ...]]]
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -68,8 +69,8 @@ def frozen(cls: type[T]) -> type[T]:
         if name not in vars(cls):
             setattr(cls, name, method)
     made: Any = dataclass(init=False, repr=False, eq=False, slots=True)(cls)
-    names = [one.name for one in fields(made)]
-    made._values = _values_of(names)
+    made._names = tuple(one.name for one in fields(made))
+    made._values = _values_of(made._names)
     names = [one.name for one in fields(made) if one.compare]
     made._compared = attrgetter(*names) if names else _nothing
 
@@ -80,6 +81,13 @@ def frozen(cls: type[T]) -> type[T]:
     made.__init__ = first
     result: type[T] = made
     return result
+
+
+def changed(value: T, **changes: Any) -> T:
+    """As `dataclasses.replace`, for a frozen value; it is taken apart and put together at once."""
+    kind: Any = value.__class__
+    made: T = kind(**{**dict(zip(kind._names, kind._values(value), strict=True)), **changes})
+    return made
 
 
 def _fields(value: Any) -> tuple[Field[Any], ...]:

@@ -7,7 +7,7 @@ What the ledger holds, as values: schedules as first applied, runs, operations, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
 from runner.ethereum.permissions import Permission
-from runner.frozen import frozen
+from runner.frozen import changed, frozen
 from runner.guard.budget import Budgets, Reservation
 from runner.guard.intent import TransferLine
 from runner.scheduling.lookup import Rest
@@ -212,7 +212,7 @@ class Claim:
 
     def against(self, decision: State, reason: Reason) -> Claim:
         """The same slot, decided against."""
-        return replace(self, decision=decision, reason=reason, reservations=())
+        return changed(self, decision=decision, reason=reason, reservations=())
 
 
 RangeCut = Callable[[datetime, datetime, int], Rest]
@@ -295,7 +295,7 @@ class Operation:
 
     def included(self, inclusion: Inclusion) -> Operation:
         """The same, seen in a block."""
-        return replace(
+        return changed(
             self,
             status=OperationStatus.INCLUDED,
             gas_cost=inclusion.gas_cost,
@@ -364,7 +364,9 @@ class NewOperation:
     paymaster: Address | None = None
     checked: tuple[str, ...] = ()
 
-    def signed(self, run: str, *, at: datetime) -> Operation:
+    def signed(
+        self, run: str, *, at: datetime, status: OperationStatus = OperationStatus.SIGNED
+    ) -> Operation:
         """What it is once it is durable."""
         return Operation(
             hash=self.hash,
@@ -378,7 +380,7 @@ class NewOperation:
             max_priority_fee_per_gas=self.max_priority_fee_per_gas,
             max_cost=self.max_cost,
             sponsored=self.sponsored,
-            status=OperationStatus.SIGNED,
+            status=status,
             signed_at=at,
             from_block=self.from_block,
         )

@@ -17,9 +17,6 @@ _STEP = timedelta(seconds=2)
 """A head this far behind our reckoning means that its clock was moved, not that a read was slow."""
 
 
-_EPOCH = datetime.fromtimestamp(0, UTC)
-
-
 class SystemClock:
     """The machine's clock."""
 
@@ -59,19 +56,16 @@ class WalletClock(SystemClock):
     """
 
     def __init__(self) -> None:
-        self._ahead: timedelta | None = None  # chain time less monotonic time
+        self._zero: datetime | None = None  # chain time when our monotonic time was 0
 
     def now(self) -> datetime:
         """Chain time; the system's until a first head was read."""
-        if self._ahead is None:
+        if self._zero is None:
             return super().now()
-        return _EPOCH + self._ahead + self._since_start()
+        return self._zero + timedelta(seconds=time.monotonic())
 
     def observe(self, head: datetime) -> None:
         """Take note of a head block that was read just now."""
-        ahead = head - _EPOCH - self._since_start()
-        if self._ahead is None or ahead > self._ahead or self._ahead - ahead > _STEP:
-            self._ahead = ahead
-
-    def _since_start(self) -> timedelta:
-        return timedelta(seconds=time.monotonic())
+        zero = head - timedelta(seconds=time.monotonic())
+        if self._zero is None or zero > self._zero or self._zero - zero > _STEP:
+            self._zero = zero

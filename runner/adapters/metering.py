@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from runner.ports import Telemetry
 from runner.scheduling.occurrence import CLOSED
 
 LATE_BOUNDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0)
@@ -70,11 +69,13 @@ class Tally:
         self.refused = False
         """Whether the last edit of the policies was not put in force."""
 
-    def see(self, event: str, fields: Mapping[str, Any]) -> None:
+    def concerns(self, event: str, _level: str) -> bool:
+        """Whether an event is counted."""
+        return event in _SEEN
+
+    def hear(self, event: str, fields: Mapping[str, Any]) -> None:
         """Count one event."""
-        known = _SEEN.get(event)
-        if known is not None:
-            known(self, fields)
+        _SEEN[event](self, fields)
 
 
 def _slot(state: str) -> Callable[[Tally, Mapping[str, Any]], None]:
@@ -140,16 +141,3 @@ _SEEN: Final[Mapping[str, Callable[[Tally, Mapping[str, Any]], None]]] = {
     "policies.reloaded": _reloaded,
     "policies.unchanged": _reloaded,
 }
-
-
-class Metered:
-    """Implements `ports.Telemetry`: counts, and hands on."""
-
-    def __init__(self, inner: Telemetry, tally: Tally) -> None:
-        self._inner = inner
-        self._tally = tally
-
-    def emit(self, event: str, **fields: Any) -> None:
-        """Count one event and tell it."""
-        self._tally.see(event, fields)
-        self._inner.emit(event, **fields)

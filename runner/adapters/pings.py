@@ -37,17 +37,24 @@ class Pings:
     def emit(self, event: str, **fields: Any) -> None:
         """One event a step; a success calls."""
         self._inner.emit(event, **fields)
+        self.hear(event, fields)
+
+    def concerns(self, event: str, _level: str) -> bool:
+        """Whether an event may call somebody."""
+        return event == "run.success"
+
+    def hear(self, event: str, fields: Mapping[str, Any]) -> None:
+        """A success calls; this never fails, and never waits."""
         if event == "run.success" and fields.get("reason") is None:
-            schedule = fields["schedule"]
-            url = self.urls.get(schedule)
+            url = self.urls.get(fields["schedule"])
             if url is not None:
-                self._start(schedule, url)
+                self._start(fields["schedule"], url)
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[None]:
+    async def open(self) -> AsyncIterator[Pings]:
         """Nobody is called any more after the block; a call under way has a moment to end."""
         try:
-            yield
+            yield self
         finally:
             tasks = list(self._tasks.values())
             if tasks:

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, TextIO
 
 import structlog
@@ -53,38 +54,57 @@ class StructlogTelemetry:
 
     def emit(self, event: str, **fields: Any) -> None:
         """One event a step; `level` among the fields is its severity, info if absent."""
-        severity = fields.pop("level", "info")
-        if _LEVELS[severity] < self._least:
-            return
-        self._log.log(_LEVELS[severity], event, at=self._now(), severity=severity, **fields)
+        if self.concerns(event, fields.get("level", "info")):
+            self.hear(event, fields)
+
+    def concerns(self, _event: str, level: str) -> bool:
+        """Whether it is loud enough."""
+        return _LEVELS[level] >= self._least
+
+    def hear(self, event: str, fields: Mapping[str, Any]) -> None:
+        """Write a line."""
+        told = {**fields, "severity": fields.get("level", "info"), "at": self._now()}
+        told.pop("level", None)
+        self._log.log(_LEVELS[told["severity"]], event, **told)
 
 
-class Renamed:
+def renamed(telemetry: Telemetry, named: Iterable[Named]) -> Telemetry:
+    """Telemetry that tells of schedules and sessions by today's names (T10)."""
+    names = {(one.kind, one.uid): one.name for one in named if one.name != one.uid}
+    return _Renamed(telemetry, names) if names else telemetry
+
+
+class _Renamed:
     """Telemetry that tells of schedules and sessions by today's names (T10)."""
 
-    def __init__(self, telemetry: Telemetry, named: Iterable[Named]) -> None:
+    def __init__(self, telemetry: Telemetry, names: Mapping[tuple[str, str], str]) -> None:
         self._telemetry = telemetry
-        self._names = {(one.kind, one.uid): one.name for one in named if one.name != one.uid}
+        self._names = names
 
     def emit(self, event: str, **fields: Any) -> None:
         """As it is told, save the uid of what was renamed."""
-        for kind in (SCHEDULE, SESSION) if self._names else ():
+        for kind in (SCHEDULE, SESSION):
             if kind in fields:
                 fields[kind] = self._names.get((kind, fields[kind]), fields[kind])
         self._telemetry.emit(event, **fields)
 
 
 def _redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    for name in list(event):
-        if _TELLING.search(name):
+    for name in event:
+        if _tells(name):
             event[name] = "(not shown)"
     return event
+
+
+@lru_cache(maxsize=1000)
+def _tells(name: str) -> bool:
+    return _TELLING.search(name) is not None
 
 
 def _json(_: Any, __: str, event: MutableMapping[str, Any]) -> str:
     ordered = {"at": event.pop("at"), "level": event.pop("severity"), "event": event.pop("event")}
     present = {key: value for key, value in event.items() if value not in (None, [], ())}
-    return json.dumps(ordered | present, default=plain, separators=(",", ":"))
+    return _TEXT.encode(ordered | present)
 
 
 def _people(*, colour: bool) -> Callable[[Any, str, MutableMapping[str, Any]], str]:
@@ -101,8 +121,14 @@ def plain(value: Any) -> Any:
     if isinstance(value, timedelta):
         return value.total_seconds()
     if is_dataclass(value) and not isinstance(value, type):
-        named = ((one.name, getattr(value, one.name)) for one in fields(value))
-        return {name: str(each) if name == "amount" else each for name, each in named}
+        return {
+            name: str(each) if name == "amount" else each
+            for name, each in [(one.name, getattr(value, one.name)) for one in fields(value)]
+        }
     if isinstance(value, Mapping):
         return dict(value)
     return str(value)
+
+
+_TEXT = json.JSONEncoder(default=plain, separators=(",", ":"))
+"""One for all lines: `json.dumps` makes one for each."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.adapters.alerts.opening import open_channels
+from runner.adapters.audience import Audience
 from runner.adapters.clock import SystemClock
 from runner.adapters.pings import Pings
 from runner.adapters.secret_renewal import Renewals
@@ -29,7 +30,7 @@ from runner.adapters.signers.local import (
 from runner.adapters.signers.opening import signers_of
 from runner.adapters.sql.ledger import SqlLedger
 from runner.adapters.sql.store import SqlStore
-from runner.adapters.telemetry import Renamed
+from runner.adapters.telemetry import renamed
 from runner.adapters.vault import Vault, parse_secret, read_or_create_secret
 from runner.adapters.wakeups import Wakeups
 from runner.bootstrap.assembly import Assembly, seed_of, terms_of
@@ -147,8 +148,8 @@ async def runtime(
             telemetry=telemetry,
         )
         await stack.enter_async_context(desk.open())
-        telemetry = pings = Pings(desk, clock=SystemClock())
-        await stack.enter_async_context(pings.open())
+        pings = await stack.enter_async_context(Pings(desk, clock=SystemClock()).open())
+        telemetry = Audience.of(telemetry, desk, pings)
         in_force: list[Policy] = []
         if settings.alerts.digest_at is not None and channels:
             daily = _digesting(settings, store, desk, telemetry, in_force)
@@ -176,7 +177,7 @@ async def runtime(
             # Whatever its schedules are called: a policy's digest leaves their first names out.
             revisions = papers.digests(policies)
             known = identified(policies, await ledger.identities())
-            named = Renamed(telemetry, names_of(known))
+            named = renamed(telemetry, names_of(known))
             assembly = Assembly(wallets, signers, named, sandbox=sandbox)
             schedules, sessions = await assembly.contexts(known, revisions)
             await lookout.meet(assembly.accounts, named)

@@ -92,13 +92,13 @@ def _complete(work: Coroutine[None, None, None]) -> None:
 
 def _voice(settings: Settings, policies: Sequence[Policy], tally: Tally) -> Telemetry:
     """How the daemon speaks; it begins with what was warned of."""
-    from runner.adapters.metering import Metered
+    from runner.adapters.audience import Audience
     from runner.adapters.telemetry import StructlogTelemetry
 
     people = settings.log.format == "text" or (
         settings.log.format == "auto" and sys.stderr.isatty()
     )
-    telemetry = Metered(StructlogTelemetry(people=people, level=settings.log.level), tally)
+    telemetry = Audience(tally, StructlogTelemetry(people=people, level=settings.log.level))
     warnings = (*settings.warnings, *(one for policy in policies for one in policy.warnings))
     for warning in warnings:
         telemetry.emit(

@@ -21,6 +21,7 @@ from runner.alerting.causes import (
     STANDING,
     TABLE,
     Cause,
+    Closes,
     Over,
     Raised,
     Severity,
@@ -40,6 +41,11 @@ _MOST_ALONE = 5
 _SOON_SECONDS = 1.0
 _SETTLED = timedelta(seconds=2)
 """What an event told so shortly ago is not taken back by a look that may have begun before."""
+
+_GOOD_NEWS = frozenset(
+    event for event, lines in TABLE.items() if all(isinstance(one, Closes) for one in lines)
+)
+"""Events that open nothing: while nothing is open, they mean nothing."""
 
 _KEPT_AGAIN = timedelta(minutes=1)
 """So often it is written down that something that lasts was seen again."""
@@ -85,9 +91,13 @@ class AlertDesk:
     def emit(self, event: str, **fields: Any) -> None:
         """One event a step; what it means for people is worked out beside whoever says it."""
         self._telemetry.emit(event, **fields)
-        self.notice(event, fields)
+        self.hear(event, fields)
 
-    def notice(self, event: str, fields: Mapping[str, Any]) -> None:
+    def concerns(self, event: str, _level: str) -> bool:
+        """Whether an event means something for people."""
+        return event in TABLE or event in NEWS_OF_LEDGER
+
+    def hear(self, event: str, fields: Mapping[str, Any]) -> None:
         """Hear an event, in whatever thread; never fails, never waits."""
         if self._home is None or self._home is asyncio._get_running_loop():
             self._hear(event, fields)
@@ -96,12 +106,14 @@ class AlertDesk:
                 self._home.call_soon_threadsafe(self._hear, event, fields)
 
     def _hear(self, event: str, fields: Mapping[str, Any]) -> None:
+        if event not in TABLE and event not in NEWS_OF_LEDGER:
+            return
         if event == "policies.reloaded":
             self._anew = True
         if event in NEWS_OF_LEDGER and self._stands():
             self._look_at = min(self._look_at, self._clock.monotonic() + _SOON_SECONDS)
             self._bell.set()
-        if event in TABLE:
+        if event in TABLE and not (event in _GOOD_NEWS and self._is_calm):
             try:
                 news = list(read(event, fields, now=self._clock.now()))
             except (KeyError, ValueError):  # an event without a field that its line names
@@ -227,9 +239,17 @@ class AlertDesk:
         is_open = {cause for cause, one in self._known.items() if one.is_open} | waiting
         return any(_covers(news, cause) for cause in is_open)
 
+    @property
+    def _is_calm(self) -> bool:
+        """Whether there is nothing that could be over."""
+        if self._known is None or self._heard:
+            return False
+        return not any(one.is_open for one in self._known.values())
+
     def _stands(self) -> bool:
-        known = self._known or {}
-        return any(one.is_open and cause.kind in STANDING for cause, one in known.items())
+        if not self._known:
+            return False
+        return any(one.is_open and cause.kind in STANDING for cause, one in self._known.items())
 
     def _patience(self) -> float:
         now = self._clock.now()

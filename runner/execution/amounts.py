@@ -6,8 +6,6 @@ Computed calls look at the chain, all at one block, and at what other runs still
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager, nullcontext
-
 from runner.errors import AnswerLost
 from runner.execution.contexts import ScheduleContext
 from runner.execution.watch import Watcher
@@ -26,19 +24,9 @@ class Amounts:
 
     def __init__(self, schedule: ScheduleContext, *, ledger: Ledger, watcher: Watcher) -> None:
         self._schedule = schedule
+        self._computes = schedule.is_computed
         self._ledger = ledger
         self._watcher = watcher
-
-    def turn(self) -> AbstractAsyncContextManager[object]:
-        """
-        To be held from asking for an intent to its freezing.
-
-        Computed runs of a chain take turns, so that two of them never see the same gap and both
-        fill it.
-        """
-        if self._schedule.is_computed:
-            return self._schedule.session.venue.computing
-        return nullcontext()
 
     async def of(self, run: Run) -> tuple[Intent, str]:
         """
@@ -58,7 +46,7 @@ class Amounts:
         if pinned and run.intent is not None and run.revision is not None:
             frozen = Intent(run.intent, tuple(await self._ledger.transfers(run.id)))
             return frozen, run.revision
-        if self._schedule.is_computed:
+        if self._computes:
             return await self._resolve(), revision
         return self._schedule.most, revision
 
@@ -83,7 +71,7 @@ class Amounts:
 
     async def at_limit(self) -> bool:
         """Whether the newest runs all sent the most that one of their computed calls may (G10)."""
-        if not self._schedule.is_computed:
+        if not self._computes:
             return False
         newest = await self._ledger.recent(self._schedule.uid, count=_MOST_AT_LIMIT)
         calls = self._schedule.spec.calls

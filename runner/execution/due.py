@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from runner.execution.contexts import ScheduleContext
-from runner.frozen import frozen
+from runner.frozen import changed, frozen
 from runner.policy.model import CatchUp, OverlapKind, Schedule
 from runner.records import Claim
 from runner.scheduling.lateness import (
@@ -167,7 +166,7 @@ class DueSlots:
         """A claim decided ahead, at the moment at which it is made."""
         if claim.deadline_at is None:
             return claim
-        return replace(claim, deadline_at=now + self._schedule.run_deadline)
+        return changed(claim, deadline_at=now + self._schedule.run_deadline)
 
     def _claim(self, decision: Decision, now: datetime, following: Slot | None = None) -> Claim:
         spec, slot = self._schedule.spec, decision.slot
@@ -183,14 +182,14 @@ class DueSlots:
         if decision.state is not State.CLAIMED:
             return claim
         if spec.suspend:
-            return replace(claim, decision=State.SKIPPED, reason=Reason.PAUSED)
+            return changed(claim, decision=State.SKIPPED, reason=Reason.PAUSED)
         # M1, M5: slots that fired while nobody looked are all ours and wait for each other; it is
         # not their predecessor's slowness, which an overlap rule would skip.
         unattended = now - slot.fire_at > _TICK
         buffer = _NO_BOUND if unattended else waiting_places(spec)
         together = spec.overlap.kind is OverlapKind.ALLOW
         late = spec.catch_up is CatchUp.ALL and now - slot.fire_at > spec.start_grace
-        return replace(
+        return changed(
             claim,
             exclusive=late or not together,
             buffer=buffer,

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack, suppress
-from dataclasses import replace
+from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 
 from runner.errors import (
     AnswerLost,
@@ -27,20 +27,23 @@ from runner.ethereum.modular_account import is_global
 from runner.ethereum.nonce import OPTION_GLOBAL, Nonce
 from runner.execution.amounts import Amounts
 from runner.execution.contexts import ScheduleContext
+from runner.execution.lane import Place
 from runner.execution.preflight import Code, Preflight, Unready
-from runner.execution.pursuit import Pursuit
+from runner.execution.pursuit import Ending, Pursuit
 from runner.execution.sessions import SessionKeeper, can_burn
 from runner.execution.steps import Operator, Order, TooLate
 from runner.execution.watch import Watcher
 from runner.guard.intent import Intent, TransferLine, spent_by_token
-from runner.planning.consent import Doubt, History, doubts
-from runner.ports import Ledger, OperationEvent, Telemetry
+from runner.planning.consent import Doubt, History, above, doubts
+from runner.ports import Ledger, Telemetry
 from runner.records import Consent, Grant, Operation, OperationKind, OperationStatus, Run
 from runner.scheduling.occurrence import CLOSED, Reason, Slot, State, nonce_key
 from runner.scheduling.triggers import timetable
 
 _UNSIGNED = frozenset({State.CLAIMED, State.HELD, State.PREPARED})
-_JUST_SENT = frozenset({State.SIGNED, State.SENT, State.UNKNOWN})
+_JUST_SENT = {one: OperationStatus(one.value) for one in (State.SIGNED, State.SENT, State.UNKNOWN)}
+"""As what the one operation stands of a run that was sent just now."""
+
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 10.0
 _PREFLIGHT_PAUSE = 5.0
@@ -85,12 +88,15 @@ class Executor:
     ) -> None:
         self.schedule = schedule
         self._venue = schedule.session.venue
+        self._now = self._venue.clock.now
         self._ledger = ledger
         self._telemetry = telemetry
         self._watcher = watcher
         self._keeper = keeper
         self._operator = operator
         self._chance = chance
+        self._computes = schedule.is_computed
+        self._blackouts = schedule.blackouts
         self._amounts = Amounts(schedule, ledger=ledger, watcher=watcher)
         self._preflight = Preflight(schedule, ledger=ledger, watcher=watcher)
         self._tries: dict[str, int] = {}
@@ -125,29 +131,30 @@ class Executor:
         Returns:
             The next attempt, if one is due by itself (S4), else None.
         """
-        event: OperationEvent | None = None
+        ending: Ending | None = None
         # M9: who takes a run over, takes its deadline anew, inside the catch-up window.
-        deadline = self._now() + self.schedule.run_deadline
-        if run.expires_at is not None and self._now() >= run.expires_at:
+        now = self._now()
+        deadline = now + self.schedule.run_deadline
+        if run.expires_at is not None and now >= run.expires_at:
             deadline = run.deadline_at or run.expires_at
         while run.state not in CLOSED:
             try:
                 if is_unsigned(run):
-                    run, event = await self._begin(run, deadline, signing)
+                    run, ending = await self._begin(run, deadline, signing)
                 else:
                     signing()
-                    run, event = await self._resume(run, deadline)
+                    run, ending = await self._resume(run, deadline)
             except Conflict:
                 self._doubted.add(run.id)
                 run = await self._ledger.run(run.id)
                 deadline = _renewed(run, deadline)
-        return await self._finish(run, event)
+        return await self._finish(run, ending)
 
     # ── before the signature ──────────────────────────────────────────────────────────────────
 
     async def _begin(
         self, run: Run, deadline: datetime, signing: Callable[[], None]
-    ) -> tuple[Run, OperationEvent | None]:
+    ) -> tuple[Run, Ending | None]:
         pause = _FIRST_PAUSE
         while is_unsigned(run):
             run = await self._end_if_late(run, deadline)
@@ -198,7 +205,7 @@ class Executor:
                 await self._sleep(run, self._growing_pause(run), until=run.expires_at or deadline)
                 return await self._ledger.run(run.id), deadline, True
             return reserved, reserved.deadline_at or deadline, True
-        dark_until = self.schedule.blackouts.until(self._now())
+        dark_until = self._blackouts.until(self._now())
         if dark_until is not None:
             run = await self._hold(run, Reason.BLACKOUT, _blackout(dark_until))
             wait = min((dark_until - self._now()).total_seconds(), _LONGEST_WAIT)
@@ -210,19 +217,26 @@ class Executor:
 
     async def _try_once(
         self, run: Run, deadline: datetime, signing: Callable[[], None]
-    ) -> tuple[Run, OperationEvent | None]:
+    ) -> tuple[Run, Ending | None]:
         """One pass: a grant, a place on the lane, an operation, and its pursuit to the end."""
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self.schedule.session.account.lane.payment())
+        lane = self.schedule.session.account.lane
+        place = await lane.enter()
+        try:
             try:
-                async with self._amounts.turn():
+                if self._computes:
+                    # They take turns, so that no two see the same gap and both fill it.
+                    async with self._venue.computing:
+                        run, grant, intent = await self._prepare(run, deadline)
+                else:
                     run, grant, intent = await self._prepare(run, deadline)
                 if grant is None:
                     return run, None
                 signed, fresh = await self._signed(run, grant, intent, deadline, signing)
             finally:
-                self.schedule.session.account.lane.fees.discard(run.id)
-            return await self._pursue(signed, grant, deadline, stack, intent.lines, fresh)
+                lane.fees.discard(run.id)
+            return await self._pursue(signed, grant, deadline, place, intent.lines, fresh)
+        finally:
+            place.leave()
 
     async def _signed(
         self,
@@ -301,27 +315,28 @@ class Executor:
     async def _doubts(
         self, intent: Intent, due_at: datetime, *, by_hand: bool
     ) -> tuple[Doubt, ...]:
-        history = self._history
-        if history is None or not history.covers(intent.lines):
-            history = await self._ledger.history(
-                self.schedule.uid,
-                names=[line.receiver_name for line in intent.lines],
-                addresses=[line.receiver for line in intent.lines],
-            )
-            # Whom this policy has paid under these names it will have paid: no need to ask again.
-            self._history = history if history.covers(intent.lines) else None
+        spec, organisation = self.schedule.spec, self.schedule.session.spec.above
+        if self._history is not None and self._history.covers(intent.lines):
+            return tuple(above(spec, intent.lines, organisation))
+        history = await self._ledger.history(
+            self.schedule.uid,
+            names=[line.receiver_name for line in intent.lines],
+            addresses=[line.receiver for line in intent.lines],
+        )
+        # Whom this policy has paid under these names it will have paid: no need to ask again.
+        self._history = history if history.covers(intent.lines) else None
         following = None
         if history.is_reseeded:
-            table = timetable(self.schedule.spec, anchor=history.anchored_at)
+            table = timetable(spec, anchor=history.anchored_at)
             following = table.next_firing_after(due_at)
         return doubts(
-            self.schedule.spec,
+            spec,
             intent.lines,
             history,
             due_at=due_at,
             next_due=None if following is None else following.due_at,
             by_hand=by_hand,
-            organisation=self.schedule.session.spec.above,
+            organisation=organisation,
         )
 
     async def _consent(self, run: Run, intent: Intent) -> Run:
@@ -374,11 +389,11 @@ class Executor:
         run, operation = await self._operator.make(
             order, head_block=head.number if head else 0, committing=signing
         )
-        signed = operation.signed(run.id, at=self._now())
+        signed_at = self._now()
         run = await self._operator.send(run, operation)
         if run.state not in _JUST_SENT:
             return run, None
-        return run, replace(signed, status=OperationStatus(run.state.value))
+        return run, operation.signed(run.id, at=signed_at, status=_JUST_SENT[run.state])
 
     async def _end_if_late(self, run: Run, deadline: datetime) -> Run:
         now = self._now()
@@ -480,27 +495,28 @@ class Executor:
 
     # ── after the signature ───────────────────────────────────────────────────────────────────
 
-    async def _resume(self, run: Run, deadline: datetime) -> tuple[Run, OperationEvent | None]:
+    async def _resume(self, run: Run, deadline: datetime) -> tuple[Run, Ending | None]:
         """A signed run found in the ledger: pursue it under the generation it is pinned to."""
         if run.grant_id is None:
             raise AssertionError("a signed run is pinned to a grant")
         grant = self._keeper.by_id(run.grant_id)
         lines = await self._ledger.transfers(run.id)
         self._keeper.charge(grant, run.id, spent_by_token(lines))
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self.schedule.session.account.lane.payment())
-            return await self._pursue(run, grant, deadline, stack, tuple(lines))
+        async with self.schedule.session.account.lane.payment() as place:
+            return await self._pursue(run, grant, deadline, place, tuple(lines))
 
     async def _pursue(
         self,
         run: Run,
         grant: Grant,
         deadline: datetime,
-        lane: AsyncExitStack,
+        place: Place,
         lines: tuple[TransferLine, ...],
         fresh: Operation | None = None,
-    ) -> tuple[Run, OperationEvent | None]:
-        included = asyncio.Event()
+    ) -> tuple[Run, Ending | None]:
+        # The lane counts operations that a bundler still holds: in a block, it is free again.
+        # What neither it nor its burn brings into one must not close the lane for good.
+        patience = self.schedule.run_deadline + self._venue.margins.inclusion
         pursuit = Pursuit(
             venue=self._venue,
             watcher=self._watcher,
@@ -511,39 +527,33 @@ class Executor:
             lines=lines,
             deadline_at=deadline,
             may_burn=can_burn(self.schedule.session.permissions),
-            standing=lambda: self._keeper.standing(grant),
+            standing=partial(self._keeper.standing, grant),
             fresh=fresh,
             on_evidence=self._keeper.wake,
-            on_included=included.set,
+            leave=place.leave,
+            leave_at=self._now() + patience,
             retry_until=self._retry_until,
         )
         self._pursuits[run.id] = pursuit
-        task = asyncio.create_task(pursuit.run(run))
-        waiter = asyncio.create_task(included.wait())
         try:
-            # The lane counts operations that a bundler still holds: in a block, it is free again.
-            # What neither it nor its burn brings into one must not close the lane for good.
-            patience = self.schedule.run_deadline + self._venue.margins.inclusion
-            with suppress(TimeoutError):
-                async with self._venue.clock.timeout(patience.total_seconds()):
-                    await asyncio.wait({task, waiter}, return_when=asyncio.FIRST_COMPLETED)
-            await lane.aclose()
-            ending = await task
+            ending = await pursuit.run(run)
         finally:
-            waiter.cancel()
-            task.cancel()
-            self._pursuits.pop(run.id, None)
-        return ending.run, ending.event
+            del self._pursuits[run.id]
+        return ending.run, ending
 
     # ── the end ───────────────────────────────────────────────────────────────────────────────
 
-    async def _finish(self, run: Run, event: OperationEvent | None) -> Run | None:
-        for known in (self._said, self._tries, self._bells):
-            known.pop(run.id, None)
+    async def _finish(self, run: Run, ending: Ending | None) -> Run | None:
+        self._said.pop(run.id, None)
+        self._tries.pop(run.id, None)
+        self._bells.pop(run.id, None)
         self._doubted.discard(run.id)
         if run.grant_id is not None:
             self._keeper.let_go(run.grant_id, run.id, spent=run.state is State.SUCCESS)
-        lines = await self._ledger.transfers(run.id)
+        event = None if ending is None else ending.event
+        lines = None if ending is None else ending.moved
+        if lines is None:
+            lines = tuple(await self._ledger.transfers(run.id))
         level = "info" if run.state in {State.SUCCESS, State.SKIPPED} else "error"
         if run.reason is Reason.PAID_DIFFERENTLY:
             level = "critical"
@@ -553,7 +563,7 @@ class Executor:
             level=level,
             reason=run.reason.value if run.reason else None,
             detail=run.detail,
-            transfers=lines or (() if self.schedule.is_computed else self.schedule.most.lines),
+            transfers=lines or (() if self._computes else self.schedule.most.lines),
             block=event.block_number if event else None,
             transaction=event.transaction_hash if event else None,
             took_seconds=(self._now() - run.claimed_at).total_seconds(),
@@ -592,9 +602,6 @@ class Executor:
             return
         await self._ledger.pause_schedule(self.schedule.uid, reason=reason, now=self._now())
         self._say("schedule.paused", run, level="critical", detail=reason)
-
-    def _now(self) -> datetime:
-        return self._venue.clock.now()
 
     def _growing_pause(self, run: Run) -> float:
         """Seconds until a run is looked at again that nothing can be done about now."""

@@ -42,10 +42,11 @@ class AllowanceBook:
     def holds(self, grant: Grant, run: str, sums: dict[str, int]) -> bool:
         """Whether the allowances left hold a run; what the run itself has taken is its own."""
         own = self._runs.get(grant.id, {}).get(run, {})
-        return all(
-            self.taken(grant.id, token) - own.get(token, 0) + sums.get(token, 0) <= allowance
-            for token, allowance in allowances(grant.permissions).items()
-        )
+        for token, allowance in allowances(grant.permissions).items():
+            taken = self.taken(grant.id, token) - own.get(token, 0)
+            if taken + sums.get(token, 0) > allowance:
+                return False
+        return True
 
     def charge(self, grant: int, run: str, sums: dict[str, int]) -> None:
         """Take a run's amounts, once."""
@@ -96,7 +97,10 @@ class Generations:
     @property
     def active(self) -> Grant | None:
         """The generation in service."""
-        return next((one for one in self._grants if one.state is GrantState.ACTIVE), None)
+        for one in self._grants:
+            if one.state is GrantState.ACTIVE:
+                return one
+        return None
 
     @property
     def newest(self) -> int:
@@ -165,7 +169,10 @@ class Generations:
 
     def state_of(self, identity: int) -> GrantState | None:
         """How far a generation has come, as last read."""
-        return next((one.state for one in self._grants if one.id == identity), None)
+        for one in self._grants:
+            if one.id == identity:
+                return one.state
+        return None
 
     async def move(self, grant: Grant, state: GrantState, *, detail: str | None = None) -> None:
         """One step of a generation's life."""

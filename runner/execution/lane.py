@@ -14,6 +14,21 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
+class Place:
+    """A payment's place on a lane. It is given back once, however often that is said."""
+
+    __slots__ = ("_lane",)
+
+    def __init__(self, lane: Lane) -> None:
+        self._lane: Lane | None = lane
+
+    def leave(self) -> None:
+        """Let the next one in."""
+        lane, self._lane = self._lane, None
+        if lane is not None:
+            lane._leave()
+
+
 class Lane:
     """Width for payments, solitude for grants; first come, first served."""
 
@@ -28,15 +43,22 @@ class Lane:
         self.grants = asyncio.Lock()
         """X16: held by the one grant that is between its request and its activation."""
 
+    async def enter(self) -> Place:
+        """One place among the lane's width, for whoever may give it back before it is done."""
+        if self._waiting or self._alone or self._taken >= self._width:
+            await self._enter(alone=False)
+        else:
+            self._taken += 1
+        return Place(self)
+
     @asynccontextmanager
-    async def payment(self) -> AsyncIterator[None]:
+    async def payment(self) -> AsyncIterator[Place]:
         """One place among the lane's width."""
-        await self._enter(alone=False)
+        place = await self.enter()
         try:
-            yield
+            yield place
         finally:
-            self._taken -= 1
-            self._admit()
+            place.leave()
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
@@ -64,6 +86,10 @@ class Lane:
                 self._waiting = deque(w for w in self._waiting if w[0] is not turn)
             self._admit()
             raise
+
+    def _leave(self) -> None:
+        self._taken -= 1
+        self._admit()
 
     def _admit(self) -> None:
         while self._waiting:

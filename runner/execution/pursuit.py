@@ -37,10 +37,15 @@ _QUIET = timedelta(seconds=2)
 
 @frozen
 class Ending:
-    """How a pursuit ended: the closed run, and what proved it (None when it is proved dead)."""
+    """
+    How a pursuit ended: the closed run, and what proved it (None when it is proved dead).
+
+    `moved` is what a success moved, as the ledger has it; None: it was not closed so, or not here.
+    """
 
     run: Run
     event: OperationEvent | None
+    moved: tuple[TransferLine, ...] | None = None
 
 
 class Pursuit:
@@ -62,7 +67,8 @@ class Pursuit:
         standing: Callable[[], GrantState] = lambda: GrantState.ACTIVE,
         fresh: Operation | None = None,
         on_evidence: Callable[[], None] = lambda: None,
-        on_included: Callable[[], None] = lambda: None,
+        leave: Callable[[], None] = lambda: None,
+        leave_at: datetime | None = None,
         retry_until: Callable[[Run, State], datetime | None] = lambda _run, _state: None,
     ) -> None:
         """
@@ -71,6 +77,8 @@ class Pursuit:
             standing: How far the generation that signs has come.
             fresh: The one operation of the run, if it was signed and sent just now.
             on_evidence: Called when somebody else's operation was seen on the fence (R13).
+            leave: Called once it is in a block, or by `leave_at`, whichever comes first: no bundler
+                holds it any more.
         """
         self._venue = venue
         self._watcher = watcher
@@ -85,10 +93,11 @@ class Pursuit:
         self._standing = standing
         self._fresh = fresh
         self._on_evidence = on_evidence
-        self._on_included = on_included
+        self._leave = leave
+        self._leave_at = leave_at
         self._retry_until = retry_until
-        self._last_sent_at = venue.clock.now()
-        self._quiet_until = venue.clock.now()
+        self._last_sent_at = self._quiet_until = venue.clock.now()
+        self._moved: tuple[TransferLine, ...] | None = None
         self._told = False
         self._stopped = False
         self._refused: tuple[object, ...] = ()
@@ -117,7 +126,10 @@ class Pursuit:
                 if self._told:
                     self._told = False
                     run = await self._ledger.run(run.id)
-                step = next_step(self._situation(run, operations, follower))
+                situation = self._situation(run, operations, follower)
+                if self._leave_at is not None and situation.now >= self._leave_at:
+                    self._leave()
+                step = next_step(situation)
                 if step is Step.WAIT:
                     continue
                 try:
@@ -133,7 +145,7 @@ class Pursuit:
                 # Nobody else writes them: they are as they were until something was done.
                 if run.state not in CLOSED:
                     operations = await self._ledger.operations(run.id)
-            return Ending(run, follower.event)
+            return Ending(run, follower.event, self._moved)
 
     @property
     def _asks_before_retry(self) -> bool:
@@ -148,7 +160,7 @@ class Pursuit:
         return Situation(
             state=run.state,
             operations=tuple(operations),
-            sighting=self._sighting(operations, follower.event),
+            sighting=None if follower.event is None else self._sighting(operations, follower.event),
             now=now,
             head_block=head.number,
             final_at=self._watcher.final_at,
@@ -162,14 +174,12 @@ class Pursuit:
             standing=self._standing(),
         )
 
-    def _sighting(
-        self, operations: list[Operation], event: OperationEvent | None
-    ) -> Sighting | None:
-        if event is None:
-            return None
+    def _sighting(self, operations: list[Operation], event: OperationEvent) -> Sighting:
         identity = "0x" + event.user_op_hash.hex()
-        mine = next((one for one in operations if one.hash == identity), None)
-        if mine is None:
+        for mine in operations:
+            if mine.hash == identity:
+                break
+        else:
             return Sighting(identity, ours=False, final=False)
         recorded = mine.status is OperationStatus.INCLUDED and mine.block_hash == event.block_hash
         final = (
@@ -253,7 +263,7 @@ class Pursuit:
         block = await self._watcher.block_of(event)
         inclusion = event.inclusion(block)
         run = await self._ledger.include(run, inclusion, now=now)
-        self._on_included()
+        self._leave()
         return run, [
             one.included(inclusion) if one.hash == inclusion.hash else one for one in operations
         ]
@@ -273,7 +283,8 @@ class Pursuit:
     async def _close(
         self, run: Run, operations: list[Operation], event: OperationEvent, now: datetime
     ) -> Run:
-        winner = next(o for o in operations if o.hash == "0x" + event.user_op_hash.hex())
+        identity = "0x" + event.user_op_hash.hex()
+        winner = next(one for one in operations if one.hash == identity)
         outcome = OperationStatus.SUCCESS if event.success else OperationStatus.REVERTED
         if winner.kind is OperationKind.BURN:
             return await self._ledger.close(
@@ -300,16 +311,19 @@ class Pursuit:
                 now=now,
             )
         found = await self._compare(run, event)
-        return await self._ledger.close(
+        observed = tuple(_observed(one) for one in found.others)
+        closed = await self._ledger.close(
             run,
             State.SUCCESS,
             winner=winner.hash,
             outcome=outcome,
             reason=Reason.PAID_DIFFERENTLY if found.differences else None,
             detail="; ".join(found.differences) or None,
-            observed=tuple(map(_observed, found.others)),
+            observed=observed,
             now=now,
         )
+        self._moved = self._lines + observed
+        return closed
 
     async def _compare(self, run: Run, event: OperationEvent) -> Comparison:
         """X22 and B8: what the logs of the operation say, against what was to be moved."""

@@ -121,6 +121,9 @@ class Watcher:
         Raises:
             WalletApiError: the chain cannot be read.
         """
+        block = self._blocks.get(event.block_hash)
+        if block is not None:
+            return block
         async with self._asking:
             block = self._blocks.get(event.block_hash)
             if block is None:

@@ -43,6 +43,8 @@ class Blackouts:
 
     def until(self, instant: datetime) -> datetime | None:
         """When the blackout around an instant ends; None where there is none."""
+        if not self.deferring and not self.skipping:
+            return None
         begin, end = next(_joined((*self.deferring, *self.skipping), instant), (instant, instant))
         return end if begin <= instant < end else None
 

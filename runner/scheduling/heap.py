@@ -59,14 +59,14 @@ class Heap:
     def until(self, instant: datetime) -> list[tuple[datetime, str]]:
         """What stands at this instant or before it, in no order; all of it stays where it is."""
         found: list[tuple[datetime, str]] = []
-        places = [0]  # an entry's children, in a list that is a heap, are no earlier than itself
+        entries, known = self._entries, self._instants
+        places, end = [0], len(entries)
         while places:
-            place = places.pop()
-            if place < len(self._entries) and self._entries[place][0] <= instant:
-                entry = self._entries[place]
-                if self._instants.get(entry[1]) == entry[0]:
-                    found.append(entry)
-                places += (2 * place + 1, 2 * place + 2)
+            places = [one for one in places if one < end and entries[one][0] <= instant]
+            mine = [entries[one] for one in places]
+            found += [(at, uid) for at, uid in mine if uid in known and known[uid] == at]
+            # An entry's children, in a list that is a heap, are no earlier than itself.
+            places = [child for one in places for child in (2 * one + 1, 2 * one + 2)]
         return found
 
     def pop_due(self, now: datetime) -> list[str]:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from runner.adapters.metering import LATE_BOUNDS, Histogram, Metered, Tally
+from runner.adapters.audience import Audience
+from runner.adapters.metering import LATE_BOUNDS, Histogram, Tally
 from runner.scheduling.occurrence import CLOSED
 
 
@@ -16,7 +17,7 @@ class Heard:
 
 def told(*events):
     tally, heard = Tally(), Heard()
-    telemetry = Metered(heard, tally)
+    telemetry = Audience.of(heard, tally)
     for event, fields in events:
         telemetry.emit(event, **fields)
     assert heard.events == list(events)
@@ -84,8 +85,8 @@ def test_states_end_when_their_event_says_so():
     assert (tally.skewed, tally.unreachable, tally.refused) == ({"v": "critical"}, {"v"}, True)
 
     for event in ("clock.agrees", "chain.reachable"):
-        tally.see(event, {"venue": "v"})
-    tally.see("policies.unchanged", {})
+        tally.hear(event, {"venue": "v"})
+    tally.hear("policies.unchanged", {})
 
     assert (tally.skewed, tally.unreachable, tally.refused) == ({}, set(), False)
 
