@@ -253,6 +253,12 @@ class ChainReader(Protocol):
         """
         ...
 
+    async def outflows(
+        self, block_hash: str, senders: Sequence[Address]
+    ) -> dict[bytes, list[Transfer]]:
+        """By hash of each operation in a block: the transfers it made out of these accounts."""
+        ...
+
     async def validation(self, account: Address, entity_id: int, *, block: int) -> Validation:
         """What the account holds for a session key's entity after a block (X15)."""
         ...

@@ -17,6 +17,15 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from runner.adapters.outflows import (
+    BEFORE_EXECUTION_TOPIC,
+    BLOCK_LOGS,
+    BlockLog,
+    is_answer,
+    outflows,
+    query_of_ends,
+    query_of_moves,
+)
 from runner.adapters.wallet_api.messages import accept, encode
 from runner.adapters.wallet_api.scalars import (
     Bytes32,
@@ -55,11 +64,6 @@ BALANCE_OF: Final = bytes.fromhex("70a08231")
 
 DECIMALS: Final = bytes.fromhex("313ce567")
 """`decimals()` (ERC-20)"""
-
-BEFORE_EXECUTION_TOPIC: Final = bytes.fromhex(
-    "bb47ee3e183a558b1a2ff0874b079f3fc5478b7454eacf2bfc5af2ff5878f972"
-)
-"""Only topic of the EntryPoint's `BeforeExecution()`."""
 
 MAX_BLOCK_SPAN: Final = 2000
 """Blocks that one `eth_getLogs` asks for; public endpoints refuse more than 2,000 to 10,000."""
@@ -193,6 +197,31 @@ class RpcChainReader:
             for log in logs
             if _is_transfer(log)
         ]
+
+    async def outflows(
+        self, block_hash: str, senders: Sequence[Address]
+    ) -> dict[bytes, list[Transfer]]:
+        """
+        Return, by hash of each operation in a block, what it moved out of these accounts, in order.
+
+        A block that is not there, or not any more, is an error of the endpoint.
+        """
+        ends = await self._logs_of_block(query_of_ends(block_hash))
+        moves: list[BlockLog] = []
+        for start in range(0, len(senders), _MAX_SENDERS):
+            some = senders[start : start + _MAX_SENDERS]
+            moves += await self._logs_of_block(query_of_moves(block_hash, some))
+        try:
+            return outflows(ends, moves)
+        except ValueError as error:
+            raise self._unusable("eth_getLogs", str(error)) from error
+
+    async def _logs_of_block(self, query: dict[str, Any]) -> list[BlockLog]:
+        method = "eth_getLogs"
+        logs = accept(BLOCK_LOGS, await self._ask(method, query), self._what(method))
+        if not all(is_answer(log, query) for log in logs):
+            raise self._unusable(method, "a log that was not asked for")
+        return logs
 
     async def validation(self, account: Address, entity_id: int, *, block: int) -> Validation:
         """Return what the account holds for a session key's entity after a block (X15)."""

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, TextIO
 
 import structlog
@@ -123,11 +123,21 @@ def plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return {
             name: str(each) if name == "amount" else each
-            for name, each in [(one.name, getattr(value, one.name)) for one in fields(value)]
+            for name, each in zip(*_named(value), strict=True)
         }
     if isinstance(value, Mapping):
         return dict(value)
     return str(value)
+
+
+def _named(value: Any) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+    names = _names(value.__class__)
+    return names, tuple([getattr(value, name) for name in names])
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(one.name for one in fields(kind))
 
 
 _TEXT = json.JSONEncoder(default=plain, separators=(",", ":"))

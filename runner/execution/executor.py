@@ -538,7 +538,7 @@ class Executor:
         try:
             ending = await pursuit.run(run)
         finally:
-            del self._pursuits[run.id]
+            self._pursuits.pop(run.id, None)
         return ending.run, ending
 
     # ── the end ───────────────────────────────────────────────────────────────────────────────

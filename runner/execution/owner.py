@@ -46,7 +46,7 @@ class OwnerOperator(Operator):
             WalletApiError, GuardError: as `make`.
         """
         order = await self._complete(order)
-        offer = await self._offered(order, None)
+        offer = await self._offered(order, None, self._context(order))
         await self._approved(order, None, offer)
         return self._venue.api.keep_offer(offer)
 
@@ -69,7 +69,15 @@ class OwnerOperator(Operator):
                 f"the signature is of {signer}, the owner is {verdict.approved.signer}",
                 hint="sign what the file says, unchanged, with the owner's key",
             )
-        return await self._committed(order, verdict, offer, signature, pinned, head_block)
+        return await self._committed(
+            order,
+            verdict,
+            offer,
+            signature,
+            context=self._context(order),
+            pinned=pinned,
+            head_block=head_block,
+        )
 
     async def _found(self, entity_id: int) -> Installation:
         """

@@ -7,20 +7,21 @@ one thing. A payment, an activation and a run found after a crash all go this wa
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from runner.errors import Conflict, GuardError, RunnerError, WalletApiError
+from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
 from runner.ethereum.nonce import decode_nonce
 from runner.execution.contexts import Venue
-from runner.execution.recovery import Sighting, Situation, Step, next_step
+from runner.execution.recovery import Sighting, Situation, Step, next_step, rests_until
 from runner.execution.steps import Operator, Order
 from runner.execution.watch import Follower, Watcher
 from runner.frozen import frozen
 from runner.guard.intent import TransferLine
 from runner.guard.movements import Comparison, Outflow, compare_movements
-from runner.ports import Block, Ledger, OperationEvent, Telemetry
+from runner.ports import Block, Ledger, OperationEvent, Telemetry, Transfer
 from runner.records import (
     Grant,
     GrantState,
@@ -98,6 +99,7 @@ class Pursuit:
         self._retry_until = retry_until
         self._last_sent_at = self._quiet_until = venue.clock.now()
         self._moved: tuple[TransferLine, ...] | None = None
+        self._follower: Follower | None = None
         self._told = False
         self._stopped = False
         self._refused: tuple[object, ...] = ()
@@ -105,6 +107,8 @@ class Pursuit:
     def nudge(self) -> None:
         """An operator has changed the run's row: read it again at the next look."""
         self._told = True
+        if self._follower is not None:
+            self._follower.rests_until = None
 
     async def run(self, run: Run) -> Ending:
         """
@@ -118,11 +122,12 @@ class Pursuit:
         with self._watcher.follow(
             first.sender, first.nonce, min(one.from_block for one in operations)
         ) as follower:
-            seen = False
+            self._follower = follower
+            seen, rest = False, None
             while run.state not in CLOSED:
                 if not seen:
-                    await follower.look()
-                seen = False
+                    await follower.look(rest)
+                seen, rest = False, None
                 if self._told:
                     self._told = False
                     run = await self._ledger.run(run.id)
@@ -131,6 +136,7 @@ class Pursuit:
                     self._leave()
                 step = next_step(situation)
                 if step is Step.WAIT:
+                    rest = rests_until(situation)
                     continue
                 try:
                     if step is Step.INCLUDE and follower.event is not None:
@@ -329,15 +335,16 @@ class Pursuit:
         """X22 and B8: what the logs of the operation say, against what was to be moved."""
         if not run.intent:
             return Comparison((), ())
+        together = await self._watcher.outflows(event)
+        if together is not None:
+            found = compare_movements(self._lines, run.intent, _outflows(together, event.sender))
+            if not found.differences:
+                return found
+        # Whatever is odd is said by the operation's own receipt, or not at all.
         transfers = await self._venue.chain.transfers(
             event.transaction_hash, "0x" + event.user_op_hash.hex()
         )
-        outflows = [
-            Outflow(transfer.token, transfer.receiver, transfer.amount)
-            for transfer in transfers
-            if transfer.sender == event.sender
-        ]
-        return compare_movements(self._lines, run.intent, outflows)
+        return compare_movements(self._lines, run.intent, _outflows(transfers, event.sender))
 
     async def _foreign(self, run: Run, event: OperationEvent, now: datetime) -> Run:
         """X3: an operation that we did not sign stands on our fence: the key is suspected."""
@@ -472,6 +479,14 @@ class Pursuit:
         )
         run, operation = await self._operator.make(order, head_block=head.number if head else 0)
         return await self._operator.send(run, operation)
+
+
+def _outflows(transfers: Sequence[Transfer], sender: Address) -> list[Outflow]:
+    return [
+        Outflow(transfer.token, transfer.receiver, transfer.amount)
+        for transfer in transfers
+        if transfer.sender == sender
+    ]
 
 
 def _observed(outflow: Outflow) -> TransferLine:

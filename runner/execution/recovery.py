@@ -107,6 +107,22 @@ def next_step(at: Situation) -> Step:
     return Step.ASK
 
 
+def rests_until(at: Situation) -> datetime:
+    """
+    Up to when a part that waits goes on waiting, whatever the head is by then.
+
+    Only as long as the chain shows nothing of its fence, its generation stands as it does, and
+    nobody writes its row; `now`, if that is not enough to know it.
+    """
+    ends = at.grant_expires_at - at.skew
+    if at.sighting is not None or at.standing is not GrantState.ACTIVE or at.now >= ends:
+        return at.now
+    if at.now < at.quiet_until:
+        return min(at.quiet_until, ends)
+    asks = min(at.last_sent_at + at.resend_after, ends)
+    return min(asks, at.deadline_at) if at.may_burn and not _burning(at.operations) else asks
+
+
 def _seen(at: Situation, sighting: Sighting) -> Step:
     if not sighting.ours:
         return Step.WAIT if at.state is State.HELD else Step.EVIDENCE

@@ -85,21 +85,26 @@ class Operator:
         self._check_place(order.grant)
         fees = _outbid(order.outbids)
         order = await self._complete(order)
-        offer = await self._offered(order, fees)
+        context = self._context(order)
+        offer = await self._offered(order, fees, context)
         verdict, pinned = await self._approved(order, fees, offer)
         if order.sign_before is not None and self._venue.clock.now() > order.sign_before:
             raise TooLate(f"preparing the {order.kind} of {order.run.id} took too long")
         committing()
         signature = await self._signer(order).sign(verdict.approved)
-        return await self._committed(order, verdict, offer, signature, pinned, head_block)
+        return await self._committed(
+            order, verdict, offer, signature, context=context, pinned=pinned, head_block=head_block
+        )
 
-    async def _offered(self, order: Order, fees: FeeOverride | None) -> OperationOffer:
+    async def _offered(
+        self, order: Order, fees: FeeOverride | None, context: bytes | None
+    ) -> OperationOffer:
         """What the service prepares for an order."""
         return await self._venue.api.prepare_calls(
             account=self._account.address,
             chain_id=self._venue.chain_id,
             calls=order.intent,
-            context=self._context(order),
+            context=context,
             gas_policy=self._account.gas_policy,
             # A grant's first use carries the nonce that the owner signed; it cannot be chosen (F3).
             nonce_key=None
@@ -124,12 +129,14 @@ class Operator:
         verdict: ApprovedOperation,
         offer: OperationOffer,
         signature: bytes,
+        *,
+        context: bytes | None,
         pinned: Address | None,
         head_block: int,
     ) -> tuple[Run, NewOperation]:
         """The signed operation, durable."""
         request = self._venue.api.seal(
-            offer, signature, context=self._context(order), gas_policy=self._account.gas_policy
+            offer, signature, context=context, gas_policy=self._account.gas_policy
         )
         now = self._venue.clock.now()
         if pinned is None and verdict.operation.paymaster is not None:

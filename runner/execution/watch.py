@@ -2,21 +2,21 @@
 Evidence: one look at a chain for all operations that are open on it.
 
 The newest block is read at every look, the EntryPoint's events once for all fences that are
-watched (X12). Followers are woken after each look and decide for themselves.
+watched (X12). Followers are woken after each look that may concern them, and decide for themselves.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from runner.errors import WalletApiError
 from runner.ethereum.address import Address
 from runner.execution.contexts import Venue
-from runner.ports import Block, OperationEvent, Telemetry
+from runner.ports import Block, OperationEvent, Telemetry, Transfer
 
 _REORG_MARGIN = 5
 """Blocks below the oldest watched operation that are read again: its block may have moved."""
@@ -25,6 +25,15 @@ _WHOLE_EVERY = 50
 """Blocks after which everything is read again."""
 
 _IDLE_SECONDS = 1.0
+
+_LONGEST_REST = 1.0
+"""Seconds after which a follower is woken in any case: clocks and generations move besides."""
+
+_MANY = 10
+"""Operations in one block that are cheaper read together than by their receipts."""
+
+_MOST_MOVED = 8
+"""Newest blocks of which it is kept what their operations moved."""
 
 _MOST_BLOCKS = 64
 """Newest blocks that are kept at hand; whoever asks for one that is older reads it again."""
@@ -46,19 +55,33 @@ def skew_level(skew: timedelta) -> str | None:
 
 @dataclass(slots=True)
 class Follower:
-    """One fence under watch: what the last look showed of it, and a bell that each look rings."""
+    """One fence under watch: what the last look showed of it, and who waits for the next one."""
 
     sender: Address
     nonce: int
     from_block: int
     event: OperationEvent | None = None
     read_to: int | None = None  # the newest block that was read for it
-    bell: asyncio.Event = field(default_factory=asyncio.Event)
+    rests_until: datetime | None = None
+    rung_at: float = 0.0
+    _turn: asyncio.Future[None] | None = None
 
-    async def look(self) -> None:
-        """Wait for the next look; a chain that cannot be read gives none, and decides nothing."""
-        self.bell.clear()
-        await self.bell.wait()
+    async def look(self, rests_until: datetime | None = None) -> None:
+        """
+        Wait for the next look; a chain that cannot be read gives none, and decides nothing.
+
+        Args:
+            rests_until: Looks before this moment that show nothing new of the fence are passed
+                over: there was nothing to do by the last one, and there is nothing by them.
+        """
+        self.rests_until = rests_until
+        self._turn = asyncio.get_running_loop().create_future()
+        await self._turn
+
+    def ring(self) -> None:
+        """Whoever waits goes on."""
+        if self._turn is not None and not self._turn.done():
+            self._turn.set_result(None)
 
 
 class Watcher:
@@ -74,6 +97,7 @@ class Watcher:
         self._wanted = asyncio.Event()
         self._blocks: dict[str, Block] = {}
         self._asking = asyncio.Lock()
+        self._moved: dict[str, dict[bytes, list[Transfer]]] = {}
         self.head: Block | None = None
         self.seen = asyncio.Event()
         """Set once a first head was read: nothing can be decided before (X10)."""
@@ -130,6 +154,31 @@ class Watcher:
                 block = await self.venue.chain.block(event.block_number)
                 self._keep(block)
         return block
+
+    async def outflows(self, event: OperationEvent) -> list[Transfer] | None:
+        """
+        What an operation moved out of its account, asked once for all that are in its block.
+
+        None where they are few, or the endpoint does not tell: its receipt does.
+        """
+        moved = self._moved.get(event.block_hash)
+        if moved is None:
+            async with self._asking:
+                moved = self._moved.get(event.block_hash)
+                if moved is None:
+                    moved = self._moved[event.block_hash] = await self._moved_in(event.block_hash)
+                    if len(self._moved) > _MOST_MOVED:
+                        del self._moved[next(iter(self._moved))]
+        return moved.get(event.user_op_hash)
+
+    async def _moved_in(self, block_hash: str) -> dict[bytes, list[Transfer]]:
+        events = (one.event for one in self._followers.values() if one.event is not None)
+        senders = [one.sender for one in events if one.block_hash == block_hash]
+        if len(senders) < _MANY:
+            return {}
+        with suppress(WalletApiError):
+            return await self.venue.chain.outflows(block_hash, sorted(set(senders)))
+        return {}
 
     def _keep(self, block: Block) -> None:
         self._blocks[block.hash] = block
@@ -210,7 +259,7 @@ class Watcher:
         )
 
     async def look(self) -> None:
-        """Read the head and the events of all watched fences; ring every follower's bell."""
+        """Read the head and the events of all watched fences; wake whom it may concern."""
         head = await self.venue.chain.head()
         # At once: events may take their time, and the head would tell an hour that has passed.
         read_at = self.venue.clock.monotonic()
@@ -236,11 +285,19 @@ class Watcher:
         by_fence = {(event.sender, event.nonce): event for event in events}
         for follower in unread:
             seen = by_fence.get((follower.sender, follower.nonce))
-            if seen is not None or follower.event is None or follower.event.block_number >= lowest:
+            before = follower.event
+            if seen is not before and (
+                seen is not None or before is None or before.block_number >= lowest
+            ):
                 follower.event = seen
+                follower.rests_until = None
             follower.read_to = head.number
+        now = max(self.venue.clock.now(), head.timestamp)
         for follower in followers:
-            follower.bell.set()
+            rests = follower.rests_until is not None and follower.rests_until > now
+            if not rests or read_at - follower.rung_at >= _LONGEST_REST:
+                follower.rung_at = read_at
+                follower.ring()
 
     def _unread(self, follower: Follower, head: int) -> int:
         """

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.frozen import frozen
+from runner.frozen import changed, frozen
 
 
 @frozen
@@ -96,10 +96,26 @@ def test_copies_are_equal(values):
     """
     value = Ours(*values)
 
-    assert replace(value) == copy.copy(value) == copy.deepcopy(value) == value
+    assert changed(value) == replace(value) == copy.copy(value) == copy.deepcopy(value) == value
     assert pickle.loads(pickle.dumps(value)) == value
     assert replace(value, aside="other").aside == "other"
     assert copy.copy(Checked(1)).number == pickle.loads(pickle.dumps(Checked(1))).number == 2
+
+
+@given(arguments, values, st.sampled_from(["number", "text", "items", "hidden", "aside"]))
+def test_a_value_with_some_of_it_changed_is_another_one(given_values, other, name):
+    """
+    As the standard `replace` makes it, the one that was there left as it was.
+    """
+    value = Ours(*given_values)
+    before = repr(value)
+
+    assert changed(value, **{name: other}) == replace(value, **{name: other})
+    assert getattr(changed(value, **{name: other}), name) == other
+    assert repr(value) == before
+    assert changed(Checked(1)).number == replace(Checked(1)).number
+    with pytest.raises(TypeError):
+        changed(value, wrong=1)
 
 
 def test_nothing_can_be_changed():

@@ -322,6 +322,85 @@ async def test_transfers_of_one_operation_in_a_bundle(service, chain):
         await amounts(HASH)
 
 
+BLOCK = "0x" + 32 * "bb"
+
+
+def of_block(*logs, transaction=TRANSACTION, first=0):
+    """Logs of a block, in the order of their transaction."""
+    place = {"blockHash": BLOCK, "blockNumber": "0x7", "transactionHash": transaction}
+    return [
+        {"address": address, "topics": topics, "data": data, "logIndex": hex(first + index)} | place
+        for index, (topics, data, address) in enumerate(logs)
+    ]
+
+
+def serve_block(service, ends, moves):
+    """Answer the question for the EntryPoint's events, and the one for what left accounts."""
+    serve(service, eth_getLogs=lambda query: ends if "address" in query else moves)
+
+
+async def test_x22_outflows_of_a_block_are_those_of_each_receipt(service, chain):
+    """
+    Bundles of several operations, ours and others', beside each other in one block.
+    """
+    first, second, third, fourth = ("0x" + 32 * digits for digits in ("a1", "a2", "a3", "a4"))
+    nft = [TRANSFER, "0x" + word(SENDER), "0x" + word(OTHER), "0x" + word(1)], "0x", TOKEN
+    bundle = of_block(
+        paid(1),
+        BEFORE_EXECUTION,
+        paid(2),
+        nft,
+        ended(first),
+        paid(3),
+        paid(4),
+        ended(second),
+        ended(third),
+        paid(5),
+    )
+    other = of_block(BEFORE_EXECUTION, paid(6), ended(fourth), transaction=HASH, first=20)
+    logs = [*reversed(other), *bundle]
+    moves = [log for log in logs if log["topics"][0] == TRANSFER]
+    serve_block(service, [log for log in logs if log not in moves], moves)
+
+    found = await chain.outflows(BLOCK, [SENDER])
+
+    amounts = {"0x" + name.hex(): [one.amount for one in each] for name, each in found.items()}
+    assert amounts == {first: [2], second: [3, 4], third: [], fourth: [6]}
+    for transaction, whole in ((TRANSACTION, bundle), (HASH, other)):
+        serve(service, eth_getTransactionReceipt={"transactionHash": transaction, "logs": whole})
+        for name in {log["topics"][1] for log in whole if log["topics"][0] == EVENT}:
+            assert await chain.transfers(transaction, name) == found[bytes.fromhex(name[2:])]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"blockHash": HASH},
+        {"removed": True},
+        {"topics": [EVENT, "0x" + word(SENDER), "0x" + word(OTHER)]},
+        {"topics": [TRANSFER, "0x" + word(OTHER), "0x" + word(OTHER)]},
+        {"topics": [TRANSFER]},
+        {"topics": []},
+        {"logIndex": None},
+        {"data": "0x" + 64 * "g"},
+        {"address": "0x12"},
+    ],
+)
+async def test_x22_a_log_of_another_block_or_account_spoils_the_answer(changes, service, chain):
+    """
+    "Nothing else left" is a statement; an answer to another question is none.
+    """
+    ends = of_block(BEFORE_EXECUTION, ended(HASH))
+    serve_block(service, ends, [of_block(paid(1))[0] | changes])
+
+    with pytest.raises(AnswerLost, match="eth_getLogs: unusable answer"):
+        await chain.outflows(BLOCK, [SENDER])
+
+    serve_block(service, of_block(BEFORE_EXECUTION, ended(HASH, emitter=TOKEN)), [])
+    with pytest.raises(AnswerLost, match="not asked for"):
+        await chain.outflows(BLOCK, [SENDER])
+
+
 async def test_s4_a_revert_with_data_is_told_from_one_without(service, chain):
     """
     The EntryPoint says why an operation reverted, if its calls did; another's reason is none.

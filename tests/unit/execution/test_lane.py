@@ -93,3 +93,21 @@ async def test_cancelled_in_the_moment_of_admission():
 async def _enter(lane, *, alone):
     async with lane.alone() if alone else lane.payment():
         await asyncio.sleep(10)
+
+
+async def test_a_place_is_given_back_once():
+    """
+    Early, by whoever knows that a bundler holds nothing any more, and at the end again.
+    """
+    lane = Lane(1)
+    async with lane.payment() as place:
+        place.leave()
+        place.leave()
+        async with asyncio.timeout(1), lane.payment():
+            waiting = asyncio.create_task(lane.enter())
+            await asyncio.sleep(0)
+            assert not waiting.done()
+
+    (await waiting).leave()
+    async with asyncio.timeout(1), lane.alone():
+        pass

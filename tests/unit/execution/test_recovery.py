@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.execution.recovery import MOST_REPLACEMENTS, Sighting, Situation, Step, next_step
+from runner.execution.recovery import (
+    MOST_REPLACEMENTS,
+    Sighting,
+    Situation,
+    Step,
+    next_step,
+    rests_until,
+)
 from runner.records import GrantState, Operation, OperationKind, OperationStatus
 from runner.scheduling.occurrence import State
 
@@ -175,3 +182,57 @@ def test_r13_a_grant_that_has_to_stop_signs_nothing_but_burns(minutes, blocks, s
     )
 
     assert next_step(at) is not Step.REPLACE
+
+
+def seconds(least, most):
+    return st.integers(least, most).map(lambda number: timedelta(seconds=number))
+
+
+@given(
+    status=st.sampled_from([OperationStatus.SENT, OperationStatus.SIGNED, OperationStatus.UNKNOWN]),
+    burning=st.booleans(),
+    standing=st.sampled_from([GrantState.ACTIVE, *GrantState]),
+    may_burn=st.booleans(),
+    moments=st.tuples(
+        seconds(0, 600), seconds(0, 900), seconds(-150, 0), seconds(-5, 60), seconds(-600, 0)
+    ),
+    later=st.tuples(seconds(0, 600), st.integers(0, 1000)),
+)
+def test_who_rests_has_nothing_to_do_before_its_moment(
+    status, burning, standing, may_burn, moments, later
+):
+    """
+    Until then the table says to wait, whatever the head and its age are by then.
+    """
+    deadline, expires, sent, quiet, final = (NOW + one for one in moments)
+    kinds = (OperationKind.PAYMENT, OperationKind.BURN)[: 1 + burning]
+    at = replace(
+        AT,
+        operations=tuple(operation(status, kind, name=kind.value) for kind in kinds),
+        final_at=final,
+        deadline_at=deadline,
+        grant_expires_at=expires,
+        last_sent_at=sent,
+        quiet_until=quiet,
+        standing=standing,
+        may_burn=may_burn,
+    )
+    if next_step(at) is Step.WAIT and (rest := rests_until(at) - NOW):
+        passed = NOW + later[0] % rest
+
+        assert rest > timedelta(0)
+        assert next_step(replace(at, now=passed, final_at=passed, head_block=later[1])) is Step.WAIT
+
+
+def test_who_rests_is_judged_at_each_moment_that_decides():
+    """
+    Sent: until the service is asked again, the run is burned, or its grant nears its end.
+    """
+    late = timedelta(minutes=2)
+
+    assert rests_until(AT) == NOW + late
+    assert rests_until(replace(AT, deadline_at=NOW + late / 2)) == NOW + late / 2
+    assert rests_until(replace(AT, grant_expires_at=NOW + late)) == NOW + late - AT.skew
+    assert rests_until(replace(AT, quiet_until=NOW + late / 4)) == NOW + late / 4
+    assert rests_until(replace(AT, state=State.INCLUDED, sighting=OURS)) == NOW
+    assert rests_until(replace(AT, standing=GrantState.STOPPING)) == NOW

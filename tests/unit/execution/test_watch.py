@@ -1,10 +1,12 @@
 """What each look at the chain reads, and what it shows of a fence."""
 
 import asyncio
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +25,7 @@ class Chain:
     def __init__(self):
         self.number, self.events, self.asked, self.read = 100, [], [], []
         self.fork = 0
+        self.outflows_asked, self.tells, self.passed = [], True, 0.0
 
     async def head(self):
         return await self.block(self.number)
@@ -37,13 +40,28 @@ class Chain:
         self.asked.append((from_block, to_block))
         return [one for one in self.events if from_block <= one.block_number <= to_block]
 
+    async def outflows(self, block_hash, senders):
+        self.outflows_asked.append((block_hash, senders))
+        if not self.tells:
+            raise WalletApiError("no logs by block hash here")
+        await asyncio.sleep(0)
+        return {
+            one.user_op_hash: [one.nonce] for one in self.events if one.block_hash == block_hash
+        }
+
 
 def event(nonce, block):
-    return OperationEvent(b"\x01" * 32, SENDER, nonce, True, 1, block, f"0x{block:x}", "0x")
+    return OperationEvent(
+        nonce.to_bytes(32, "big"), SENDER, nonce, True, 1, block, f"0x{block:x}", "0x"
+    )
 
 
 def watcher(chain):
-    clock = SimpleNamespace(monotonic=lambda: 0.0, observe=lambda _: None, now=lambda: NOW)
+    clock = SimpleNamespace(
+        monotonic=lambda: chain.passed,
+        observe=lambda _: None,
+        now=lambda: NOW + timedelta(seconds=chain.passed),
+    )
     finality = SimpleNamespace(blocks=2, age=timedelta(0))
     return Watcher(
         SimpleNamespace(name="v", chain=chain, clock=clock, finality=finality, poll_seconds=1),
@@ -152,3 +170,80 @@ async def test_s6_a_block_that_has_taken_the_place_of_another_is_read_again():
     await eyes.block_of(moved)
 
     assert chain.read == [100, 100]
+
+
+async def followed(eyes, count):
+    """Fences that have their event, as after a look."""
+    with ExitStack() as stack:
+        for nonce in range(1, count + 1):
+            stack.enter_context(eyes.follow(SENDER, nonce, 99))
+        await eyes.look()
+        return [await eyes.outflows(event(nonce, 100)) for nonce in range(1, count + 1)]
+
+
+@pytest.mark.parametrize(("count", "told"), [(9, False), (10, True), (60, True)])
+async def test_x22_what_many_in_one_block_moved_is_asked_once(count, told):
+    """
+    Of few, each receipt is read: two questions about a block cost more.
+    """
+    chain = Chain()
+    chain.events = [event(nonce, 100) for nonce in range(1, count + 1)]
+
+    moved = await followed(watcher(chain), count)
+
+    assert moved == [[nonce] if told else None for nonce in range(1, count + 1)]
+    assert chain.outflows_asked == [("0x64", [SENDER])] * told
+
+
+async def test_x22_an_endpoint_that_does_not_tell_of_a_block_is_asked_once():
+    """
+    Receipts remain: they say the same.
+    """
+    chain = Chain()
+    chain.events, chain.tells = [event(nonce, 100) for nonce in range(1, 31)], False
+
+    assert await followed(watcher(chain), 30) == [None] * 30
+    assert len(chain.outflows_asked) == 1
+
+
+async def woken(eyes, waiting):
+    """Whether one look wakes who waits."""
+    await asyncio.sleep(0)
+    await eyes.look()
+    await asyncio.sleep(0)
+    return waiting.done()
+
+
+async def test_who_rests_is_woken_by_news_by_its_moment_and_after_a_second():
+    """
+    A look that shows nothing new of a fence wakes nobody who has nothing to do.
+    """
+    chain = Chain()
+    eyes = watcher(chain)
+    with eyes.follow(SENDER, 1, 99) as follower:
+        resting = asyncio.create_task(follower.look())
+        assert await woken(eyes, resting)  # it did not say that it rests
+
+        resting = asyncio.create_task(follower.look(NOW + timedelta(hours=1)))
+        chain.number += 1
+        assert not await woken(eyes, resting)
+        chain.events = [event(1, 101)]
+        chain.number += 1
+        assert await woken(eyes, resting)
+
+        resting = asyncio.create_task(follower.look(NOW + timedelta(seconds=0.5)))
+        assert not await woken(eyes, resting)
+        chain.passed = 0.5
+        assert await woken(eyes, resting)
+
+        resting = asyncio.create_task(follower.look(NOW + timedelta(hours=1)))
+        chain.passed = 1.4
+        assert not await woken(eyes, resting)
+        chain.passed = 1.5
+        assert await woken(eyes, resting)
+
+        resting = asyncio.create_task(follower.look(NOW + timedelta(hours=1)))
+        await asyncio.sleep(0)
+        chain.events = []
+        chain.fork += 1
+        assert await woken(eyes, resting)  # a block took it away again

@@ -1,0 +1,117 @@
+"""
+What operations moved out of their accounts, read for all of a block at once.
+
+A receipt says the same of one transaction; where a block holds many payments, two questions about
+its logs spare a receipt for each.
+
+Source: EntryPoint v0.7 `handleOps` validates all operations of a bundle, emits `BeforeExecution`,
+then executes one after the other, each ended by its `UserOperationEvent`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+
+from runner.adapters.wallet_api.scalars import HexBigInt, WireAddress, hex_bytes, read_bytes
+from runner.adapters.wallet_api.wire import Wire
+from runner.ethereum.address import Address, address_from_bytes
+from runner.ethereum.erc20 import TRANSFER_TOPIC
+from runner.ethereum.user_operation import ENTRY_POINT_V07, USER_OPERATION_EVENT_TOPIC
+from runner.ethereum.words import address_word
+from runner.ports import Transfer
+
+BEFORE_EXECUTION_TOPIC: Final = bytes.fromhex(
+    "bb47ee3e183a558b1a2ff0874b079f3fc5478b7454eacf2bfc5af2ff5878f972"
+)
+"""Only topic of the EntryPoint's `BeforeExecution()`."""
+
+_ENDED = hex_bytes(USER_OPERATION_EVENT_TOPIC)
+_BEGUN = hex_bytes(BEFORE_EXECUTION_TOPIC)
+_MOVED = hex_bytes(TRANSFER_TOPIC)
+_ADDRESS_PADDING = "0x" + 24 * "0"
+
+
+class BlockLog(Wire):
+    """A log of one block. Its words stay text: most of them are only compared."""
+
+    address: WireAddress
+    topics: list[str]
+    data: str
+    log_index: HexBigInt
+    block_hash: str
+    transaction_hash: str
+    removed: bool = False
+
+
+BLOCK_LOGS: Final = TypeAdapter(list[BlockLog])
+
+
+def query_of_ends(block_hash: str) -> dict[str, Any]:
+    """What `eth_getLogs` is asked for: where in a block operations begin and end."""
+    return {
+        "blockHash": block_hash,
+        "address": ENTRY_POINT_V07,
+        "topics": [[_ENDED, _BEGUN]],
+    }
+
+
+def query_of_moves(block_hash: str, senders: Sequence[Address]) -> dict[str, Any]:
+    """What `eth_getLogs` is asked for: all that left these accounts in a block."""
+    return {"blockHash": block_hash, "topics": [[_MOVED], _words(senders)]}
+
+
+def is_answer(log: BlockLog, query: dict[str, Any]) -> bool:
+    """Whether a log is one that was asked for."""
+    if log.block_hash.lower() != query["blockHash"] or log.removed:
+        return False
+    if log.address != query.get("address", log.address):
+        return False
+    wanted = query["topics"]
+    if len(log.topics) < len(wanted):
+        return False
+    return all(topic.lower() in some for topic, some in zip(log.topics, wanted, strict=False))
+
+
+def outflows(ends: Sequence[BlockLog], moves: Sequence[BlockLog]) -> dict[bytes, list[Transfer]]:
+    """
+    By hash of each operation that a block holds, what it moved, in order.
+
+    Raises:
+        ValueError: a log is not what its topics say.
+    """
+    found: dict[bytes, list[Transfer]] = {}
+    open_: dict[str, list[Transfer]] = {}
+    for log in sorted((*ends, *moves), key=lambda log: log.log_index):
+        name = log.topics[0].lower()
+        if name == _MOVED:
+            if _is_transfer(log):
+                open_.setdefault(log.transaction_hash, []).append(_transfer(log))
+            continue
+        before = open_.pop(log.transaction_hash, [])
+        if name == _ENDED and len(log.topics) > 1:
+            found[read_bytes(log.topics[1])] = before
+    return found
+
+
+def _words(senders: Sequence[Address]) -> list[str]:
+    return [hex_bytes(address_word(sender)) for sender in senders]
+
+
+def _is_transfer(log: BlockLog) -> bool:
+    """An NFT's Transfer has the same first topic, but four topics and no data."""
+    return (
+        len(log.topics) == 3 and log.topics[2].startswith(_ADDRESS_PADDING) and len(log.data) == 66
+    )
+
+
+def _transfer(log: BlockLog) -> Transfer:
+    _, sender, receiver = log.topics
+    return Transfer(
+        token=log.address,
+        sender=address_from_bytes(read_bytes(sender)[12:]),
+        receiver=address_from_bytes(read_bytes(receiver)[12:]),
+        amount=int.from_bytes(read_bytes(log.data), "big"),
+    )
