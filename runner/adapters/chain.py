@@ -21,7 +21,8 @@ from runner.adapters.outflows import (
     BEFORE_EXECUTION_TOPIC,
     BLOCK_LOGS,
     BlockLog,
-    is_answer,
+    is_end,
+    is_move,
     outflows,
     query_of_ends,
     query_of_moves,
@@ -207,10 +208,16 @@ class RpcChainReader:
         A block that is not there, or not any more, is an error of the endpoint.
         """
         ends = await self._logs_of_block(query_of_ends(block_hash))
+        if [log for log in ends if not is_end(log, block_hash)]:
+            raise self._unusable("eth_getLogs", "a log that was not asked for")
         moves: list[BlockLog] = []
-        for start in range(0, len(senders), _MAX_SENDERS):
-            some = senders[start : start + _MAX_SENDERS]
-            moves += await self._logs_of_block(query_of_moves(block_hash, some))
+        topics = [hex_bytes(address_word(sender)) for sender in senders]
+        for start in range(0, len(topics), _MAX_SENDERS):
+            some = frozenset(topics[start : start + _MAX_SENDERS])
+            found = await self._logs_of_block(query_of_moves(block_hash, sorted(some)))
+            if [log for log in found if not is_move(log, block_hash, some)]:
+                raise self._unusable("eth_getLogs", "a log that was not asked for")
+            moves += found
         try:
             return outflows(ends, moves)
         except ValueError as error:
@@ -218,10 +225,7 @@ class RpcChainReader:
 
     async def _logs_of_block(self, query: dict[str, Any]) -> list[BlockLog]:
         method = "eth_getLogs"
-        logs = accept(BLOCK_LOGS, await self._ask(method, query), self._what(method))
-        if not all(is_answer(log, query) for log in logs):
-            raise self._unusable(method, "a log that was not asked for")
-        return logs
+        return accept(BLOCK_LOGS, await self._ask(method, query), self._what(method))
 
     async def validation(self, account: Address, entity_id: int, *, block: int) -> Validation:
         """Return what the account holds for a session key's entity after a block (X15)."""

@@ -10,17 +10,16 @@ then executes one after the other, each ended by its `UserOperationEvent`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from pydantic import TypeAdapter
 
 from runner.adapters.wallet_api.scalars import HexBigInt, WireAddress, hex_bytes, read_bytes
 from runner.adapters.wallet_api.wire import Wire
-from runner.ethereum.address import Address, address_from_bytes
+from runner.ethereum.address import address_from_bytes
 from runner.ethereum.erc20 import TRANSFER_TOPIC
 from runner.ethereum.user_operation import ENTRY_POINT_V07, USER_OPERATION_EVENT_TOPIC
-from runner.ethereum.words import address_word
 from runner.ports import Transfer
 
 BEFORE_EXECUTION_TOPIC: Final = bytes.fromhex(
@@ -29,7 +28,7 @@ BEFORE_EXECUTION_TOPIC: Final = bytes.fromhex(
 """Only topic of the EntryPoint's `BeforeExecution()`."""
 
 _ENDED = hex_bytes(USER_OPERATION_EVENT_TOPIC)
-_BEGUN = hex_bytes(BEFORE_EXECUTION_TOPIC)
+_ENDS = (_ENDED, hex_bytes(BEFORE_EXECUTION_TOPIC))
 _MOVED = hex_bytes(TRANSFER_TOPIC)
 _ADDRESS_PADDING = "0x" + 24 * "0"
 
@@ -54,25 +53,35 @@ def query_of_ends(block_hash: str) -> dict[str, Any]:
     return {
         "blockHash": block_hash,
         "address": ENTRY_POINT_V07,
-        "topics": [[_ENDED, _BEGUN]],
+        "topics": [[*_ENDS]],
     }
 
 
-def query_of_moves(block_hash: str, senders: Sequence[Address]) -> dict[str, Any]:
-    """What `eth_getLogs` is asked for: all that left these accounts in a block."""
-    return {"blockHash": block_hash, "topics": [[_MOVED], _words(senders)]}
+def query_of_moves(block_hash: str, senders: Sequence[str]) -> dict[str, Any]:
+    """What `eth_getLogs` is asked for: all that left these accounts, as topics, in a block."""
+    return {"blockHash": block_hash, "topics": [_MOVED, list(senders)]}
 
 
-def is_answer(log: BlockLog, query: dict[str, Any]) -> bool:
-    """Whether a log is one that was asked for."""
-    if log.block_hash.lower() != query["blockHash"] or log.removed:
-        return False
-    if log.address != query.get("address", log.address):
-        return False
-    wanted = query["topics"]
-    if len(log.topics) < len(wanted):
-        return False
-    return all(topic.lower() in some for topic, some in zip(log.topics, wanted, strict=False))
+def is_end(log: BlockLog, block_hash: str) -> bool:
+    """Whether a log is one that `query_of_ends` asks for."""
+    return (
+        log.address == ENTRY_POINT_V07
+        and log.block_hash.lower() == block_hash
+        and not log.removed
+        and log.topics[:1] != []
+        and log.topics[0].lower() in _ENDS
+    )
+
+
+def is_move(log: BlockLog, block_hash: str, senders: Collection[str]) -> bool:
+    """Whether a log is one that `query_of_moves` asks for; `senders` are padded, as topics are."""
+    return (
+        log.block_hash.lower() == block_hash
+        and not log.removed
+        and len(log.topics) > 1
+        and log.topics[0].lower() == _MOVED
+        and log.topics[1].lower() in senders
+    )
 
 
 def outflows(ends: Sequence[BlockLog], moves: Sequence[BlockLog]) -> dict[bytes, list[Transfer]]:
@@ -94,10 +103,6 @@ def outflows(ends: Sequence[BlockLog], moves: Sequence[BlockLog]) -> dict[bytes,
         if name == _ENDED and len(log.topics) > 1:
             found[read_bytes(log.topics[1])] = before
     return found
-
-
-def _words(senders: Sequence[Address]) -> list[str]:
-    return [hex_bytes(address_word(sender)) for sender in senders]
 
 
 def _is_transfer(log: BlockLog) -> bool:

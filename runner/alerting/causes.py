@@ -326,11 +326,26 @@ NEWS_OF_LEDGER: Final = frozenset(
 """Events after which something of `STANDING` may be over: worth a look at the ledger."""
 
 
+_OPENS: Final[Mapping[str, tuple[Opens, ...]]] = {
+    event: tuple(line for line in lines if isinstance(line, Opens))
+    for event, lines in TABLE.items()
+}
+
+
+def is_good(event: str, fields: Mapping[str, Any]) -> bool:
+    """Whether an event opens nothing: while nothing is open, it means nothing."""
+    return not [line for line in _OPENS.get(event, ()) if _fits(line, fields)]
+
+
+def _fits(line: Opens | Closes, fields: Mapping[str, Any]) -> bool:
+    return not [name for name, wanted in line.when.items() if fields.get(name) not in wanted]
+
+
 def read(event: str, fields: Mapping[str, Any], *, now: datetime) -> Iterator[Raised | Over]:
     """What an event means for incidents."""
     opened = fields.get("level") == "debug"  # it was said before
     for line in TABLE.get(event, ()):
-        if not all(fields.get(name) in wanted for name, wanted in line.when.items()):
+        if not _fits(line, fields):
             continue
         if isinstance(line, Closes):
             subject = None if line.by is None else line.by.format_map(fields)

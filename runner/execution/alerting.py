@@ -21,10 +21,10 @@ from runner.alerting.causes import (
     STANDING,
     TABLE,
     Cause,
-    Closes,
     Over,
     Raised,
     Severity,
+    is_good,
     read,
 )
 from runner.alerting.incidents import FINDS_AGAIN, Incident, Word, due, raised, resolved, spoken
@@ -41,11 +41,6 @@ _MOST_ALONE = 5
 _SOON_SECONDS = 1.0
 _SETTLED = timedelta(seconds=2)
 """What an event told so shortly ago is not taken back by a look that may have begun before."""
-
-_GOOD_NEWS = frozenset(
-    event for event, lines in TABLE.items() if all(isinstance(one, Closes) for one in lines)
-)
-"""Events that open nothing: while nothing is open, they mean nothing."""
 
 _KEPT_AGAIN = timedelta(minutes=1)
 """So often it is written down that something that lasts was seen again."""
@@ -113,7 +108,7 @@ class AlertDesk:
         if event in NEWS_OF_LEDGER and self._stands():
             self._look_at = min(self._look_at, self._clock.monotonic() + _SOON_SECONDS)
             self._bell.set()
-        if event in TABLE and not (event in _GOOD_NEWS and self._is_calm):
+        if event in TABLE and not (self._is_calm and is_good(event, fields)):
             try:
                 news = list(read(event, fields, now=self._clock.now()))
             except (KeyError, ValueError):  # an event without a field that its line names

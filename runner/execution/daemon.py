@@ -520,6 +520,10 @@ class Daemon:
 
     async def _tick_until_stopped(self, background: Sequence[asyncio.Task[None]]) -> None:
         stopped = asyncio.create_task(self._stopping.wait())
+        # One that stands for all of them: a tick asks none of a thousand keepers.
+        ended = asyncio.create_task(
+            asyncio.wait({stopped, *background}, return_when=asyncio.FIRST_COMPLETED)
+        )
         try:
             while not self._stopping.is_set():
                 await self.tick()
@@ -528,16 +532,15 @@ class Daemon:
                 ring = asyncio.create_task(self._alarm.wait())
                 try:
                     await self._look_ahead(ring)
-                    await asyncio.wait(
-                        {ring, stopped, *background}, return_when=asyncio.FIRST_COMPLETED
-                    )
+                    await asyncio.wait({ring, ended}, return_when=asyncio.FIRST_COMPLETED)
                 finally:
                     ring.cancel()
-                for task in background:
-                    if task.done():
+                if ended.done():
+                    for task in ended.result()[0]:
                         task.result()  # a keeper or watcher ends by a fault alone: let it be seen
         finally:
             stopped.cancel()
+            ended.cancel()
 
     async def tick(self) -> None:
         """Decide and claim everything that is due, and begin what has waited its time."""

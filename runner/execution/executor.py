@@ -97,6 +97,7 @@ class Executor:
         self._chance = chance
         self._computes = schedule.is_computed
         self._blackouts = schedule.blackouts
+        self._darkens = schedule.spec.blackout != ()
         self._amounts = Amounts(schedule, ledger=ledger, watcher=watcher)
         self._preflight = Preflight(schedule, ledger=ledger, watcher=watcher)
         self._tries: dict[str, int] = {}
@@ -205,7 +206,7 @@ class Executor:
                 await self._sleep(run, self._growing_pause(run), until=run.expires_at or deadline)
                 return await self._ledger.run(run.id), deadline, True
             return reserved, reserved.deadline_at or deadline, True
-        dark_until = self._blackouts.until(self._now())
+        dark_until = self._blackouts.until(self._now()) if self._darkens else None
         if dark_until is not None:
             run = await self._hold(run, Reason.BLACKOUT, _blackout(dark_until))
             wait = min((dark_until - self._now()).total_seconds(), _LONGEST_WAIT)
@@ -531,7 +532,7 @@ class Executor:
             fresh=fresh,
             on_evidence=self._keeper.wake,
             leave=place.leave,
-            leave_at=self._now() + patience,
+            patience=patience,
             retry_until=self._retry_until,
         )
         self._pursuits[run.id] = pursuit

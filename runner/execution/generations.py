@@ -34,6 +34,7 @@ class AllowanceBook:
     def __init__(self) -> None:
         self._runs: dict[int, dict[str, dict[str, int]]] = {}
         self._taken: dict[int, dict[str, int]] = {}
+        self._allowed: dict[int, dict[str, int]] = {}
 
     def taken(self, grant: int, token: str) -> int:
         """Base units that runs have spent, or may yet spend."""
@@ -42,7 +43,10 @@ class AllowanceBook:
     def holds(self, grant: Grant, run: str, sums: dict[str, int]) -> bool:
         """Whether the allowances left hold a run; what the run itself has taken is its own."""
         own = self._runs.get(grant.id, {}).get(run, {})
-        for token, allowance in allowances(grant.permissions).items():
+        allowed = self._allowed.get(grant.id)
+        if allowed is None:
+            allowed = self._allowed[grant.id] = allowances(grant.permissions)
+        for token, allowance in allowed.items():
             taken = self.taken(grant.id, token) - own.get(token, 0)
             if taken + sums.get(token, 0) > allowance:
                 return False
@@ -67,6 +71,7 @@ class AllowanceBook:
         """A generation ended."""
         self._runs.pop(grant, None)
         self._taken.pop(grant, None)
+        self._allowed.pop(grant, None)
 
 
 class Generations:

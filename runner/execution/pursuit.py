@@ -69,7 +69,7 @@ class Pursuit:
         fresh: Operation | None = None,
         on_evidence: Callable[[], None] = lambda: None,
         leave: Callable[[], None] = lambda: None,
-        leave_at: datetime | None = None,
+        patience: timedelta | None = None,
         retry_until: Callable[[Run, State], datetime | None] = lambda _run, _state: None,
     ) -> None:
         """
@@ -78,8 +78,8 @@ class Pursuit:
             standing: How far the generation that signs has come.
             fresh: The one operation of the run, if it was signed and sent just now.
             on_evidence: Called when somebody else's operation was seen on the fence (R13).
-            leave: Called once it is in a block, or by `leave_at`, whichever comes first: no bundler
-                holds it any more.
+            leave: Called once it is in a block, or after `patience`, whichever comes first: no
+                bundler holds it any more.
         """
         self._venue = venue
         self._watcher = watcher
@@ -95,9 +95,9 @@ class Pursuit:
         self._fresh = fresh
         self._on_evidence = on_evidence
         self._leave = leave
-        self._leave_at = leave_at
         self._retry_until = retry_until
-        self._last_sent_at = self._quiet_until = venue.clock.now()
+        self._last_sent_at = self._quiet_until = now = venue.clock.now()
+        self._leave_at = None if patience is None else now + patience
         self._moved: tuple[TransferLine, ...] | None = None
         self._follower: Follower | None = None
         self._told = False

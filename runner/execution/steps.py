@@ -61,6 +61,7 @@ class Operator:
     ) -> None:
         self._account = account
         self._venue = account.venue
+        self._gas_policy = account.gas_policy
         self._ledger = ledger
         self._keys = keys
         self._telemetry = telemetry
@@ -105,7 +106,7 @@ class Operator:
             chain_id=self._venue.chain_id,
             calls=order.intent,
             context=context,
-            gas_policy=self._account.gas_policy,
+            gas_policy=self._gas_policy,
             # A grant's first use carries the nonce that the owner signed; it cannot be chosen (F3).
             nonce_key=None
             if order.run.kind is RunKind.ACTIVATION
@@ -136,7 +137,7 @@ class Operator:
     ) -> tuple[Run, NewOperation]:
         """The signed operation, durable."""
         request = self._venue.api.seal(
-            offer, signature, context=context, gas_policy=self._account.gas_policy
+            offer, signature, context=context, gas_policy=self._gas_policy
         )
         now = self._venue.clock.now()
         if pinned is None and verdict.operation.paymaster is not None:
@@ -247,7 +248,7 @@ class Operator:
     # ── what is alike ─────────────────────────────────────────────────────────────────────────
 
     async def _paymaster(self) -> Address | None:
-        if self._account.gas_policy is None:
+        if self._gas_policy is None:
             return None
         return await self._ledger.paymaster_pin(self._venue.wallet, self._venue.chain_id)
 
@@ -265,7 +266,7 @@ class Operator:
             expiry=int(order.grant.expires_at.timestamp()),
             nonce=order.nonce,
             session_key=order.grant.key_address,
-            sponsored=account.gas_policy is not None,
+            sponsored=self._gas_policy is not None,
             paymaster=pinned,
             max_fee=account.max_fee,
             sandbox=self._venue.sandbox,
