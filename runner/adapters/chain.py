@@ -17,8 +17,8 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from runner.adapters.events import EventReader, query_of_events
 from runner.adapters.outflows import (
-    BEFORE_EXECUTION_TOPIC,
     BLOCK_LOGS,
     BlockLog,
     is_end,
@@ -27,36 +27,25 @@ from runner.adapters.outflows import (
     query_of_ends,
     query_of_moves,
 )
+from runner.adapters.receipts import RECEIPT, ReceiptLog, is_transfer, is_uninstall, logs_of, names
 from runner.adapters.wallet_api.messages import accept, encode
 from runner.adapters.wallet_api.scalars import (
     Bytes32,
     HexBigInt,
-    HexBytes,
-    WireAddress,
     hex_bytes,
     hex_integer,
     read_bytes,
     read_integer,
 )
 from runner.adapters.wallet_api.transport import JsonRpcTransport
-from runner.adapters.wallet_api.usual import PlacedEvent, usual_event
+from runner.adapters.wallet_api.usual import PlacedEvent
 from runner.adapters.wallet_api.wire import Wire
 from runner.errors import AnswerLost, EncodingError, WalletApiError, WalletRefused
 from runner.ethereum.abi_types import AbiType, parse_type, read_all
 from runner.ethereum.address import Address, address_from_bytes
-from runner.ethereum.contracts import (
-    GET_NONCE,
-    GET_VALIDATION_DATA,
-    SINGLE_SIGNER_MODULE,
-    VALIDATION_UNINSTALLED_TOPIC,
-)
-from runner.ethereum.erc20 import TRANSFER_TOPIC
+from runner.ethereum.contracts import GET_NONCE, GET_VALIDATION_DATA, SINGLE_SIGNER_MODULE
 from runner.ethereum.installation import module_entity
-from runner.ethereum.user_operation import (
-    ENTRY_POINT_V07,
-    REVERT_REASON_TOPIC,
-    USER_OPERATION_EVENT_TOPIC,
-)
+from runner.ethereum.user_operation import ENTRY_POINT_V07, REVERT_REASON_TOPIC
 from runner.ethereum.words import address_word, uint_word
 from runner.ports import Block, OperationEvent, Transfer, Validation
 
@@ -70,10 +59,7 @@ MAX_BLOCK_SPAN: Final = 2000
 """Blocks that one `eth_getLogs` asks for; public endpoints refuse more than 2,000 to 10,000."""
 
 _MAX_SENDERS = 200
-_ADDRESS_PADDING = bytes(12)
 _place = itemgetter(0, 1)
-
-_Seen = dict[tuple[str, str], tuple[Any, PlacedEvent]]
 
 
 _ANSWER_TIMESTAMP: Final = bytes.fromhex("4260005260206000f3")
@@ -91,34 +77,7 @@ class BlockAnswer(Wire):
     hash: Bytes32
 
 
-class ReceiptLog(Wire):
-    """A log as far as a receipt is read."""
-
-    address: WireAddress
-    topics: list[Bytes32]
-    data: HexBytes
-    log_index: HexBigInt
-
-
-class LogAnswer(ReceiptLog):
-    """An entry of `eth_getLogs`. `removed` means that its block was reorganised away."""
-
-    block_number: HexBigInt
-    block_hash: Bytes32
-    transaction_hash: Bytes32
-    removed: bool = False
-
-
-class ReceiptAnswer(Wire):
-    """`eth_getTransactionReceipt`."""
-
-    transaction_hash: Bytes32
-    logs: list[ReceiptLog]
-
-
 _BLOCK: Final = TypeAdapter(BlockAnswer)
-_LOGS: Final = TypeAdapter(list[LogAnswer])
-_RECEIPT: Final = TypeAdapter(ReceiptAnswer)
 
 
 class RpcChainReader:
@@ -140,8 +99,7 @@ class RpcChainReader:
         self._chain_id = chain_id
         self._max_block_span = max_block_span
         self._chain_is_right = False
-        self._seen: _Seen = {}
-        """What the newest look at events has read, by the block and the place of each log."""
+        self._events = EventReader()
 
     async def chain_id(self) -> int:
         """Return the chain that the endpoint serves, right or wrong."""
@@ -171,13 +129,18 @@ class RpcChainReader:
         Returns:
             In the order of the chain.
         """
+        method = "eth_getLogs"
         found: list[PlacedEvent] = []
         unique = list(dict.fromkeys(senders))
-        seen, self._seen = self._seen, {}
+        self._events.begin()
         for first, last in self._spans(from_block, to_block):
             for start in range(0, len(unique), _MAX_SENDERS):
-                part = unique[start : start + _MAX_SENDERS]
-                found += await self._operations(part, first, last, seen)
+                some = unique[start : start + _MAX_SENDERS]
+                result = await self._ask(method, query_of_events(some, first, last))
+                try:
+                    found += self._events.read(result, self._what(method), some, first, last)
+                except ValueError as error:
+                    raise self._unusable(method, str(error)) from error
         found.sort(key=_place)
         return [event for _, _, event in found]
 
@@ -196,7 +159,7 @@ class RpcChainReader:
                 amount=int.from_bytes(log.data, "big"),
             )
             for log in logs
-            if _is_transfer(log)
+            if is_transfer(log)
         ]
 
     async def outflows(
@@ -246,7 +209,7 @@ class RpcChainReader:
         """Return, by entity that one operation uninstalled, whether its modules cleaned up."""
         found: dict[int, bool] = {}
         for log in await self._logs_in(transaction_hash, user_op_hash):
-            if _is_uninstall(log, account):
+            if is_uninstall(log, account):
                 entity = int.from_bytes(log.topics[2], "big")
                 found[entity] = found.get(entity, True) and any(log.data)
         return found
@@ -261,7 +224,7 @@ class RpcChainReader:
         return any(
             log.address == ENTRY_POINT_V07
             and log.topics[:1] == [REVERT_REASON_TOPIC]
-            and _names(log, user_op_hash.lower())
+            and names(log, user_op_hash.lower())
             for log in logs
         )
 
@@ -270,10 +233,10 @@ class RpcChainReader:
         result = await self._ask(method, transaction_hash)
         if result is None:
             raise self._unusable(method, "no receipt for this transaction")
-        receipt = accept(_RECEIPT, result, self._what(method))
+        receipt = accept(RECEIPT, result, self._what(method))
         if hex_bytes(receipt.transaction_hash) != transaction_hash.lower():
             raise self._unusable(method, "the receipt of another transaction")
-        logs = _logs_of(receipt, user_op_hash.lower())
+        logs = logs_of(receipt, user_op_hash.lower())
         if logs is None:
             raise self._unusable(method, "the transaction did not include this operation")
         return logs
@@ -339,91 +302,6 @@ class RpcChainReader:
         for start in range(first, last + 1, self._max_block_span):
             yield start, min(start + self._max_block_span - 1, last)
 
-    async def _operations(
-        self, senders: Sequence[Address], first: int, last: int, seen: _Seen
-    ) -> list[PlacedEvent]:
-        method = "eth_getLogs"
-        topics = [
-            hex_bytes(USER_OPERATION_EVENT_TOPIC),
-            None,
-            [hex_bytes(address_word(sender)) for sender in senders],
-        ]
-        query = {
-            "address": ENTRY_POINT_V07,
-            "topics": topics,
-            "fromBlock": hex_integer(first),
-            "toBlock": hex_integer(last),
-        }
-        result = await self._ask(method, query)
-        found = self._usual_events(result, seen)
-        if found is None:
-            return self._unusual_events(result, senders, first, last)
-        asked = frozenset(senders)
-        for number, _, event in found:
-            if event.sender not in asked or not first <= number <= last:
-                raise self._unusable(method, "a log that was not asked for")
-        return found
-
-    def _usual_events(self, result: Any, seen: _Seen) -> list[PlacedEvent] | None:
-        """
-        The events in an answer; None if anything in it is not as usual.
-
-        Looks overlap, so most logs come several times: what an earlier look read is not read again.
-        """
-        found: list[PlacedEvent] = []
-        try:
-            for log in result:
-                if log.get("removed", False) is not False:
-                    return None
-                place = log["blockHash"], log["logIndex"]
-                read = seen.get(place)
-                if read is None or read[0] != log:
-                    event = usual_event(log)
-                    if event is None:
-                        return None
-                    read = log, event
-                self._seen[place] = read
-                found.append(read[1])
-        except (AttributeError, KeyError, TypeError):
-            return None
-        return found
-
-    def _unusual_events(
-        self, result: Any, senders: Sequence[Address], first: int, last: int
-    ) -> list[PlacedEvent]:
-        method = "eth_getLogs"
-        logs = accept(_LOGS, result, self._what(method))
-        asked = {address_word(sender) for sender in senders}
-        for log in logs:
-            if not (
-                log.address == ENTRY_POINT_V07
-                and len(log.topics) == 4
-                and log.topics[0] == USER_OPERATION_EVENT_TOPIC
-                and log.topics[2] in asked
-                and first <= log.block_number <= last
-            ):
-                raise self._unusable(method, "a log that was not asked for")
-        return [
-            (log.block_number, log.log_index, self._operation_event(log))
-            for log in logs
-            if not log.removed
-        ]
-
-    def _operation_event(self, log: LogAnswer) -> OperationEvent:
-        success = int.from_bytes(log.data[32:64], "big")
-        if len(log.data) != 4 * 32 or success > 1:
-            raise self._unusable("eth_getLogs", "a malformed UserOperationEvent")
-        return OperationEvent(
-            user_op_hash=log.topics[1],
-            sender=address_from_bytes(log.topics[2][12:]),
-            nonce=int.from_bytes(log.data[:32], "big"),
-            success=bool(success),
-            gas_cost=int.from_bytes(log.data[64:96], "big"),
-            block_number=log.block_number,
-            block_hash=hex_bytes(log.block_hash),
-            transaction_hash=hex_bytes(log.transaction_hash),
-        )
-
     async def _call_contract(self, contract: Address, data: bytes, block: str) -> int:
         """Return the one word that a view function answers."""
         method = "eth_call"
@@ -465,50 +343,6 @@ class RpcChainReader:
         return f"{self._rpc.origin}: {method}"
 
 
-def _logs_of(receipt: ReceiptAnswer, user_op_hash: str) -> list[ReceiptLog] | None:
-    """
-    Return the logs that one operation of a bundle wrote, None if it is not in there.
-
-    Source: EntryPoint v0.7 `handleOps` validates all operations, emits `BeforeExecution`, then
-    executes one after the other, each ended by its `UserOperationEvent`.
-    """
-    logs: list[ReceiptLog] = []
-    for log in sorted(receipt.logs, key=lambda log: log.log_index):
-        name = log.topics[0] if log.address == ENTRY_POINT_V07 and log.topics else None
-        if name == USER_OPERATION_EVENT_TOPIC and _names(log, user_op_hash):
-            return logs
-        if name in {USER_OPERATION_EVENT_TOPIC, BEFORE_EXECUTION_TOPIC}:
-            logs = []
-        else:
-            logs.append(log)
-    return None
-
-
-def _names(log: ReceiptLog, user_op_hash: str) -> bool:
-    return len(log.topics) > 1 and hex_bytes(log.topics[1]) == user_op_hash
-
-
-def _is_uninstall(log: ReceiptLog, account: Address) -> bool:
-    return (
-        log.address == account
-        and len(log.topics) == 3
-        and log.topics[0] == VALIDATION_UNINSTALLED_TOPIC
-        and log.topics[1] == address_word(SINGLE_SIGNER_MODULE)
-        and len(log.data) == 32
-    )
-
-
 @cache
 def _validation_types() -> tuple[AbiType, ...]:
     return (parse_type("(uint8,bytes25[],bytes25[],bytes4[])"),)
-
-
-def _is_transfer(log: ReceiptLog) -> bool:
-    # A receipt holds the logs of strangers in the same bundle: what is odd is passed over, never
-    # an error. An NFT's Transfer has the same first topic, but four topics and no data.
-    return (
-        len(log.topics) == 3
-        and log.topics[0] == TRANSFER_TOPIC
-        and all(topic.startswith(_ADDRESS_PADDING) for topic in log.topics[1:])
-        and len(log.data) == 32
-    )

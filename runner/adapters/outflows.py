@@ -11,11 +11,12 @@ then executes one after the other, each ended by its `UserOperationEvent`.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from pydantic import TypeAdapter
+from pydantic import StringConstraints, TypeAdapter
 
-from runner.adapters.wallet_api.scalars import HexBigInt, WireAddress, hex_bytes, read_bytes
+from runner.adapters.wallet_api.scalars import hex_bytes
+from runner.adapters.wallet_api.usual import bytes_of
 from runner.adapters.wallet_api.wire import Wire
 from runner.ethereum.address import address_from_bytes
 from runner.ethereum.erc20 import TRANSFER_TOPIC
@@ -27,19 +28,23 @@ BEFORE_EXECUTION_TOPIC: Final = bytes.fromhex(
 )
 """Only topic of the EntryPoint's `BeforeExecution()`."""
 
+_ENTRY_POINT = ENTRY_POINT_V07.lower()
 _ENDED = hex_bytes(USER_OPERATION_EVENT_TOPIC)
 _ENDS = (_ENDED, hex_bytes(BEFORE_EXECUTION_TOPIC))
 _MOVED = hex_bytes(TRANSFER_TOPIC)
 _ADDRESS_PADDING = "0x" + 24 * "0"
 
 
-class BlockLog(Wire):
-    """A log of one block. Its words stay text: most of them are only compared."""
+_Word = Annotated[str, StringConstraints(pattern="^0x[0-9a-fA-F]{64}$")]
 
-    address: WireAddress
-    topics: list[str]
+
+class BlockLog(Wire):
+    """A log of one block. All of it stays text: most of it is only compared."""
+
+    address: Annotated[str, StringConstraints(pattern="^0x[0-9a-fA-F]{40}$")]
+    topics: list[_Word]
     data: str
-    log_index: HexBigInt
+    log_index: Annotated[str, StringConstraints(pattern="^0x[0-9a-fA-F]{1,64}$")]
     block_hash: str
     transaction_hash: str
     removed: bool = False
@@ -65,7 +70,7 @@ def query_of_moves(block_hash: str, senders: Sequence[str]) -> dict[str, Any]:
 def is_end(log: BlockLog, block_hash: str) -> bool:
     """Whether a log is one that `query_of_ends` asks for."""
     return (
-        log.address == ENTRY_POINT_V07
+        log.address.lower() == _ENTRY_POINT
         and log.block_hash.lower() == block_hash
         and not log.removed
         and log.topics[:1] != []
@@ -93,7 +98,7 @@ def outflows(ends: Sequence[BlockLog], moves: Sequence[BlockLog]) -> dict[bytes,
     """
     found: dict[bytes, list[Transfer]] = {}
     open_: dict[str, list[Transfer]] = {}
-    for log in sorted((*ends, *moves), key=lambda log: log.log_index):
+    for log in sorted((*ends, *moves), key=_index):
         name = log.topics[0].lower()
         if name == _MOVED:
             if _is_transfer(log):
@@ -101,8 +106,12 @@ def outflows(ends: Sequence[BlockLog], moves: Sequence[BlockLog]) -> dict[bytes,
             continue
         before = open_.pop(log.transaction_hash, [])
         if name == _ENDED and len(log.topics) > 1:
-            found[read_bytes(log.topics[1])] = before
+            found[bytes.fromhex(log.topics[1][2:])] = before
     return found
+
+
+def _index(log: BlockLog) -> int:
+    return int(log.log_index, 16)
 
 
 def _is_transfer(log: BlockLog) -> bool:
@@ -113,10 +122,10 @@ def _is_transfer(log: BlockLog) -> bool:
 
 
 def _transfer(log: BlockLog) -> Transfer:
-    _, sender, receiver = log.topics
+    token, sender, receiver, data = bytes_of(log.address, *log.topics[1:], log.data)
     return Transfer(
-        token=log.address,
-        sender=address_from_bytes(read_bytes(sender)[12:]),
-        receiver=address_from_bytes(read_bytes(receiver)[12:]),
-        amount=int.from_bytes(read_bytes(log.data), "big"),
+        token=address_from_bytes(token),
+        sender=address_from_bytes(sender[12:]),
+        receiver=address_from_bytes(receiver[12:]),
+        amount=int.from_bytes(data, "big"),
     )

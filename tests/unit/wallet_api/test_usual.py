@@ -170,7 +170,7 @@ def evidence(log, *, short):
     """What a look makes of a log, the short way or the long one."""
     chain = RpcChainReader(Parrot(log), chain_id=1)
     if not short:
-        chain._usual_events = lambda result, seen: None
+        chain._events._usual = lambda result: None
     sender = address_from_bytes(bytes.fromhex(log["topics"][2][26:]))
     last = int(log["blockNumber"], 16)
     return asyncio.run(chain.operation_events([sender], from_block=last, to_block=last))
