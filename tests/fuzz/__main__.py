@@ -15,7 +15,17 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 KEPT = Path(".fuzz")
-NAMES = ("calldata", "install", "grant", "text", "envelope", "answers", "documents", "reports")
+NAMES = (
+    "calldata",
+    "install",
+    "grant",
+    "text",
+    "envelope",
+    "answers",
+    "usual",
+    "documents",
+    "reports",
+)
 
 
 def main(arguments: list[str]) -> int:

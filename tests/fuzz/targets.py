@@ -18,8 +18,14 @@ from runner.adapters.wallet_api.documents import (
     read_typed_document,
 )
 from runner.adapters.wallet_api.envelope import HttpAnswer, read_answer
-from runner.adapters.wallet_api.messages import accept, operation_offer, session_offer
+from runner.adapters.wallet_api.messages import (
+    _offer,
+    accept,
+    operation_offer,
+    session_offer,
+)
 from runner.adapters.wallet_api.methods import METHODS
+from runner.adapters.wallet_api.usual import usual_call_id, usual_offer
 from runner.errors import EncodingError, WalletApiError
 from runner.ethereum import contracts, erc20, grants, installation, modules
 from runner.ethereum.abi import decode_call, encode_call, parse_function
@@ -156,6 +162,19 @@ def answers(data: bytes) -> None:
                     typed_data_digest(request.typed_data)
 
 
+def usual(data: bytes) -> None:
+    """What is read the short way, the models read the same way."""
+    value = read(data)
+    prepared, sent = (
+        METHODS[name].answer for name in ("wallet_prepareCalls", "wallet_sendPreparedCalls")
+    )
+    offer, call_id = usual_offer(value), usual_call_id(value)
+    if offer is not None and offer != _offer(accept(prepared, value, "m"), value, "m"):
+        raise AssertionError("another operation than its model reads")
+    if call_id is not None and call_id != accept(sent, value, "m").id:
+        raise AssertionError("another id than its model reads")
+
+
 def documents(data: bytes) -> None:
     value = read(data)
     with suppress(EncodingError):
@@ -193,7 +212,7 @@ def show(report: Report) -> None:
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     each.__name__: each
-    for each in (calldata, install, grant, text, envelope, answers, documents, reports)
+    for each in (calldata, install, grant, text, envelope, answers, usual, documents, reports)
 }
 """Name → what is fed."""
 
@@ -206,7 +225,7 @@ def seeds(name: str) -> Iterator[bytes]:
             yield b"pay((address to, uint256 value)[] calls) external payable returns (bool)"
             yield b"0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
             yield b"1_000.25e3"
-        case "envelope" | "answers" | "documents":
+        case "envelope" | "answers" | "usual" | "documents":
             yield from _bodies(envelope=name == "envelope")
         case _:
             for vector in _load("permissions")["vectors"]:
