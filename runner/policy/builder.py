@@ -109,15 +109,28 @@ class Builder:
 
     def take_all(self, following: Callable[[], Any]) -> None:
         """Take every event up to the end; `following` gives the next one."""
-        end = ev.StreamEndEvent
-        while type(event := following()) is not end:
-            self._take(event)
+        source, is_plain = self.source, not self._broken and self.written is None
+        scalar, end = ev.ScalarEvent, ev.StreamEndEvent
+        while (kind := type(event := following())) is not end:
+            if kind is scalar:
+                text = event.value
+                if (
+                    is_plain
+                    and text
+                    and not event.style
+                    and event.anchor is None
+                    and event.tag is None
+                    and "\t" not in text
+                ):  # two events in three, and there is nothing to see to
+                    self._attach(Scalar(source, event.start_mark.index, text), None, 1, 0)
+                else:
+                    self._scalar(event)
+            else:
+                self._take(kind, event)
+            self._last = event
 
-    def _take(self, event: Any) -> None:
-        kind = type(event)
-        if kind is ev.ScalarEvent:
-            self._scalar(event)
-        elif kind is ev.MappingStartEvent:
+    def _take(self, kind: type, event: Any) -> None:
+        if kind is ev.MappingStartEvent:
             self._open(event, Mapping(self.source, self._start(event), bool(event.flow_style)))
         elif kind is ev.SequenceStartEvent:
             self._open(event, Sequence(self.source, self._start(event), bool(event.flow_style)))
@@ -127,7 +140,6 @@ class Builder:
             self._alias(event)
         elif kind is ev.DocumentStartEvent:
             self._document(event)
-        self._last = event
 
     def _document(self, event: Any) -> None:
         self._documents += 1

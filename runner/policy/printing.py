@@ -7,10 +7,12 @@ What is printed reads as the same policy again. `origins` adds where each value 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from runner.ethereum.address import Address
@@ -68,6 +70,8 @@ _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/%-]*(?: [A-Za-z0-9._/%-]+)*")
 _UNITS = (("w", 604_800), ("d", 86_400), ("h", 3600), ("m", 60), ("s", 1))
 _MONTHS = 12
 _BLOCK_LEVELS = 3  # of maps below each other before they are written between braces
+_OCCASION = {"session", "trigger", "calls", "name", "policy", "first_name", "mark", "trigger_mark"}
+_terms_of = attrgetter(*(one.name for one in fields(Schedule) if one.name not in _OCCASION))
 _COLUMN = 44  # where comments begin, if the line is shorter
 
 
@@ -80,7 +84,25 @@ def print_policy(policy: Policy, *, origins: bool = False) -> str:
             value is written.
     """
     told = _origins(policy) if origins else {}
-    return "\n".join(_block(policy_tree(policy), (), told)) + "\n"
+    lines = _block(_sections(policy), (), told)
+    lines += _schedules(policy, told) if policy.schedules else ["schedules: {}"]
+    return "\n".join(lines) + "\n"
+
+
+def _schedules(policy: Policy, told: Mapping[tuple[str, ...], str]) -> Iterator[str]:
+    """The lines of the schedules; those of many have all in common but when, and what they call."""
+    known: dict[tuple[int, ...], list[str]] = {}
+    yield "schedules:"
+    for name, schedule in policy.schedules.items():
+        path = ("schedules", name)
+        yield f"  {_scalar(name)}:"
+        yield from _block(_occasion(schedule), path, told)
+        # The policy holds all of them meanwhile, so what is the same is the same value.
+        terms = tuple(map(id, _terms_of(schedule)))
+        lines = None if told else known.get(terms)
+        if lines is None:
+            lines = known[terms] = _block(_terms(schedule), path, told)
+        yield from lines
 
 
 # ── model → tree ──────────────────────────────────────────────────────────────────────────────
@@ -88,6 +110,12 @@ def print_policy(policy: Policy, *, origins: bool = False) -> str:
 
 def policy_tree(policy: Policy) -> Tree:
     """The policy as keys and values, all of them as text: what `print_policy` lays out."""
+    schedules = {name: _occasion(one) | _terms(one) for name, one in policy.schedules.items()}
+    return _sections(policy) | {"schedules": schedules}
+
+
+def _sections(policy: Policy) -> Tree:
+    """All but the schedules."""
     return {
         "version": "1",
         "name": policy.name,
@@ -97,7 +125,6 @@ def policy_tree(policy: Policy) -> Tree:
         "groups": {name: list(members) for name, members in policy.groups.items()},
         "accounts": {name: _account(each) for name, each in policy.accounts.items()},
         "sessions": {name: _session(each, policy) for name, each in policy.sessions.items()},
-        "schedules": {name: _schedule(each) for name, each in policy.schedules.items()},
     }
 
 
@@ -187,11 +214,17 @@ def _limits(limits: Limits) -> Tree:
     return {**amounts, **({"rolling": rolling} if rolling else {}), "timezone": limits.timezone}
 
 
-def _schedule(schedule: Schedule) -> Tree:
+def _occasion(schedule: Schedule) -> Tree:
     return {
         "session": schedule.session,
         **_trigger(schedule),
         "calls": [_call(call) for call in schedule.calls],
+    }
+
+
+def _terms(schedule: Schedule) -> Tree:
+    """All else that it says."""
+    return {
         **_given("start_at", schedule.start_at, _instant),
         **_given("end_at", schedule.end_at, _instant),
         **_given("max_runs", schedule.max_runs, str),
@@ -333,7 +366,12 @@ def _blackout(blackout: Blackout) -> Tree:
 
 
 def _amount(asset: Asset, amount: int) -> str:
-    return f"{format_units(amount, asset.decimals)} {asset.name}"
+    return _with_unit(amount, asset.decimals, asset.name)
+
+
+@lru_cache(maxsize=4096)
+def _with_unit(amount: int, decimals: int, unit: str) -> str:
+    return f"{format_units(amount, decimals)} {unit}"
 
 
 def _coin(amount: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -355,6 +355,31 @@ def test_any_policy_reads_back_as_itself(texts, drawn):
     wanted = without_marks(drawn)
     # The policy's name is repeated in its parts.
     assert without_marks(given_back) == _renamed(wanted, "given", name)
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_each_of_many_schedules_is_printed_as_it_is_alone(data):
+    """
+    Whatever it has in common with others, in value or as the very same object.
+    """
+    policy = data.draw(policies())
+    (session,), (first,) = policy.sessions, policy.schedules.values()
+    others = [data.draw(schedules(session)) for _ in range(2)]
+    every = [
+        first,
+        replace(first, name="twin", trigger=others[0].trigger, calls=others[0].calls),
+        replace(others[0], name="second"),
+        replace(others[0], name="other", overlap=others[1].overlap, limits=others[1].limits),
+        replace(first, name="back", suspend=not first.suspend),
+    ]
+
+    def printed(*some: m.Schedule) -> str:
+        text = print_policy(replace(policy, schedules={one.name: one for one in some}))
+        return text.partition("\nschedules:\n")[2]
+
+    assert printed(*every) == "".join(map(printed, every))
+    assert "schedules: {}\n" in print_policy(replace(policy, schedules={}))
 
 
 def _renamed(value: Any, before: str, after: str) -> Any:
