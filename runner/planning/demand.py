@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import field, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from operator import attrgetter
 
 from runner.ethereum.calls import Call
 from runner.frozen import frozen
@@ -23,6 +24,13 @@ from runner.scheduling.lateness import LARGEST_WINDOW, LEAST_WINDOW
 from runner.scheduling.triggers import Timetable, count_within, timetable
 
 HORIZON = timedelta(days=400)
+
+_moved_by = attrgetter(
+    *("trigger", "start_at", "end_at", "jitter", "max_runs", "until_total", "blackout"),
+    *("catch_up", "catch_up_window", "start_grace"),
+)
+"""What the strand of a schedule follows from; where it also follows from the uid or the calls, that
+is seen from these."""
 
 
 def demands_of(
@@ -43,10 +51,19 @@ def demands_of(
     """
     month = now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     start = month - LARGEST_WINDOW  # what is still caught up belongs to the demand
-    return [
-        Demand(schedule, encode(schedule), strand_of(schedule, session.lifetime, start))
-        for schedule in schedules
-    ]
+    every = list(schedules)
+    known: dict[tuple[int, ...], Strand] = {}
+    found = []
+    for schedule in every:
+        # All are here until the end, so what is the same is the same value.
+        alike = tuple(map(id, _moved_by(schedule)))
+        strand = known.get(alike)
+        if strand is None:
+            strand = strand_of(schedule, session.lifetime, start)
+            if not schedule.jitter and schedule.max_runs is None and not schedule.until_total:
+                known[alike] = strand
+        found.append(Demand(schedule, encode(schedule), strand))
+    return found
 
 
 def strand_of(schedule: Schedule, lifetime: timedelta, start: datetime) -> Strand:

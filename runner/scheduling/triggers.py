@@ -32,6 +32,7 @@ from runner.scheduling.zones import FIRST_INSTANT, LAST_INSTANT, load_zone
 _SECOND = timedelta(seconds=1)
 _MICROSECOND = timedelta(microseconds=1)
 _EARLIEST = FIRST_INSTANT - _SECOND
+_LATEST = LAST_INSTANT + _SECOND
 
 
 class Source(Protocol):
@@ -231,8 +232,7 @@ class Timetable:
         """So many of `slots`; what schedules of one trigger have in common is found once."""
         if self.jitter:
             return tuple(islice(self.slots(after), count))
-        start, end = self._interval(after, LAST_INSTANT)
-        slots = _first(self.source, start, count)
+        slots, end = _first(self.source, self._start(after), count), self._end(LAST_INSTANT)
         if slots and slots[-1].due_at < end:  # nearly always, and they ascend
             return slots
         return tuple(slot for slot in slots if slot.due_at < end)
@@ -304,15 +304,19 @@ class Timetable:
 
     def _interval(self, after: datetime, until: datetime) -> tuple[datetime, datetime]:
         """(after, until], cut to the timetable's bounds, as [start, end) in whole seconds."""
-        if after.tzinfo is None or until.tzinfo is None:
-            raise EncodingError("a timetable is asked with aware instants")
-        start = max(after.astimezone(UTC), _EARLIEST)
-        end = min(until.astimezone(UTC), LAST_INSTANT)
+        return self._start(after), self._end(until)
+
+    def _start(self, after: datetime) -> datetime:
+        start = max(_aware(after), _EARLIEST)
         if self.begin is not None:
             start = max(start, self.begin - _MICROSECOND)
-        if self.end is not None:
-            end = min(end, self.end)
-        return _following_second(start), _following_second(end)
+        return _following_second(start)
+
+    def _end(self, until: datetime) -> datetime:
+        if self.end is None and until is LAST_INSTANT:
+            return _LATEST
+        end = min(_aware(until), LAST_INSTANT)
+        return _following_second(end if self.end is None else min(end, self.end))
 
     def _moments(self, after: datetime) -> Iterator[Moment]:
         start, end = self._interval(after, LAST_INSTANT)
@@ -465,6 +469,12 @@ def _utc(instant: datetime | None) -> datetime | None:
     if instant is not None and instant.tzinfo is None:
         raise EncodingError(f"{instant!r} has no zone")
     return None if instant is None else instant.astimezone(UTC)
+
+
+def _aware(instant: datetime) -> datetime:
+    if instant.tzinfo is None:
+        raise EncodingError("a timetable is asked with aware instants")
+    return instant.astimezone(UTC)
 
 
 def _following_second(instant: datetime) -> datetime:

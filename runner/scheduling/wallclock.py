@@ -313,10 +313,9 @@ def _spans_of(zone: ZoneInfo, start: datetime, end: datetime) -> tuple[Span, ...
 def most_within(instants: Sequence[int], window: timedelta) -> int:
     """The most of these ascending POSIX seconds in one closed window of this length."""
     length = window.total_seconds()
-    most = first = 0
-    for last, instant in enumerate(instants):
-        while instant - instants[first] > length:
-            first += 1
-        if last - first >= most:
-            most = last - first + 1
+    most = 0
+    for first, instant in enumerate(instants):
+        # More than so far, from here on: what is no better costs a single look.
+        while first + most < len(instants) and instants[first + most] - instant <= length:
+            most += 1
     return most
