@@ -15,7 +15,7 @@ S = TypeVar("S")
 
 _LEAST = 100  # weight of a process's part: with less, starting it costs more than it spares
 _BYTES = 4096  # of a file that weighs one
-_BESIDE = 200  # weight of what a command imports for its own work
+_BESIDE = 150  # weight of what a command imports for its own work
 
 
 class Parts(Generic[R, S]):

@@ -70,13 +70,18 @@ class _Terms:
     A schedule, but for its name, its trigger and its calls: members of `Schedule`.
 
     Attributes:
-        reader: Who has read it, and knows what triggers and calls are read by.
         anchor: Where a period counts from.
+        session, chain, any_zone, gap, fold, day_match: What triggers and calls are read by.
     """
 
-    reader: ScheduleReader
-    anchor: datetime | None
     fields: Mapping[str, Any]
+    anchor: datetime | None
+    session: Session | None
+    chain: int | None
+    any_zone: str | None
+    gap: Gap
+    fold: Fold
+    day_match: DayMatch | None
 
     def anchored(self, trigger: Trigger) -> Trigger:
         """The trigger as it counts."""
@@ -113,9 +118,9 @@ class ScheduleReader:
 
     def _as_before(self, name: str, said: Hashable, terms: _Terms) -> Schedule:
         """Read a schedule that says what another one said, but when, and what it calls."""
-        fields, before = self.record.fields, terms.reader
-        self.session, self.chain, self.any_zone = before.session, before.chain, before.any_zone
-        self.gap, self.fold, self.day_match = before.gap, before.fold, before.day_match
+        fields = self.record.fields
+        self.session, self.chain, self.any_zone = terms.session, terms.chain, terms.any_zone
+        self.gap, self.fold, self.day_match = terms.gap, terms.fold, terms.day_match
         when = next(key for key in TRIGGERS if key in fields)
         at = said_of(fields[when])
         trigger = self.names.alike.once(
@@ -201,7 +206,8 @@ class ScheduleReader:
             "blackout": self._blackouts(),
             **plain,
         }
-        terms = _Terms(self, anchor or start_at, rest)
+        ground = self.session, self.chain, self.any_zone, self.gap, self.fold, self.day_match
+        terms = _Terms(rest, anchor or start_at, *ground)
         return terms, self._schedule(name, terms, trigger, calls, place)
 
     def _schedule(

@@ -312,10 +312,10 @@ def _spans_of(zone: ZoneInfo, start: datetime, end: datetime) -> tuple[Span, ...
 
 def most_within(instants: Sequence[int], window: timedelta) -> int:
     """The most of these ascending POSIX seconds in one closed window of this length."""
-    length = window.total_seconds()
-    most = 0
+    length = window // _SECOND
+    most, count = 0, len(instants)
     for first, instant in enumerate(instants):
         # More than so far, from here on: what is no better costs a single look.
-        while first + most < len(instants) and instants[first + most] - instant <= length:
+        while first + most < count and instants[first + most] - instant <= length:
             most += 1
     return most
