@@ -646,6 +646,10 @@ class Ledger(Protocol):
         """Every generation, oldest first."""
         ...
 
+    async def generations(self, session: str) -> list[Grant]:
+        """A session's generations that still bind somebody, and its newest; oldest first."""
+        ...
+
     async def new_grant(self, new: NewGrant, key: bytes) -> Grant:
         """Write a generation down before anyone is asked."""
         ...

@@ -94,6 +94,9 @@ LIVING_GRANTS = frozenset(
 )
 """Generations whose key may still be able to sign: they count for exposure (R14) and entities."""
 
+BINDING_GRANTS = LIVING_GRANTS | {GrantState.REVOKED}
+"""And those that runs may be pinned to which are still to be proved dead (X3)."""
+
 
 OWNER_OPERATIONS = frozenset({OperationKind.UNINSTALL, OperationKind.VOID})
 """What an owner signs about grants: a stop does not forbid it (O8, O9)."""

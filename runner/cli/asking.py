@@ -20,7 +20,8 @@ from runner.cli.render import hint, write, write_json
 from runner.errors import LedgerHeld, RunnerError, UsageError
 
 if TYPE_CHECKING:
-    from runner.adapters.sql.store import SqlStore, Transaction
+    from runner.adapters.sql.store import SqlStore
+    from runner.adapters.sql.transaction import Transaction
     from runner.policy.model import Policy
     from runner.records import Command, Wish
     from runner.settings import Settings

@@ -15,7 +15,8 @@ from sqlalchemy import Connection, Engine, PoolProxiedConnection
 from sqlalchemy.exc import SQLAlchemyError
 
 from runner.adapters.metering import Tally
-from runner.adapters.sql.store import Transaction, open_for_reading
+from runner.adapters.sql.store import open_for_reading
+from runner.adapters.sql.transaction import Transaction
 from runner.errors import StoreError
 from runner.policy.model import Policy
 from runner.settings import Settings

@@ -186,10 +186,5 @@ class Generations:
 
     async def refresh(self) -> None:
         """Read them again; who waits for a change is woken."""
-        grants = await self._ledger.grants(self.session.uid)
-        # What has ended binds nobody: no open run is pinned to it. The newest counts generations.
-        # To a revoked one runs may be pinned that are still to be proved dead (X3).
-        kept = LIVING_GRANTS | {GrantState.REVOKED}
-        living = [grant for grant in grants[:-1] if grant.state in kept]
-        self._grants = living + grants[-1:]
+        self._grants = await self._ledger.generations(self.session.uid)
         self.changed.set()

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from runner.adapters.sql import budgets, claims
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.ledger import SqlLedger
-from runner.adapters.sql.store import SqlStore, Transaction, make_engine
+from runner.adapters.sql.store import SqlStore, make_engine
+from runner.adapters.sql.transaction import Transaction
 from runner.adapters.vault import Vault
 from runner.errors import Mark
 from runner.ethereum.address import Address

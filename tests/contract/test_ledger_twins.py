@@ -414,6 +414,7 @@ async def state_of(twin):
         "history": await ledger.history("p/s", names=["alice", "bob"], addresses=[ALICE, USDC]),
         "recent": await ledger.recent("p/s", count=3),
         "moving": sorted(await ledger.moving(84532, block=8), key=str),
+        "generations": [one.id for one in await ledger.generations("p/key")],
         "grants": [
             replace(one, key_sealed=None, context_sealed=None)
             for one in await ledger.grants("p/key")

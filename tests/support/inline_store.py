@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from runner.adapters.sql.store import SqlStore, Transaction, _settle, _Work
+from runner.adapters.sql.store import SqlStore, _settle, _Work
+from runner.adapters.sql.transaction import Transaction
 
 T = TypeVar("T")
 
@@ -16,9 +17,11 @@ T = TypeVar("T")
 class InlineStore(SqlStore):
     """Every read and write is done when its call returns."""
 
-    def enqueue(self, work: Callable[[Transaction], T]) -> asyncio.Future[T]:
+    def enqueue(
+        self, work: Callable[[Transaction], T], *, about: str | None = None
+    ) -> asyncio.Future[T]:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._commit([_Work(work, future)])
+        self._commit([_Work(work, future, about)])
         return future
 
     async def read(self, query: Callable[[Connection], T]) -> T:

@@ -10,7 +10,7 @@ from runner.adapters.memory.budgets import Budgets
 from runner.adapters.memory.rows import Tables
 from runner.errors import StoreError
 from runner.ethereum.address import Address
-from runner.records import Grant, GrantState, NewGrant, Run, RunKind
+from runner.records import BINDING_GRANTS, Grant, GrantState, NewGrant, Run, RunKind
 from runner.scheduling.occurrence import State
 
 _DESTROYS_KEY = frozenset(
@@ -33,6 +33,11 @@ class MemoryGrants:
         return sorted(
             self.rows.grants.values(), key=lambda grant: (grant.session, grant.generation)
         )
+
+    async def generations(self, session: str) -> list[Grant]:
+        """A session's generations that still bind somebody, and its newest; oldest first."""
+        every = self.rows.grants_of(session)
+        return [one for one in every[:-1] if one.state in BINDING_GRANTS] + every[-1:]
 
     async def grant(self, identity: int) -> Grant:
         """One generation as it stands."""

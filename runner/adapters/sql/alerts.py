@@ -14,7 +14,8 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.names import Names
 from runner.adapters.sql.queries import runs
-from runner.adapters.sql.store import SqlStore, Transaction
+from runner.adapters.sql.store import SqlStore
+from runner.adapters.sql.transaction import Transaction
 from runner.alerting.causes import Cause, Severity
 from runner.alerting.incidents import Incident
 from runner.alerting.messages import Attachment, Message

@@ -16,18 +16,19 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from runner.adapters.sql import tables as t
-from runner.adapters.sql.prepared import Prepared, given
-from runner.adapters.sql.store import Transaction
+from runner.adapters.sql.prepared import Among, Prepared, given
+from runner.adapters.sql.transaction import Transaction
 from runner.errors import UsageError
 from runner.ethereum.address import Address
 from runner.planning.consent import History
 from runner.records import DASHBOARD, Consent, Run, RunKind
 from runner.scheduling.occurrence import State
 
-_PAID_LINES = Prepared(
-    select(t.transfers.c.receiver_name, t.transfers.c.receiver)
-    .where(t.transfers.c.run == given("run"), t.transfers.c.kind != "observed")
-    .distinct()
+_PAID_LINES = Among(
+    select(t.transfers.c.run, t.transfers.c.receiver_name, t.transfers.c.receiver)
+    .where(t.transfers.c.kind != "observed")
+    .distinct(),
+    t.transfers.c.run,
 )
 _receiver = upsert(t.receivers).values(
     policy=given("policy"),
@@ -186,11 +187,10 @@ def _same(
 
 def remember_receivers(transaction: Transaction, run: Run, *, now: datetime) -> None:
     """A run has paid: whom it paid is known from now on."""
-    c = transaction.connection
     policy = run.schedule.partition("/")[0]
-    for line in _PAID_LINES.all(c, run=run.id):
-        paid = {"name": line.receiver_name, "receiver": line.receiver}
-        _REMEMBER.run(c, policy=policy, paid_at=now, **paid)
+    for line in transaction.of_run(_PAID_LINES, run.id):
+        one = {"policy": policy, "name": line.receiver_name, "receiver": line.receiver}
+        transaction.write(_REMEMBER, tuple(one.values()), one | {"paid_at": now}, replaces=True)
 
 
 def history(

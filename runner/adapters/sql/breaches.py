@@ -10,7 +10,8 @@ from sqlalchemy import Connection, delete, insert, select
 from runner.adapters.sql import pauses
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.queries import runs
-from runner.adapters.sql.store import SqlStore, Transaction
+from runner.adapters.sql.store import SqlStore
+from runner.adapters.sql.transaction import Transaction
 from runner.records import RunKind
 from runner.scheduling.occurrence import Reason
 from runner.scheduling.signals import Breach, Facts, OpenRun, Signal

@@ -15,13 +15,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, delete, insert, select, update
 
 from runner.adapters.sql import tables as t
-from runner.adapters.sql.prepared import Prepared, given
-from runner.adapters.sql.store import Transaction
+from runner.adapters.sql.prepared import Among
+from runner.adapters.sql.transaction import Transaction
 from runner.guard.budget import Budgets, Reservation, busiest, format_instant, parse_instant
 from runner.records import RunKind
 from runner.scheduling.occurrence import State
 
-_HELD = Prepared(select(t.reservations).where(t.reservations.c.run == given("its_run")))
+_HELD = Among(select(t.reservations), t.reservations.c.run)
 _BEGUN = ""
 """The period of the row that says: this limit has been counted since its beginning."""
 
@@ -100,13 +100,12 @@ def exchange(transaction: Transaction, run: str, wanted: Sequence[Reservation]) 
     Returns:
         Whether they fit. If not, the run is left without any.
     """
-    c = transaction.connection
-    rows = _HELD.all(c, its_run=run)
+    rows = transaction.of_run(_HELD, run)
     held = {(r.budget, r.period, r.token): r.amount for r in rows if r.state == "reserved"}
     if held == {(one.budget, one.period, one.token): one.amount for one in wanted}:
         return True
     release(transaction, run)
-    c.execute(delete(t.reservations).where(t.reservations.c.run == run))
+    transaction.connection.execute(delete(t.reservations).where(t.reservations.c.run == run))
     if not fits(transaction, wanted):
         return False
     reserve(transaction, run, wanted)
@@ -129,8 +128,7 @@ def unspend(transaction: Transaction, run: str) -> None:
 
 
 def _shift(transaction: Transaction, run: str, *, to: str) -> None:
-    c = transaction.connection
-    rows = _HELD.all(c, its_run=run)
+    rows = transaction.of_run(_HELD, run)
     for row in rows:
         if row.state == to:
             continue
@@ -141,7 +139,8 @@ def _shift(transaction: Transaction, run: str, *, to: str) -> None:
             change[to] += row.amount
         _add(transaction, row.budget, row.period, row.token, **change)
     if rows:
-        c.execute(update(t.reservations).where(t.reservations.c.run == run).values(state=to))
+        mine = t.reservations.c.run == run
+        transaction.connection.execute(update(t.reservations).where(mine).values(state=to))
 
 
 # ── limits that come and go ───────────────────────────────────────────────────────────────────

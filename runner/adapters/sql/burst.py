@@ -28,11 +28,10 @@ from runner.adapters.sql.rows import (
     run_from,
     run_row,
 )
-from runner.adapters.sql.store import Transaction
+from runner.adapters.sql.transaction import Transaction
 from runner.records import Claim, Run
 from runner.scheduling.occurrence import Reason, State
 
-_MANY = 1000
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 _o, _s = t.occurrences.c, t.schedules.c
@@ -91,8 +90,6 @@ def claim_plain(
     alone = [one for one in claims if counts[one.schedule] == 1 and _is_plain(one)]
     if len(alone) < 2:
         return Written(rest=list(claims))
-    if len(alone) >= _MANY:
-        transaction.expect_many()
     c = transaction.connection
     busy = {row.schedule for row in _BUSY.all(c)}
     plain = [one for one in alone if one.schedule not in busy]

@@ -38,7 +38,7 @@ from runner.adapters.sql.rows import (
     occurrence_row,
     run_row,
 )
-from runner.adapters.sql.store import Transaction
+from runner.adapters.sql.transaction import Transaction
 from runner.records import Claim, Pace, Run, ScheduleSeed, ScheduleState
 from runner.scheduling.occurrence import Reason, State
 

@@ -18,9 +18,17 @@ from sqlalchemy import Connection, Row, insert, select, update
 from runner.adapters.sql import pauses
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.names import Names
-from runner.adapters.sql.store import SqlStore, Transaction
+from runner.adapters.sql.prepared import Prepared
+from runner.adapters.sql.store import SqlStore
+from runner.adapters.sql.transaction import Transaction
 from runner.errors import Conflict
 from runner.records import Command, CommandState, Pause, Wish
+
+_ASKED = Prepared(
+    select(t.commands)
+    .where(t.commands.c.state == CommandState.ASKED.value)
+    .order_by(t.commands.c.id)
+)
 
 
 class CommandRows:
@@ -34,12 +42,7 @@ class CommandRows:
 
     async def asked(self) -> list[Command]:
         """Wishes that nobody has acted on, oldest first."""
-        query = (
-            select(t.commands)
-            .where(t.commands.c.state == CommandState.ASKED.value)
-            .order_by(t.commands.c.id)
-        )
-        return await self._store.read(lambda c: [_command(row) for row in c.execute(query)])
+        return await self._store.glance(lambda c: [_command(row) for row in _ASKED.all(c)])
 
     async def answer(
         self,
@@ -55,7 +58,7 @@ class CommandRows:
 
     async def pauses(self) -> list[Pause]:
         """What is paused or stopped."""
-        return await self._store.read(pauses.in_force)
+        return await self._store.glance(pauses.in_force)
 
     async def lift_ended(self, *, now: datetime) -> list[Pause]:
         """Pauses whose end has come are over (O1)."""

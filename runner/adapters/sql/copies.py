@@ -16,7 +16,8 @@ from runner.adapters.sql import tables as t
 from runner.adapters.sql.moves import move
 from runner.adapters.sql.queries import run_by_id
 from runner.adapters.sql.rows import operation_values, transfer_rows
-from runner.adapters.sql.store import SqlStore, Transaction
+from runner.adapters.sql.store import SqlStore
+from runner.adapters.sql.transaction import Transaction
 from runner.adapters.vault import Vault
 from runner.records import Adoption, OperationKind, OperationStatus, Run, RunKind
 from runner.scheduling.occurrence import Reason, State, is_running, run_id

@@ -13,7 +13,8 @@ from runner.adapters.sql import tables as t
 from runner.adapters.sql.commands import answer
 from runner.adapters.sql.grants import change
 from runner.adapters.sql.rows import grant_from
-from runner.adapters.sql.store import SqlStore, Transaction
+from runner.adapters.sql.store import SqlStore
+from runner.adapters.sql.transaction import Transaction
 from runner.adapters.vault import Vault
 from runner.errors import Conflict, UsageError
 from runner.records import LIVING_GRANTS, Command, CommandState, Grant, GrantState

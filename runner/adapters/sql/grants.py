@@ -5,18 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, exists, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.prepared import Prepared, given
 from runner.adapters.sql.queries import run_by_id
 from runner.adapters.sql.rows import format_permissions, grant_from
-from runner.adapters.sql.store import SqlStore, Transaction
+from runner.adapters.sql.store import SqlStore
+from runner.adapters.sql.transaction import Transaction
 from runner.adapters.vault import Vault
 from runner.errors import Conflict, StoreError
 from runner.ethereum.address import Address
-from runner.records import Grant, GrantState, NewGrant, Run, RunKind
+from runner.records import BINDING_GRANTS, Grant, GrantState, NewGrant, Run, RunKind
 from runner.scheduling.occurrence import State
 
 _DESTROYS_KEY = frozenset(
@@ -29,6 +30,17 @@ _PIN = Prepared(
     )
 )
 
+_g, _newer = t.grants.c, t.grants.alias("newer").c
+_GENERATIONS = Prepared(
+    select(t.grants)
+    .where(
+        _g.session == given("its_session"),
+        _g.state.in_(sorted(BINDING_GRANTS))
+        | ~exists().where(_newer.session == _g.session, _newer.generation > _g.generation),
+    )
+    .order_by(_g.generation)
+)
+
 
 class GrantRows:
     """The ledger's half about grants."""
@@ -36,6 +48,8 @@ class GrantRows:
     def __init__(self, store: SqlStore, vault: Vault) -> None:
         self._store = store
         self._vault = vault
+        self._pins: dict[tuple[str, int], Address] = {}
+        """As they were read: a pin is never changed."""
 
     async def grants(self, session: str | None = None) -> list[Grant]:
         """Every generation, of one session or of all, oldest first."""
@@ -43,6 +57,12 @@ class GrantRows:
         if session is not None:
             query = query.where(t.grants.c.session == session)
         return await self._store.read(lambda c: [grant_from(row) for row in c.execute(query)])
+
+    async def generations(self, session: str) -> list[Grant]:
+        """A session's generations that still bind somebody, and its newest; oldest first."""
+        return await self._store.glance(
+            lambda c: [grant_from(row) for row in _GENERATIONS.all(c, its_session=session)]
+        )
 
     async def grant(self, identity: int) -> Grant:
         """One generation as it stands."""
@@ -281,10 +301,15 @@ class GrantRows:
 
     async def paymaster_pin(self, wallet: str, chain: int) -> Address | None:
         """The paymaster that this profile has used on this chain (G4)."""
-        found = await self._store.glance(
-            lambda c: _PIN.scalar(c, its_wallet=wallet, its_chain=chain)
-        )
-        return None if found is None else Address(found)
+        pin = self._pins.get((wallet, chain))
+        if pin is None:
+            found = await self._store.glance(
+                lambda c: _PIN.scalar(c, its_wallet=wallet, its_chain=chain)
+            )
+            if found is None:
+                return None
+            pin = self._pins[wallet, chain] = Address(found)
+        return pin
 
     async def pin_paymaster(
         self, wallet: str, chain: int, paymaster: Address, *, now: datetime

@@ -13,7 +13,7 @@ from contextlib import suppress
 from datetime import datetime
 from types import MappingProxyType
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from runner.adapters.sql import approvals, budgets, claims, pauses
@@ -27,7 +27,7 @@ from runner.adapters.sql.grant_verbs import GrantVerbRows
 from runner.adapters.sql.grants import GrantRows
 from runner.adapters.sql.moves import move, move_on, next_attempt, touch
 from runner.adapters.sql.names import identities, write_names
-from runner.adapters.sql.prepared import Prepared, given
+from runner.adapters.sql.prepared import Among, Prepared, given
 from runner.adapters.sql.queries import run_by_id
 from runner.adapters.sql.reads import RunReads
 from runner.adapters.sql.rows import (
@@ -37,7 +37,8 @@ from runner.adapters.sql.rows import (
     run_begun,
     transfer_rows,
 )
-from runner.adapters.sql.store import SqlStore, Transaction
+from runner.adapters.sql.store import SqlStore
+from runner.adapters.sql.transaction import Transaction
 from runner.adapters.sql.verbs import VerbRows
 from runner.adapters.vault import Vault
 from runner.errors import Conflict
@@ -84,7 +85,7 @@ _NEW_FENCE = Prepared(
 )
 _NEW_OPERATION = Prepared(insert(t.operations), columns=OPERATION_COLUMNS)
 _GRANT_STATE = Prepared(select(t.grants.c.state).where(t.grants.c.id == given("grant")))
-_KIND = Prepared(select(_o.kind).where(_o.hash == given("its_hash")))
+_KINDS = Among(select(_o.run, _o.hash, _o.kind), _o.run)
 _REQUEST = Prepared(select(_o.request_sealed).where(_o.hash == given("its_hash")))
 _SAID = Prepared(
     update(t.operations)
@@ -313,7 +314,7 @@ class SqlLedger(
                 return move(tx, run, state, reason=Reason.BUDGET, now=now)
             if run.intent is not None:  # it was frozen before, and held since
                 _NO_LINES.run(tx.connection, its_run=run.id)
-            _insert_lines(tx, run.id, transfers, start=0)
+            _write_lines(tx, run.id, transfers, start=0)
             return move(
                 tx,
                 run,
@@ -324,7 +325,7 @@ class SqlLedger(
                 grant_id=grant.id,
             )
 
-        return self._store.enqueue(work)
+        return self._store.enqueue(work, about=run.id)
 
     async def history(
         self, schedule: str, *, names: Sequence[str], addresses: Sequence[Address]
@@ -364,27 +365,11 @@ class SqlLedger(
         """
 
         def work(tx: Transaction) -> Run:
-            c = tx.connection
-            _check_allowed(c, run, operation, now)
-            _check_generation(c, run, operation)
-            held = _FENCE.first(c, its_run=run.id, its_attempt=run.attempt)
-            fence = (operation.nonce, operation.chain, operation.sender)
-            if held is None:
-                try:
-                    _NEW_FENCE.run(
-                        c,
-                        chain=operation.chain,
-                        sender=operation.sender,
-                        nonce=operation.nonce,
-                        run=run.id,
-                        part=run.part,
-                        attempt=run.attempt,
-                    )
-                except IntegrityError:
-                    raise Conflict(f"the fence of run {run.id} is taken by another") from None
-            elif tuple(held) != fence:
-                raise Conflict(f"run {run.id} is pinned to another fence")
-            _NEW_OPERATION.run(c, **operation_values(run.id, operation, self._vault, now))
+            _check_allowed(tx, run, operation, now)
+            _check_generation(tx, run, operation)
+            _hold_fence(tx, run, operation)
+            row = operation_values(run.id, operation, self._vault, now)
+            tx.write(_NEW_OPERATION, operation.hash, row)
             tx.event(
                 now,
                 f"operation.signed.{operation.kind}",
@@ -398,7 +383,7 @@ class SqlLedger(
                 return move(tx, run, State.SIGNED, now=now)
             return touch(tx, run)
 
-        return await self._store.write(work)
+        return await self._store.write(work, about=run.id)
 
     def note(
         self,
@@ -417,38 +402,36 @@ class SqlLedger(
         """
 
         def work(tx: Transaction) -> Run:
-            c = tx.connection
             # An id is the service's to choose; one that it does not tell stays as it is.
             told = {"its_status": status.value, "its_detail": detail, "its_call_id": call_id}
-            _SAID.run(c, its_hash=operation, **told)
+            tx.write(_SAID, operation, told | {"its_hash": operation}, checked=False)
             state = State(status.value)
             with suppress(Conflict):  # it is as its caller knows it nearly always
                 if run.state is not state:
                     return move(tx, run, state, detail=detail, now=now)
-            current = run_by_id(c, run.id)
+            current = run_by_id(tx.connection, run.id)
             known = may_move(current.state, state, was=current.reason, reason=None)
             if current.state is state or not known:
                 return current
             return move(tx, current, state, detail=detail, now=now)
 
-        return self._store.enqueue(work)
+        return self._store.enqueue(work, about=run.id)
 
     async def include(self, run: Run, inclusion: Inclusion, *, now: datetime) -> Run:
         """An operation of this run is in a block: evidence seen, not yet final."""
 
         def work(tx: Transaction) -> Run:
-            c = tx.connection
-            _INCLUDED.run(
-                c,
-                its_hash=inclusion.hash,
-                number=inclusion.block_number,
-                its_block=inclusion.block_hash,
-                at=inclusion.block_at,
-                transaction=inclusion.transaction_hash,
-                cost=inclusion.gas_cost,
-            )
-            kind = _KIND.scalar(c, its_hash=inclusion.hash)
-            paid = kind == OperationKind.PAYMENT.value and inclusion.success
+            place = {
+                "its_hash": inclusion.hash,
+                "number": inclusion.block_number,
+                "its_block": inclusion.block_hash,
+                "at": inclusion.block_at,
+                "transaction": inclusion.transaction_hash,
+                "cost": inclusion.gas_cost,
+            }
+            tx.write(_INCLUDED, inclusion.hash, place, checked=False)
+            kinds = {row.hash: row.kind for row in tx.of_run(_KINDS, run.id)}
+            paid = kinds.get(inclusion.hash) == OperationKind.PAYMENT.value and inclusion.success
             tx.event(
                 now,
                 "operation.included",
@@ -460,7 +443,7 @@ class SqlLedger(
             )
             return move_on(tx, run, State.INCLUDED, now=now, counts=paid)
 
-        return await self._store.write(work)
+        return await self._store.write(work, about=run.id)
 
     async def exclude(self, run: Run, operation: str, *, now: datetime) -> Run:
         """A reorganisation took the operation out of its block: back to `sent` (S6)."""
@@ -501,20 +484,22 @@ class SqlLedger(
         """
 
         def work(tx: Transaction) -> Run:
-            c = tx.connection
             if winner is not None:
-                _WON.run(c, its_hash=winner, its_status=outcome.value)
-            _LOST.run(c, its_run=run.id)
+                its = {"its_hash": winner, "its_status": outcome.value}
+                tx.write(_WON, winner, its, checked=False)
+            if any(row.hash != winner for row in tx.of_run(_KINDS, run.id)):
+                tx.write(_LOST, run.id, {"its_run": run.id}, checked=False)
             if observed:
                 asked = select(func.count()).where(t.transfers.c.run == run.id)
-                _insert_lines(tx, run.id, observed, start=c.scalar(asked) or 0)
+                many = tx.connection.scalar(asked) or 0
+                _write_lines(tx, run.id, observed, start=many)
             again = retry_until is not None
             closed = move_on(tx, run, state, reason=reason, detail=detail, now=now, goes_on=again)
             if retry_until is not None:
                 next_attempt(tx, closed, deadline_at=retry_until, held=retry_held, now=now)
             return closed
 
-        return await self._store.write(work)
+        return await self._store.write(work, about=run.id)
 
     async def contradict(self, run: Run, operation: str, *, now: datetime) -> Run:
         """
@@ -543,29 +528,48 @@ class SqlLedger(
         return self._vault.open(sealed, table="operations", column="request", row=operation)
 
 
-def _check_allowed(c: Connection, run: Run, operation: NewOperation, now: datetime) -> None:
+def _check_allowed(tx: Transaction, run: Run, operation: NewOperation, now: datetime) -> None:
     """
     O8, O10: no pause is overtaken by a signature. What is signed already goes on when paused, and
     the owner takes grants off whatever is stopped.
     """
-    if operation.kind in OWNER_OPERATIONS:
+    if operation.kind in OWNER_OPERATIONS or not tx.recall("paused", pauses.are_any):
         return
-    why = pauses.stopped(c)
+    why = tx.recall("stopped", pauses.stopped)
     new = run.state is State.PREPARED and run.kind is RunKind.PAYMENT
     if why is None and new and not run.by_hand:
-        why = pauses.paused(c, run.schedule, at=now)
+        asked = ("paused", run.schedule, now)
+        why = tx.recall(asked, lambda c: pauses.paused(c, run.schedule, at=now))
     if why is not None:
         raise Conflict(f"run {run.id} may not be signed: {why}")
 
 
-def _check_generation(c: Connection, run: Run, operation: NewOperation) -> None:
+def _check_generation(tx: Transaction, run: Run, operation: NewOperation) -> None:
     """R11, R13: what has to stop signs nothing that gives."""
     if operation.kind not in SILENCEABLE_OPERATIONS:
         return
-    state = _GRANT_STATE.scalar(c, grant=run.grant_id)
+    grant = run.grant_id
+    state = tx.recall(("grant", grant), lambda c: _GRANT_STATE.scalar(c, grant=grant))
     if state in SILENCED_GRANTS:
         raise Conflict(f"the grant that run {run.id} is pinned to is {state}")
 
 
-def _insert_lines(tx: Transaction, run: str, lines: Sequence[TransferLine], *, start: int) -> None:
-    _NEW_LINE.run_many(tx.connection, transfer_rows(run, lines, start=start))
+def _hold_fence(tx: Transaction, run: Run, operation: NewOperation) -> None:
+    """X1: one fence for an attempt, for ever; what outbids is signed on the same one."""
+    fence = {"chain": operation.chain, "sender": operation.sender, "nonce": operation.nonce}
+    if run.state is not State.PREPARED:
+        held = _FENCE.first(tx.connection, its_run=run.id, its_attempt=run.attempt)
+        if held is not None:
+            if tuple(held) != (operation.nonce, operation.chain, operation.sender):
+                raise Conflict(f"run {run.id} is pinned to another fence")
+            return
+    mine: dict[str, object] = {"run": run.id, "part": run.part, "attempt": run.attempt}
+    try:
+        tx.write(_NEW_FENCE, tuple(fence.values()), fence | mine)
+    except IntegrityError:
+        raise Conflict(f"the fence of run {run.id} is taken by another") from None
+
+
+def _write_lines(tx: Transaction, run: str, lines: Sequence[TransferLine], *, start: int) -> None:
+    for row in transfer_rows(run, lines, start=start):
+        tx.write(_NEW_LINE, (run, row["position"]), row)

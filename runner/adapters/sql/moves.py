@@ -7,9 +7,8 @@ Functions over one transaction; `ledger.py` gives each its turn on the writer.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import insert, select, update
@@ -19,9 +18,10 @@ from runner.adapters.sql import tables as t
 from runner.adapters.sql.prepared import Prepared, given
 from runner.adapters.sql.queries import run_by_id
 from runner.adapters.sql.rows import format_calls
-from runner.adapters.sql.store import Transaction
+from runner.adapters.sql.transaction import Transaction, event_data
 from runner.errors import Conflict
 from runner.ethereum.calls import Call
+from runner.frozen import changed
 from runner.guard.budget import Reservation
 from runner.records import Run, RunKind
 from runner.scheduling.moves import Effect, rule_for
@@ -44,13 +44,12 @@ def _change(names: tuple[str, ...]) -> Prepared:
     )
 
 
-def _changed(tx: Transaction, run: Run, **values: Any) -> bool:
-    new = {f"new_{name}": value for name, value in values.items()}
-    at = {"its_id": run.id, "was": run.version, "by": tx.incarnation}
-    return _change(tuple(values)).run(tx.connection, **at, **new) == 1
+def _changed(tx: Transaction, run: Run, values: Mapping[str, Any]) -> bool:
+    new = {"its_id": run.id, "was": run.version, "by": tx.incarnation}
+    for name, value in values.items():
+        new[f"new_{name}"] = value
+    return tx.write(_change(tuple(values)), run.id, new)
 
-
-_FIELDS = frozenset(each.name for each in fields(Run))
 
 _FAILED_AGAIN = Prepared(
     update(t.schedules)
@@ -66,7 +65,7 @@ _PAID = Prepared(
 
 def touch(tx: Transaction, run: Run, **values: Any) -> Run:
     """Change a run that stays in its state."""
-    if not _changed(tx, run, **values):
+    if not _changed(tx, run, values):
         raise Conflict(f"run {run.id} was changed by another")
     return run_by_id(tx.connection, run.id)
 
@@ -82,6 +81,7 @@ def move(
     counts: bool = True,
     reopens: bool = False,
     goes_on: bool = False,
+    exclusive: bool | None = None,
     intent: Sequence[Call] | None = None,
     **values: Any,
 ) -> Run:
@@ -92,6 +92,8 @@ def move(
         counts: Whether the move's effect on budgets is to be had: a burn in a block spends nothing.
         reopens: Whether a closed row may come back as a new version (X13).
         goes_on: Whether another attempt follows by itself: then its slot has not failed yet.
+        exclusive: Whether no other run of its schedule may be open beside it; None: as it was.
+        values: Further fields of the run; None: as they were.
 
     Raises:
         Conflict: it is none, or the run was changed meanwhile.
@@ -102,23 +104,36 @@ def move(
         raise Conflict(f"run {run.id} cannot go from {run.state} to {state}{why}")
     closed = state in CLOSED
     moved = {
-        "state": state.value,
-        "reason": reason.value if reason else None,
+        "reason": reason,
         "detail": detail,
-        "running": is_running(state, reason),
         "closed_at": now if closed else None,
+        **{key: value for key, value in values.items() if value is not None},
     }
-    moved |= {key: value for key, value in values.items() if value is not None}
-    written = moved if intent is None else moved | {"intent": format_calls(intent)}
-    if not _changed(tx, run, **written):
+    written = moved | {
+        "state": state.value,
+        "reason": None if reason is None else reason.value,
+        "running": is_running(state, reason),
+    }
+    if exclusive is not None:
+        written["exclusive"] = exclusive
+    if intent is not None:
+        moved["intent"] = tuple(intent)
+        written["intent"] = format_calls(intent)
+    if not _changed(tx, run, written):
         raise Conflict(f"run {run.id} was changed by another")
-    tx.event(now, f"run.{state}", run.id, reason=reason, detail=detail, attempt=run.attempt)
+    tx.events.append((now, f"run.{state}", run.id, _told(reason, detail, run.attempt)))
     if counts and run.kind is RunKind.PAYMENT:
         _EFFECTS[rule.effect](tx, run.id)
     if closed:
         _settle(tx, run, state, reason, now, goes_on=goes_on)
-    told = _record(moved) if intent is None else _record(moved) | {"intent": tuple(intent)}
-    return replace(run, version=run.version + 1, **told)
+    # What was written is known: its row need not be read back (H2).
+    return changed(run, version=run.version + 1, state=state, **moved)
+
+
+@lru_cache(maxsize=64)
+def _told(reason: Reason | None, detail: str | None, attempt: int) -> str:
+    """What the event of a move tells: where many are paid, mostly the same."""
+    return event_data(reason=reason, detail=detail, attempt=attempt)
 
 
 def move_on(tx: Transaction, run: Run, state: State, **values: Any) -> Run:
@@ -132,15 +147,6 @@ def move_on(tx: Transaction, run: Run, state: State, **values: Any) -> Run:
         return move(tx, run, state, **values)
     except Conflict:
         return move(tx, run_by_id(tx.connection, run.id), state, **values)
-
-
-def _record(moved: Mapping[str, Any]) -> dict[str, Any]:
-    """Columns that a move wrote, as the fields of a run: its row need not be read back (H2)."""
-    told = {name: value for name, value in moved.items() if name in _FIELDS}
-    told["state"] = State(told["state"])
-    if told["reason"] is not None:
-        told["reason"] = Reason(told["reason"])
-    return told
 
 
 _EFFECTS: Mapping[Effect, Callable[[Transaction, str], None]] = {
@@ -210,11 +216,10 @@ def _settle(
     *,
     goes_on: bool,
 ) -> None:
-    c = tx.connection
     if run.kind is not RunKind.PAYMENT:
         return
     if state in {State.SKIPPED, State.MISSED, State.SUPERSEDED}:
-        c.execute(
+        tx.connection.execute(
             update(t.occurrences)
             .where(t.occurrences.c.id == run.occurrence)
             .values(decision=state.value, reason=reason.value if reason else None)
@@ -222,8 +227,8 @@ def _settle(
     if state is State.SUCCESS and reason is None:
         approvals.remember_receivers(tx, run, now=now)
     failed = state in _FAILED and reason is not Reason.LATE and not goes_on
-    if failed or state is State.SUCCESS:
-        if failed:
-            _FAILED_AGAIN.run(c, its_uid=run.schedule)
-        else:
-            _PAID.run(c, its_uid=run.schedule, its_end=now)
+    if failed:
+        _FAILED_AGAIN.run(tx.connection, its_uid=run.schedule)
+    elif state is State.SUCCESS:
+        paid = {"its_uid": run.schedule, "its_end": now}
+        tx.write(_PAID, run.schedule, paid, checked=False, replaces=True)

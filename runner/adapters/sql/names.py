@@ -16,7 +16,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.prepared import Prepared
-from runner.adapters.sql.store import Transaction
+from runner.adapters.sql.transaction import Transaction
 from runner.errors import UsageError
 from runner.planning.facts import SCHEDULE, SESSION, Identities
 from runner.planning.renames import Named

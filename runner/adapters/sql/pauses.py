@@ -12,13 +12,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import Connection, Row, delete, select, union_all, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.names import Names
 from runner.adapters.sql.prepared import Prepared, given
-from runner.adapters.sql.store import Transaction
+from runner.adapters.sql.transaction import Transaction
 from runner.errors import UsageError
 from runner.records import Pause, PauseScope
 
@@ -26,6 +26,18 @@ WIDE = (PauseScope.SESSION, PauseScope.ACCOUNT, PauseScope.ALL)
 
 _STOP = Prepared(select(t.pauses).where(t.pauses.c.scope == PauseScope.STOP.value))
 _WIDE = Prepared(select(t.pauses).order_by(t.pauses.c.scope))
+_s = t.schedules.c
+_OWN = Prepared(
+    select(_s.uid, _s.paused_reason, _s.paused_at, _s.paused_until)
+    .where(_s.paused_reason.is_not(None))
+    .order_by(_s.uid)
+)
+_ANY = Prepared(
+    union_all(
+        select(t.pauses.c.scope),
+        select(t.schedules.c.uid).where(t.schedules.c.paused_reason.is_not(None)),
+    ).limit(1)
+)
 _SCHEDULE = Prepared(
     select(
         t.schedules.c.session,
@@ -46,6 +58,11 @@ def paused(connection: Connection, schedule: str, *, at: datetime) -> str | None
     """Why nothing of a schedule is to be paid at a moment; None: it may be (O1)."""
     row = _SCHEDULE.first(connection, schedule=schedule)
     return stopped(connection) if row is None else pause_of(row, wide_pauses(connection), at=at)
+
+
+def are_any(connection: Connection) -> bool:
+    """Whether anything at all is paused or stopped: mostly nothing is."""
+    return _ANY.first(connection) is not None
 
 
 def wide_pauses(connection: Connection) -> list[Pause]:
@@ -87,15 +104,9 @@ def describe(pause: Pause) -> str:
 
 def in_force(connection: Connection) -> list[Pause]:
     """Every pause that somebody wrote and nobody lifted, those of schedules included."""
-    s = t.schedules.c
-    own = connection.execute(
-        select(s.uid, s.paused_reason, s.paused_at, s.paused_until)
-        .where(s.paused_reason.is_not(None))
-        .order_by(s.uid)
-    )
     return wide_pauses(connection) + [
         Pause(PauseScope.SCHEDULE, row.uid, row.paused_reason, row.paused_at, row.paused_until)
-        for row in own
+        for row in _OWN.all(connection)
     ]
 
 

@@ -13,9 +13,10 @@ whoever asks. Faults come as SQLAlchemy's, so that nobody has to tell the two wa
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, count
 from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Connection, Select, UpdateBase, bindparam
@@ -25,10 +26,14 @@ from sqlalchemy.types import TypeEngine
 
 Processor = Callable[[Any], Any]
 
-_PLAIN_INSERTION = re.compile(r"^INSERT INTO .* VALUES (\([?, ]+\))$", re.DOTALL)
-_SHEAVES = (32, 8)
+_INSERTION = re.compile(
+    r"^(?P<before>INSERT INTO .* VALUES )(?P<row>\([?, ]+\))(?P<after>(?: ON CONFLICT .*)?)$",
+    re.DOTALL,
+)
+_CHANGE = re.compile(r"^(?P<change>UPDATE (?:(?! WHERE ).)*)(?P<which> WHERE .*)$", re.DOTALL)
+_SHEAVES = (64, 16, 4) if sqlite3.sqlite_version_info >= (3, 33) else ()  # it has UPDATE … FROM
 """
-Rows that are inserted by one statement. For each statement the driver hands the interpreter over
+Rows that are written by one statement. For each statement the driver hands the interpreter over
 and gets in line for it again, behind a loop that has much to do.
 """
 
@@ -54,26 +59,31 @@ class Prepared:
         self._binds: list[tuple[str | None, Any, Processor | None]] = []
         self._processors: list[tuple[int, Processor]] = []
         self._row: Callable[..., Any] = tuple
-        self._one_row = ""
+        self._by_size: dict[int, str] = {}
 
     def run(self, connection: Connection, **values: Any) -> int:
         """Change rows; returns how many were changed."""
         return int(self._execute(connection, values).rowcount)
 
     def run_many(self, connection: Connection, rows: Iterable[Mapping[str, Any]]) -> int:
-        """The same for many sets of values; rows of an insertion go by many to a statement."""
+        """
+        The same for many sets of values, many to a statement.
+
+        No two of them are of the same row: which would come first is not said.
+        """
         self._compile(connection.dialect)
         every = list(rows)
         bound = list(zip(*(_column(place, every) for place in self._binds), strict=True))
         driver, changed, at = _driver(connection), 0, 0
         try:
-            for size in _SHEAVES if self._one_row else ():
-                text = self._text + f", {self._one_row}" * (size - 1)
+            for size, text in self._by_size.items():
                 while len(bound) - at >= size:
                     sheaf = list(chain.from_iterable(bound[at : at + size]))
                     changed += driver.execute(text, sheaf).rowcount
                     at += size
-            return changed + max(int(driver.executemany(self._text, bound[at:]).rowcount), 0)
+            if at == len(bound):
+                return changed
+            return changed + int(driver.executemany(self._text, bound[at:]).rowcount)
         except connection.dialect.loaded_dbapi.Error as error:
             raise _translated(error, self._text, connection.dialect) from None
 
@@ -140,8 +150,7 @@ class Prepared:
             for name in compiled.positiontup
         ]
         self._text = str(compiled)
-        plain = _PLAIN_INSERTION.search(self._text)
-        self._one_row = "" if plain is None else plain[1]
+        self._by_size = {size: sheaf for size in _SHEAVES if (sheaf := _sheaf(self._text, size))}
         if isinstance(self._statement, (Select, UpdateBase)):
             columns = list(self._statement.exported_columns)  # of a change: what it returns
             readers = [_of(one.type, dialect).result_processor(dialect, None) for one in columns]
@@ -177,6 +186,21 @@ class Among:
             named = {f"key_{n}": key for n, key in enumerate(some)}
             found += self._sized[size].all(connection, **named)
         return found
+
+
+def _sheaf(text: str, size: int) -> str:
+    """A statement that writes one row as one that writes so many; empty where it cannot be one."""
+    if found := _INSERTION.match(text):
+        return found["before"] + ", ".join([found["row"]] * size) + found["after"]
+    if found := _CHANGE.match(text):
+        number = count(1)
+        change, which = (
+            re.sub(r"\?", lambda _: f"given.column{next(number)}", found[part])
+            for part in ("change", "which")
+        )
+        row = f"({', '.join('?' * text.count('?'))})"
+        return f"{change} FROM (VALUES {', '.join([row] * size)}) AS given{which}"
+    return ""
 
 
 def _column(

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Select, select
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.prepared import Prepared, given
 from runner.adapters.sql.rows import run_from
-from runner.adapters.sql.store import Transaction, event_data
+from runner.adapters.sql.transaction import Transaction, event_data
 from runner.records import Claim, Run
 from runner.scheduling.occurrence import Reason
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import json
 import os
 import queue
 import socket
@@ -20,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -42,6 +41,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from runner.adapters.sql.prepared import Prepared
 from runner.adapters.sql.tables import REVISION, events, incarnations, meta, metadata
+from runner.adapters.sql.transaction import Transaction
 from runner.adapters.vault import Vault
 from runner.errors import LedgerEmpty, LedgerHeld, StoreError
 from runner.version import __version__
@@ -49,6 +49,13 @@ from runner.version import __version__
 T = TypeVar("T")
 
 _MOST_IN_ONE_COMMIT = 512
+
+_CROWD = 4
+_GATHERING_SECONDS = 0.01
+"""
+Pieces of a commit after which more are on their way, and how long these are waited for. A commit
+has a price of its own; among many payments none is in a hurry of milliseconds.
+"""
 
 _BUSY_SECONDS = 60.0
 """So long a daemon that starts waits for whoever writes into its ledger: a backup, a copy."""
@@ -58,43 +65,25 @@ _FOR_A_COMMAND = ", for a command"
 _BEGIN_PIECE = Prepared(text("SAVEPOINT piece"))
 _END_PIECE = Prepared(text("RELEASE SAVEPOINT piece"))
 _UNDO_PIECE = Prepared(text("ROLLBACK TO SAVEPOINT piece"))
-_ROOMY = Prepared(text("PRAGMA cache_size = -32768"))  # KiB, of this connection from here on
+_ROOMY = "PRAGMA cache_size = -32768"
+"""
+In KiB, for who writes: pages beyond SQLite's usual 2 MB would be written out and read again before
+they are committed.
+"""
+
 _EVENT = Prepared(
     insert(events), columns=["incarnation", "seq", "at", "kind", "subject", "data", "mac"]
 )
 _PATIENCE_SECONDS = 5.0
-
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str).encode
-
-
-class Transaction:
-    """What one piece of writing sees: the connection, and a place to leave its events."""
-
-    def __init__(self, connection: Connection, incarnation: str) -> None:
-        self.connection = connection
-        self.incarnation = incarnation
-        self.events: list[tuple[datetime, str, str, str]] = []
-
-    def expect_many(self) -> None:
-        """
-        Much will be written: keep it in memory until it is committed.
-
-        Pages beyond SQLite's usual 2 MB would be written out and read again on the way.
-        """
-        _ROOMY.run(self.connection)
-
-    def event(self, at: datetime, kind: str, subject: str, **data: Any) -> None:
-        """Record what happened, in the same transaction as its effect; no secrets."""
-        self.events.append((at, kind, subject, event_data(**data)))
 
 
 @dataclass(slots=True)
 class _Work:
     run: Callable[[Transaction], Any]
     future: asyncio.Future[Any]
+    about: str | None = None
     result: Any = None
     error: BaseException | None = None
-    events: list[tuple[datetime, str, str, str]] = field(default_factory=list)
 
 
 class SqlStore:
@@ -114,6 +103,7 @@ class SqlStore:
         self._role = role
         self._looking: PoolProxiedConnection | None = None
         self._glancing: Connection | None = None
+        self._writing: Connection | None = None
         self.failed: StoreError | None = None
         self._writer = threading.Thread(target=self._write_loop, name="ledger", daemon=True)
 
@@ -170,23 +160,28 @@ class SqlStore:
         store._begin()
         return store
 
-    async def write(self, work: Callable[[Transaction], T]) -> T:
+    async def write(self, work: Callable[[Transaction], T], *, about: str | None = None) -> T:
         """
         Run `work` in the writer's next transaction; returns when that is durable.
 
         It may be run twice, if something that shares the transaction fails: it changes rows and
         nothing else.
 
+        Args:
+            about: The run that it is about, if it is one.
+
         Raises:
             Conflict: a condition of `work` failed; nothing of it was written.
             StoreError: the database could not take it; nothing of it was written.
         """
-        return await self.enqueue(work)
+        return await self.enqueue(work, about=about)
 
-    def enqueue(self, work: Callable[[Transaction], T]) -> asyncio.Future[T]:
+    def enqueue(
+        self, work: Callable[[Transaction], T], *, about: str | None = None
+    ) -> asyncio.Future[T]:
         """As `write`, without waiting: durable with or before whatever is written after it."""
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._queue.put(_Work(work, future))
+        self._queue.put(_Work(work, future, about))
         return future
 
     async def read(self, query: Callable[[Connection], T]) -> T:
@@ -211,12 +206,9 @@ class SqlStore:
 
     async def version(self) -> int:
         """`PRAGMA data_version`: another number once another connection has committed."""
-        return await asyncio.to_thread(self._version)
-
-    def _version(self) -> int:
+        if self._looking is None:
+            self._looking = await asyncio.to_thread(self._reader.raw_connection)
         with _translated("look at the ledger"):
-            if self._looking is None:
-                self._looking = self._reader.raw_connection()
             return int(self._looking.cursor().execute("PRAGMA data_version").fetchone()[0])
 
     def _query(self, query: Callable[[Connection], T]) -> T:
@@ -238,7 +230,7 @@ class SqlStore:
             await self.write(end)
         finally:
             await self._end()
-            for looking in (self._looking, self._glancing):
+            for looking in (self._looking, self._glancing, self._writing):
                 if looking is not None:
                     looking.close()
             self._engine.dispose()
@@ -256,7 +248,10 @@ class SqlStore:
         await asyncio.to_thread(self._writer.join)
 
     def _write_loop(self) -> None:
+        crowded = False
         while (first := self._queue.get()) is not None:
+            if crowded:
+                time.sleep(_GATHERING_SECONDS)
             batch = [first]
             while len(batch) < _MOST_IN_ONE_COMMIT:
                 try:
@@ -268,22 +263,35 @@ class SqlStore:
                     break
                 batch.append(following)
             self._commit(batch)
+            crowded = len(batch) >= _CROWD
 
     def _commit(self, batch: Sequence[_Work]) -> None:
         chain = (self._seq, self._mac)
         try:
-            with self._engine.connect() as connection:
-                if not self._run_together(connection, batch):
-                    self._seq, self._mac = chain
-                    with connection.begin():
-                        for work in batch:
-                            self._run_one(connection, work)
+            if self._writing is None:
+                self._writing = self._engine.connect()
+                with self._writing.begin():
+                    self._writing.exec_driver_sql(_ROOMY)
+            if not self._run_together(self._writing, batch):
+                self._seq, self._mac = chain
+                with self._writing.begin():
+                    for work in batch:
+                        self._run_one(self._writing, work)
         except Exception as error:  # the writer must outlive whatever the database does to it
             self._seq, self._mac = chain
+            self._let_go()
             lost = StoreError(f"the ledger took no write: {_reason(error)}")
             for work in batch:
                 work.error = work.error or lost
         self._tell(batch)
+
+    def _let_go(self) -> None:
+        """The writer's own connection, whose cache and statements are warm: the next is new."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            with suppress(SQLAlchemyError):
+                writing.invalidate()
+                writing.close()
 
     def _tell(self, batch: Sequence[_Work]) -> None:
         """Who waits hears of it, all of a loop at one knock: each costs a system call."""
@@ -296,17 +304,23 @@ class SqlStore:
         """
         Write pieces that are all possible, as most are; False: one is not, and nothing is written.
 
-        Where each is a savepoint of its own, with events of its own, a third of all statements do
-        nothing else, and for each of them this thread and the loop's hand the interpreter over.
+        Where each is a savepoint of its own, writes its rows itself and appends its own events,
+        most of the time goes to statements, and for each of them this thread and the loop's hand
+        the interpreter over.
         """
+        waiting = {work.about for work in batch if work.about is not None}
+        transaction = Transaction(
+            connection, self.incarnation, runs=frozenset(waiting), together=True
+        )
         with connection.begin() as begun:
-            events = []
             try:
                 for work in batch:
-                    transaction = Transaction(connection, self.incarnation)
+                    if work.about is not None and work.about not in waiting:
+                        transaction.carry_out()  # the second piece about a run finds the first done
+                    waiting.discard(work.about)
                     work.result = work.run(transaction)
-                    events += transaction.events
-                self._append_events(connection, events)
+                transaction.carry_out()
+                self._append_events(connection, transaction.events)
             except Exception:  # apart from its neighbours each is tried again, and heard
                 begun.rollback()
                 return False
@@ -390,11 +404,6 @@ def _settle(batch: Sequence[_Work]) -> None:
             work.future.set_exception(work.error)
 
 
-def event_data(**data: Any) -> str:
-    """What an event tells, as its row keeps it."""
-    return _encode(data)
-
-
 def event_message(
     incarnation: str, seq: int, at: datetime, kind: str, subject: str, data: str
 ) -> bytes:
@@ -427,6 +436,9 @@ def make_engine(url: str, *, read_only: bool = False) -> Engine:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA temp_store = MEMORY")  # no file for what one statement undoes
+        # Pages that many payments change are copied into the database once for more of them.
+        connection.execute("PRAGMA wal_autocheckpoint = 4000")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

@@ -33,7 +33,7 @@ from sqlalchemy import (
 
 from runner.adapters.sql import laws
 
-REVISION = 9
+REVISION = 10
 """Revision of this schema; a ledger of another one is refused until it is migrated."""
 
 _ELSEWHERE = "where"
@@ -127,6 +127,12 @@ schedules = Table(
     Column("paused_at", Instant),
     Column("paused_until", Instant),
     Column("revision", String, nullable=False),
+    Index(
+        "schedules_paused",
+        "uid",
+        sqlite_where=text("paused_reason IS NOT NULL"),
+        info={_ELSEWHERE: "paused_reason IS NOT NULL"},
+    ),
 )
 
 occurrences = Table(

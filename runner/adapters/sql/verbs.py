@@ -20,7 +20,8 @@ from runner.adapters.sql.commands import answer
 from runner.adapters.sql.moves import move, next_attempt, touch
 from runner.adapters.sql.queries import run_by_id, runs
 from runner.adapters.sql.rows import run_from, run_row
-from runner.adapters.sql.store import SqlStore, Transaction
+from runner.adapters.sql.store import SqlStore
+from runner.adapters.sql.transaction import Transaction
 from runner.errors import UsageError
 from runner.guard.budget import Reservation
 from runner.records import Claim, Command, CommandState, Run, Take

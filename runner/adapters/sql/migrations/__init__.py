@@ -23,6 +23,7 @@ STEPS: Final = {
     7: "r0007_names",
     8: "r0008_votes",
     9: "r0009_included",
+    10: "r0010_quick",
 }
 """By the revision that a step leads to."""
 
