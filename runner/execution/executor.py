@@ -98,6 +98,7 @@ class Executor:
         self._computes = schedule.is_computed
         self._blackouts = schedule.blackouts
         self._darkens = schedule.spec.blackout != ()
+        self._is_budgeted = bool([*schedule.budgets.written()])
         self._amounts = Amounts(schedule, ledger=ledger, watcher=watcher)
         self._preflight = Preflight(schedule, ledger=ledger, watcher=watcher)
         self._tries: dict[str, int] = {}
@@ -267,25 +268,28 @@ class Executor:
                 run, State.SKIPPED, reason=Reason.NOTHING_TO_DO, detail=why, now=self._now()
             )
             return run, None, intent
-        grant = self._able(run, intent.sums)
+        sums = intent.sums
+        grant = self._able(run, sums)
         if grant is None:
             lasting = self._keeper.usable(self.schedule.room)
             why = f"{Code.GRANT}: no grant lasts long enough for this run"
             if lasting is not None:
                 rest = "what is left of the grant's allowance does not hold this run"
                 why = f"{Code.ALLOWANCE}: {rest}"
-            raise _GrantMissing(why, intent.sums)
+            raise _GrantMissing(why, sums)
         if self._now() >= deadline:
             raise TooLate("the lane was busy until the run's deadline")
         await self._preflight.check_fees(run.id)
-        self._keeper.charge(grant, run.id, intent.sums)
+        self._keeper.charge(grant, run.id, sums)
         run = await self._ledger.freeze(
             run,
             intent=intent.calls,
             transfers=intent.lines,
             grant=grant,
             revision=revision,
-            reservations=self.schedule.reservations(
+            reservations=()
+            if not self._is_budgeted
+            else self.schedule.reservations(
                 due_at=run.charged_at or run.due_at, slot=run.slot, intent=intent
             ),
             on_budget=self.schedule.spec.on_budget,

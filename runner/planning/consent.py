@@ -102,6 +102,8 @@ def above(
     schedule: Schedule, lines: Sequence[TransferLine], organisation: Above | None
 ) -> Iterator[Doubt]:
     """B9: from `approve_above` on, token by token; of the organisation's first."""
+    if organisation is None and not schedule.approve_above:
+        return
     sums = spent_by_token(lines)
     if organisation is not None:
         for bound in _reached(organisation.approve_above, sums):
