@@ -6,6 +6,7 @@ Source: EIP-191 version 0x45 (personal_sign); EIP-2 for low s; SEC 1 §4.1.6 for
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from runner.errors import EncodingError
@@ -18,8 +19,13 @@ SIGNATURE_SIZE: Final = 65
 _HALF_ORDER: Final = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 
 
+@lru_cache(maxsize=64)
 def personal_sign_digest(message: bytes) -> bytes:
-    """Return the 32-byte digest that `personal_sign` of these bytes signs."""
+    """
+    Return the 32-byte digest that `personal_sign` of these bytes signs.
+
+    The guard asks twice for each operation: to compare it, and to approve it.
+    """
     return keccak256(b"\x19Ethereum Signed Message:\n%d" % len(message) + message)
 
 
