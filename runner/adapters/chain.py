@@ -182,7 +182,7 @@ class RpcChainReader:
                 raise self._unusable("eth_getLogs", "a log that was not asked for")
             moves += found
         try:
-            return outflows(ends, moves)
+            return outflows(ends, moves, frozenset(topics))
         except ValueError as error:
             raise self._unusable("eth_getLogs", str(error)) from error
 

@@ -101,6 +101,8 @@ class EventReader:
 
     def _usual(self, result: Any) -> list[PlacedEvent] | None:
         """The same, where all is written as usual; else None."""
+        if type(result) is not list:
+            return None
         found: list[PlacedEvent] = []
         try:
             for log in result:

@@ -89,9 +89,15 @@ def is_move(log: BlockLog, block_hash: str, senders: Collection[str]) -> bool:
     )
 
 
-def outflows(ends: Sequence[BlockLog], moves: Sequence[BlockLog]) -> dict[bytes, list[Transfer]]:
+def outflows(
+    ends: Sequence[BlockLog], moves: Sequence[BlockLog], senders: Collection[str]
+) -> dict[bytes, list[Transfer]]:
     """
-    By hash of each operation that a block holds, what it moved, in order.
+    By hash of each operation of these accounts that a block holds, what it moved, in order.
+
+    Args:
+        ends: What `query_of_ends` found, operations of others among it.
+        senders: Whose moves were asked for, padded as topics are.
 
     Raises:
         ValueError: a log is not what its topics say.
@@ -105,7 +111,7 @@ def outflows(ends: Sequence[BlockLog], moves: Sequence[BlockLog]) -> dict[bytes,
                 open_.setdefault(log.transaction_hash, []).append(_transfer(log))
             continue
         before = open_.pop(log.transaction_hash, [])
-        if name == _ENDED and len(log.topics) > 1:
+        if name == _ENDED and len(log.topics) > 2 and log.topics[2].lower() in senders:
             found[bytes.fromhex(log.topics[1][2:])] = before
     return found
 

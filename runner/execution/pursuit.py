@@ -20,7 +20,7 @@ from runner.execution.steps import Operator, Order
 from runner.execution.watch import Follower, Watcher
 from runner.frozen import frozen
 from runner.guard.intent import TransferLine
-from runner.guard.movements import Comparison, Outflow, compare_movements
+from runner.guard.movements import Comparison, Outflow, compare_movements, show_themselves
 from runner.ports import Block, Ledger, OperationEvent, Telemetry, Transfer
 from runner.records import (
     Grant,
@@ -96,8 +96,8 @@ class Pursuit:
         self._on_evidence = on_evidence
         self._leave = leave
         self._retry_until = retry_until
-        self._last_sent_at = self._quiet_until = now = venue.clock.now()
-        self._leave_at = None if patience is None else now + patience
+        self._last_sent_at = self._quiet_until = venue.clock.now()
+        self._patience = patience
         self._moved: tuple[TransferLine, ...] | None = None
         self._follower: Follower | None = None
         self._told = False
@@ -123,6 +123,9 @@ class Pursuit:
             first.sender, first.nonce, min(one.from_block for one in operations)
         ) as follower:
             self._follower = follower
+            if self._patience is not None:
+                until = self._venue.clock.monotonic() + self._patience.total_seconds()
+                follower.leaves(self._leave, at=until)
             seen, rest = False, None
             while run.state not in CLOSED:
                 if not seen:
@@ -132,8 +135,6 @@ class Pursuit:
                     self._told = False
                     run = await self._ledger.run(run.id)
                 situation = self._situation(run, operations, follower)
-                if self._leave_at is not None and situation.now >= self._leave_at:
-                    self._leave()
                 step = next_step(situation)
                 if step is Step.WAIT:
                     rest = rests_until(situation)
@@ -335,7 +336,9 @@ class Pursuit:
         """X22 and B8: what the logs of the operation say, against what was to be moved."""
         if not run.intent:
             return Comparison((), ())
-        together = await self._watcher.outflows(event)
+        together = None
+        if show_themselves(self._lines, run.intent):
+            together = await self._watcher.outflows(event)
         if together is not None:
             found = compare_movements(self._lines, run.intent, _outflows(together, event.sender))
             if not found.differences:

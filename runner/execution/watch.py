@@ -8,7 +8,7 @@ watched (X12). Followers are woken after each look that may concern them, and de
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -64,6 +64,8 @@ class Follower:
     read_to: int | None = None  # the newest block that was read for it
     rests_until: datetime | None = None
     rung_at: float = 0.0
+    leave_at: float | None = None
+    _leave: Callable[[], None] = lambda: None
     _turn: asyncio.Future[None] | None = None
 
     async def look(self, rests_until: datetime | None = None) -> None:
@@ -77,6 +79,15 @@ class Follower:
         self.rests_until = rests_until
         self._turn = asyncio.get_running_loop().create_future()
         await self._turn
+
+    def leaves(self, leave: Callable[[], None], *, at: float) -> None:
+        """Give up at a monotonic second what is kept from others, whatever is seen by then."""
+        self._leave, self.leave_at = leave, at
+
+    def leave(self) -> None:
+        """That second has come."""
+        self.leave_at = None
+        self._leave()
 
     def ring(self) -> None:
         """Whoever waits goes on."""
@@ -97,6 +108,7 @@ class Watcher:
         self._wanted = asyncio.Event()
         self._blocks: dict[str, Block] = {}
         self._asking = asyncio.Lock()
+        self._summing = asyncio.Lock()
         self._moved: dict[str, dict[bytes, list[Transfer]]] = {}
         self.head: Block | None = None
         self.seen = asyncio.Event()
@@ -163,7 +175,7 @@ class Watcher:
         """
         moved = self._moved.get(event.block_hash)
         if moved is None:
-            async with self._asking:
+            async with self._summing:
                 moved = self._moved.get(event.block_hash)
                 if moved is None:
                     moved = self._moved[event.block_hash] = await self._moved_in(event.block_hash)
@@ -222,7 +234,15 @@ class Watcher:
                 if self._failing:
                     self._telemetry.emit("chain.reachable", venue=self.venue.name)
                 self._failing = False
+            self._end_patience()
             await self._rest()
+
+    def _end_patience(self) -> None:
+        """Also where the chain cannot be read: places on a lane do not wait for that (R17)."""
+        now = self.venue.clock.monotonic()
+        for follower in self._followers.values():
+            if follower.leave_at is not None and now >= follower.leave_at:
+                follower.leave()
 
     async def _rest(self) -> None:
         """Until the next look: nothing is in a hurry while nobody follows."""

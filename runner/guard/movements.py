@@ -15,6 +15,8 @@ from runner.ethereum.erc20 import token_move
 from runner.frozen import frozen
 from runner.guard.intent import NATIVE, TransferLine
 
+_PAYS = frozenset({"pay", "transfer"})
+
 
 @frozen
 class Outflow:
@@ -48,7 +50,7 @@ def compare_movements(
     seen = list(outflows)
     missing = []
     for line in lines:
-        if line.kind not in {"pay", "transfer"} or line.token == NATIVE:
+        if line.kind not in _PAYS or line.token == NATIVE:
             continue
         exact = Outflow(Address(line.token), line.receiver, line.amount)
         if exact in seen:
@@ -58,6 +60,17 @@ def compare_movements(
     differences = (*missing, *_unexplained(lines, intent, seen))
     # Where something is wrong, only what the logs show counts as paid, every line of it.
     return Comparison(tuple(outflows if differences else seen), differences)
+
+
+def show_themselves(lines: Sequence[TransferLine], intent: Sequence[Call]) -> bool:
+    """
+    Whether logs in which nothing of these calls is missing are logs of these calls.
+
+    An endpoint that does not know a block yet answers that there is no log in it. What a payment of
+    a token leaves cannot be missed so; what another call has left can.
+    """
+    pays = any(line.kind in _PAYS and line.token != NATIVE for line in lines)
+    return pays and all(_is_plain(call) for call in intent)
 
 
 def _unexplained(

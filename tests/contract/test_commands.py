@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,7 +14,7 @@ from runner.adapters.sql import commands
 from runner.adapters.sql.pauses import lift_pause, write_pause
 from runner.adapters.sql.store import SqlStore
 from runner.adapters.vault import Vault
-from runner.errors import Conflict, LedgerHeld, UsageError
+from runner.errors import Conflict, LedgerHeld, StoreError, UsageError
 from runner.execution.commands import Desk
 from runner.records import CommandState, Pause, PauseScope, Wish
 from runner.scheduling.occurrence import Reason, State
@@ -290,3 +291,25 @@ async def test_o8_o10_a_stop_of_another_process_lets_no_signature_through_after_
     after = await book.store.read(lambda c: c.exec_driver_sql(count).scalar())
     assert after == at_the_stop
     assert refused == len(runs) - after
+
+
+async def test_o10_whoever_locks_the_ledger_stops_no_loop(book, monkeypatch):
+    """
+    Looking for wishes waits beside the loop, not in it.
+    """
+    store, looks = book.store, []
+    look = store._version
+
+    def locked(*, patience=0.0):
+        looks.append((patience > 0, threading.current_thread() is threading.main_thread()))
+        if not patience:
+            raise StoreError("cannot look at the ledger: database is locked")
+        return look(patience=patience)
+
+    seen = await store.version()
+    monkeypatch.setattr(store, "_version", locked)
+    again = await store.version()
+    monkeypatch.undo()
+
+    assert looks == [(False, True), (True, False)]
+    assert seen == again == await store.version()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from support.inline_store import InlineStore
 from support.payments import ALICE, CHAIN, HOUR, USDC, granted
 
+from runner.adapters.sql import pauses
 from runner.adapters.sql import tables as t
 from runner.adapters.sql.ledger import SqlLedger
 from runner.adapters.sql.pauses import lift_pause, write_pause
@@ -266,6 +267,35 @@ async def test_what_is_possible_is_written_by_few_statements():
     changes = {text for text in ran if text.startswith("UPDATE runs SET")}
     assert len(changes) == 2 * len(TALE)  # of four runs by one statement, of the fifth by its own
     assert not any(text.startswith("SAVEPOINT") for text in ran)
+
+
+async def test_o8_a_pause_by_a_piece_that_had_read_before_holds_for_the_next_one():
+    """
+    Whoever takes the connection may write through it at any time: nothing read is older than that.
+    """
+    till = Till(together=True)
+    await till.open()
+    await till.turn("freeze", [(0, "on"), (2, "on")])
+    stop = Pause(PauseScope.STOP, "", "wait", NOW, None)
+
+    def stops(tx):
+        c = tx.connection
+        assert not tx.recall("paused", pauses.are_any)
+        values = {"scope": "stop", "target": "", "reason": "wait", "author": "us"}
+        c.execute(t.pauses.insert().values(**values, paused_at=NOW))
+        return stop
+
+    till.store.waiting = []
+    signs = till.step(0, "sign", "on", till.runs["p/0"], NOW)
+    late = till.step(2, "sign", "on", till.runs["p/2"], NOW)
+    pieces = [asyncio.ensure_future(each) for each in (signs, till.store.write(stops), late)]
+    await asyncio.sleep(0)
+    till.store.commit(together=True)
+    first, _, second = await asyncio.gather(*pieces, return_exceptions=True)
+    await till.store.close(now=NOW)
+
+    assert first.state is State.SIGNED
+    assert "everything is stopped" in str(second)
 
 
 async def test_who_hides_a_fault_hides_it_from_himself_alone():

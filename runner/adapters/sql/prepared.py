@@ -58,7 +58,7 @@ class Prepared:
         self._text = ""
         self._binds: list[tuple[str | None, Any, Processor | None]] = []
         self._processors: list[tuple[int, Processor]] = []
-        self._row: Callable[..., Any] = tuple
+        self._row: Callable[..., Any] = _unnamed
         self._by_size: dict[int, str] = {}
 
     def run(self, connection: Connection, **values: Any) -> int:
@@ -225,6 +225,11 @@ def _bind(
     if bind is None or bind.unique:
         return None, value if process is None else process(value), None
     return name, None, process
+
+
+def _unnamed(*values: Any) -> tuple[Any, ...]:
+    """A row of a statement that is written as text: nobody knows its columns."""
+    return values
 
 
 def _of(type_: TypeEngine[Any], dialect: Dialect) -> TypeEngine[Any]:

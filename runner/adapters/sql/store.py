@@ -28,7 +28,6 @@ from typing import Any, Self, TypeVar
 from sqlalchemy import (
     Connection,
     Engine,
-    PoolProxiedConnection,
     create_engine,
     event,
     insert,
@@ -62,6 +61,7 @@ _BUSY_SECONDS = 60.0
 
 _FOR_A_COMMAND = ", for a command"
 
+_VERSION = Prepared(text("PRAGMA data_version"))
 _BEGIN_PIECE = Prepared(text("SAVEPOINT piece"))
 _END_PIECE = Prepared(text("RELEASE SAVEPOINT piece"))
 _UNDO_PIECE = Prepared(text("ROLLBACK TO SAVEPOINT piece"))
@@ -101,7 +101,8 @@ class SqlStore:
         self._mac = b""
         self.incarnation = incarnation
         self._role = role
-        self._looking: PoolProxiedConnection | None = None
+        self._looking: Connection | None = None
+        self._looking_patience: float | None = None
         self._glancing: Connection | None = None
         self._writing: Connection | None = None
         self.failed: StoreError | None = None
@@ -206,10 +207,21 @@ class SqlStore:
 
     async def version(self) -> int:
         """`PRAGMA data_version`: another number once another connection has committed."""
-        if self._looking is None:
-            self._looking = await asyncio.to_thread(self._reader.raw_connection)
+        try:
+            return self._version()
+        except StoreError:  # somebody has locked it: nobody waits for that here
+            return await asyncio.to_thread(self._version, patience=_PATIENCE_SECONDS)
+
+    def _version(self, *, patience: float = 0.0) -> int:
         with _translated("look at the ledger"):
-            return int(self._looking.cursor().execute("PRAGMA data_version").fetchone()[0])
+            if self._looking is None:
+                self._looking = self._reader.connect()
+            if patience != self._looking_patience:
+                with self._looking.begin():
+                    wait = f"PRAGMA busy_timeout = {round(patience * 1000)}"
+                    self._looking.exec_driver_sql(wait)
+                self._looking_patience = patience
+            return int(_VERSION.scalar(self._looking))
 
     def _query(self, query: Callable[[Connection], T]) -> T:
         with _translated("read the ledger"), self._reader.connect() as connection:
@@ -308,16 +320,12 @@ class SqlStore:
         most of the time goes to statements, and for each of them this thread and the loop's hand
         the interpreter over.
         """
-        waiting = {work.about for work in batch if work.about is not None}
-        transaction = Transaction(
-            connection, self.incarnation, runs=frozenset(waiting), together=True
-        )
+        about = frozenset(work.about for work in batch if work.about is not None)
+        transaction = Transaction(connection, self.incarnation, runs=about, together=True)
         with connection.begin() as begun:
             try:
                 for work in batch:
-                    if work.about is not None and work.about not in waiting:
-                        transaction.carry_out()  # the second piece about a run finds the first done
-                    waiting.discard(work.about)
+                    transaction.begin(work.about)
                     work.result = work.run(transaction)
                 transaction.carry_out()
                 self._append_events(connection, transaction.events)

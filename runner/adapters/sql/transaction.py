@@ -46,13 +46,26 @@ class Transaction:
         self._put_off: dict[Prepared, dict[Any, Mapping[str, Any]]] = {}
         self._unchecked: set[Prepared] = set()
         self._known: dict[Any, Any] = {}
+        self._begun: set[str] = set()
+        self._taken = False
         self._broken = False
+
+    def begin(self, run: str | None) -> None:
+        """A piece begins, about this run if any; it finds what those before it have left."""
+        if run in self._begun:
+            self.carry_out()
+        if run is not None:
+            self._begun.add(run)
+        if self._taken:  # and written through since, maybe
+            self._known.clear()
+            self._taken = False
 
     @property
     def connection(self) -> Connection:
         """To read and write whatever it be; what was known before may be otherwise after it."""
         self.carry_out()
         self._known.clear()
+        self._taken = True
         return self._connection
 
     def write(

@@ -257,8 +257,8 @@ def paid(amount, token=TOKEN):
     return [TRANSFER, "0x" + word(SENDER), "0x" + word(OTHER)], "0x" + word(amount), token
 
 
-def ended(user_op_hash, emitter=ENTRY_POINT_V07):
-    topics = [EVENT, user_op_hash, "0x" + word(SENDER), "0x" + word(0)]
+def ended(user_op_hash, emitter=ENTRY_POINT_V07, sender=SENDER):
+    topics = [EVENT, user_op_hash, "0x" + word(sender), "0x" + word(0)]
     return topics, event()["data"], emitter
 
 
@@ -401,6 +401,27 @@ async def test_x22_a_log_of_another_block_or_account_spoils_the_answer(changes, 
     serve_block(service, of_block(BEFORE_EXECUTION, ended(HASH, emitter=TOKEN)), [])
     with pytest.raises(AnswerLost, match="not asked for"):
         await chain.outflows(BLOCK, [SENDER])
+
+
+async def test_b8_nothing_is_said_of_accounts_that_were_not_asked_about(service, chain):
+    """
+    What left them was not asked for: that none of it is there means nothing.
+    """
+    mine, other = ("0x" + 32 * digits for digits in ("a1", "a2"))
+    serve_block(service, of_block(ended(mine), ended(other, sender=OTHER)), [])
+
+    assert await chain.outflows(BLOCK, [SENDER]) == {bytes.fromhex(mine[2:]): []}
+
+
+@pytest.mark.parametrize("answer", [{}, "", "0x", 0, True, None, [None], [[]], {"0": "1"}])
+async def test_x12_what_is_no_list_of_logs_is_not_an_empty_one(answer, service, chain):
+    """
+    "Nothing was included" is a statement.
+    """
+    serve(service, eth_getLogs=answer)
+
+    with pytest.raises(AnswerLost, match="eth_getLogs"):
+        await chain.operation_events([SENDER], from_block=1, to_block=9)
 
 
 async def test_s4_a_revert_with_data_is_told_from_one_without(service, chain):

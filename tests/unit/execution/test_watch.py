@@ -30,6 +30,14 @@ class Chain:
     async def head(self):
         return await self.block(self.number)
 
+    async def stuck(self):
+        raise WalletApiError("no chain today")
+
+    async def wait(self, seconds):
+        self.passed += seconds
+        if self.passed > 9:
+            raise asyncio.CancelledError
+
     async def block(self, number):
         self.read.append(number)
         return Block(number, NOW, f"0x{number:x}" + "f" * self.fork)
@@ -204,6 +212,23 @@ async def test_x22_an_endpoint_that_does_not_tell_of_a_block_is_asked_once():
 
     assert await followed(watcher(chain), 30) == [None] * 30
     assert len(chain.outflows_asked) == 1
+
+
+async def test_h6_what_a_fence_keeps_from_others_is_given_up_whatever_the_chain_says():
+    """
+    Once, at its time by the monotonic clock (R17), also while the chain cannot be read.
+    """
+    chain = Chain()
+    eyes = watcher(chain)
+    chain.head = chain.stuck
+    eyes.venue.clock.sleep = chain.wait
+    left = []
+    with eyes.follow(SENDER, 1, 99) as follower:
+        follower.leaves(lambda: left.append(chain.passed), at=3.0)
+        with pytest.raises(asyncio.CancelledError):
+            await eyes.run()
+
+    assert left == [3.0]
 
 
 async def woken(eyes, waiting):

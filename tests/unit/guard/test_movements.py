@@ -7,7 +7,7 @@ from runner.ethereum.address import Address
 from runner.ethereum.calls import Call
 from runner.ethereum.erc20 import encode_approve, encode_transfer
 from runner.guard.intent import NATIVE, TransferLine
-from runner.guard.movements import Outflow, compare_movements
+from runner.guard.movements import Outflow, compare_movements, show_themselves
 
 USDC = Address("0x036CbD53842c5426634e7929541eC2318f3dCF7e")
 DAI = Address("0x00000000000000000000000000000000000000DA")
@@ -102,3 +102,17 @@ def test_x22_any_changed_log_is_told(amounts, other, data):
     assert compare_movements(lines, intent, shuffled).differences == ()
     assert compare_movements(lines, intent, changed).differences
     assert compare_movements(lines, intent, [*logs, Outflow(USDC, ALICE, other)]).differences
+
+
+def test_x22_b8_only_what_a_payment_leaves_proves_that_logs_are_of_it():
+    """
+    Else an endpoint that does not know the block yet would say that nothing has left besides.
+    """
+    approval = Call(USDC, 0, encode_approve(VAULT, 5))
+
+    assert show_themselves((line(5),), (pay(5),))
+    assert show_themselves((line(5), line(5, VAULT, kind="approve")), (pay(5), approval))
+    assert not show_themselves((line(5, VAULT, kind="approve"),), (approval,))
+    assert not show_themselves((line(5),), (pay(5), DEPOSIT))
+    assert not show_themselves((line(1, token=NATIVE),), (Call(ALICE, 1),))
+    assert not show_themselves((), (DEPOSIT,))
