@@ -101,8 +101,6 @@ class AlertDesk:
                 self._home.call_soon_threadsafe(self._hear, event, fields)
 
     def _hear(self, event: str, fields: Mapping[str, Any]) -> None:
-        if event not in TABLE and event not in NEWS_OF_LEDGER:
-            return
         if event == "policies.reloaded":
             self._anew = True
         if event in NEWS_OF_LEDGER and self._stands():

@@ -16,7 +16,7 @@ from runner.ethereum.calls import Call
 from runner.ethereum.permissions import Erc20TokenTransfer, NativeTokenTransfer, Permission
 from runner.execution.lane import Lane
 from runner.frozen import frozen
-from runner.guard.budget import Budgets, Reservation
+from runner.guard.budget import Budgets, Reservation, is_bounded
 from runner.guard.intent import NATIVE, Intent, is_computed
 from runner.planning.consent import Doubt, intent_digest
 from runner.planning.renewal import Margins
@@ -264,6 +264,8 @@ class ScheduleContext:
         Args:
             intent: Once it is known; until then the most that it may be counts (X14).
         """
+        if not is_bounded(self.spec, self.session.spec):
+            return ()
         sums = (intent or self.most).sums
         return self.budgets.reservations(sums, due_at=due_at, slot=slot)
 

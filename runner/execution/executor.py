@@ -97,8 +97,6 @@ class Executor:
         self._chance = chance
         self._computes = schedule.is_computed
         self._blackouts = schedule.blackouts
-        self._darkens = schedule.spec.blackout != ()
-        self._is_budgeted = bool([*schedule.budgets.written()])
         self._amounts = Amounts(schedule, ledger=ledger, watcher=watcher)
         self._preflight = Preflight(schedule, ledger=ledger, watcher=watcher)
         self._tries: dict[str, int] = {}
@@ -207,7 +205,7 @@ class Executor:
                 await self._sleep(run, self._growing_pause(run), until=run.expires_at or deadline)
                 return await self._ledger.run(run.id), deadline, True
             return reserved, reserved.deadline_at or deadline, True
-        dark_until = self._blackouts.until(self._now()) if self._darkens else None
+        dark_until = self._blackouts.until(self._now())
         if dark_until is not None:
             run = await self._hold(run, Reason.BLACKOUT, _blackout(dark_until))
             wait = min((dark_until - self._now()).total_seconds(), _LONGEST_WAIT)
@@ -287,9 +285,7 @@ class Executor:
             transfers=intent.lines,
             grant=grant,
             revision=revision,
-            reservations=()
-            if not self._is_budgeted
-            else self.schedule.reservations(
+            reservations=self.schedule.reservations(
                 due_at=run.charged_at or run.due_at, slot=run.slot, intent=intent
             ),
             on_budget=self.schedule.spec.on_budget,

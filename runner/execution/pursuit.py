@@ -336,10 +336,8 @@ class Pursuit:
         """X22 and B8: what the logs of the operation say, against what was to be moved."""
         if not run.intent:
             return Comparison((), ())
-        together = None
         if show_themselves(self._lines, run.intent):
-            together = await self._watcher.outflows(event)
-        if together is not None:
+            together = await self._watcher.outflows(event) or ()
             found = compare_movements(self._lines, run.intent, _outflows(together, event.sender))
             if not found.differences:
                 return found

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import given as drawn
 from hypothesis import strategies as st
 from support.inline_store import InlineStore
-from support.payments import ALICE, CHAIN, HOUR, USDC, granted
+from support.payments import ALICE, HOUR, USDC, granted, operation_of
 
 from runner.adapters.sql import pauses
 from runner.adapters.sql import tables as t
@@ -19,20 +19,17 @@ from runner.adapters.sql.pauses import lift_pause, write_pause
 from runner.adapters.sql.store import _Work
 from runner.adapters.vault import Vault
 from runner.ethereum.calls import Call
-from runner.ethereum.nonce import Nonce
 from runner.guard.budget import Reservation
 from runner.guard.intent import TransferLine
 from runner.records import (
     Claim,
     Inclusion,
-    NewOperation,
-    OperationKind,
     OperationStatus,
     Pause,
     PauseScope,
     ScheduleSeed,
 )
-from runner.scheduling.occurrence import Reason, State, nonce_key
+from runner.scheduling.occurrence import Reason, State
 
 NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
 DAY = "2026-12-01"
@@ -162,7 +159,7 @@ class Till:
                 on_budget="skip",
                 now=now,
             )
-        mine = operation(n, run, taken=wish == "taken")
+        mine = operation_of(run, f"0x{n:064x}", fence=bytes(32) if wish == "taken" else None)
         if step == "sign":
             return await self.ledger.sign(run, mine, now=now)
         if step == "note":
@@ -195,24 +192,6 @@ class Till:
 
 def reserved(n):
     return (Reservation("p:per_day", DAY, USDC, 11, 25),) if n in {1, 4} else ()
-
-
-def operation(n, run, *, taken=False):
-    parallel = nonce_key(CHAIN, ALICE, bytes(32) if taken else bytes.fromhex(run.id[2:]))
-    return NewOperation(
-        hash=f"0x{n:064x}",
-        kind=OperationKind.PAYMENT,
-        call_id="0x01",
-        chain=CHAIN,
-        sender=ALICE,
-        nonce=Nonce(parallel, 1, 0, 0).value,
-        max_fee_per_gas=10,
-        max_priority_fee_per_gas=1,
-        max_cost=10**15,
-        sponsored=True,
-        request=b"SIGNED BYTES",
-        from_block=7,
-    )
 
 
 async def played(tale, *, together):

@@ -68,9 +68,15 @@ async def signed(ledger: Ledger, due: datetime) -> tuple[Run, NewOperation]:
         on_budget="skip",
         now=due,
     )
-    parallel = nonce_key(CHAIN, ALICE, bytes.fromhex(run.id[2:]))
-    operation = NewOperation(
-        hash=f"0x{due.hour:064x}",
+    operation = operation_of(run, f"0x{due.hour:064x}")
+    return await ledger.sign(run, operation, now=due), operation
+
+
+def operation_of(run: Run, name: str, *, fence: bytes | None = None) -> NewOperation:
+    """An operation of this hash that pays a run, on its own fence unless told."""
+    parallel = nonce_key(CHAIN, ALICE, bytes.fromhex(run.id[2:]) if fence is None else fence)
+    return NewOperation(
+        hash=name,
         kind=OperationKind.PAYMENT,
         call_id="0x01",
         chain=CHAIN,
@@ -83,7 +89,6 @@ async def signed(ledger: Ledger, due: datetime) -> tuple[Run, NewOperation]:
         request=b"SIGNED BYTES",
         from_block=7,
     )
-    return await ledger.sign(run, operation, now=due), operation
 
 
 async def paid(ledger: Ledger, due: datetime) -> Run:

@@ -5,6 +5,7 @@ import copy
 
 import pytest
 from support.mutations import mutations
+from support.prepared import PREPARED
 from support.recorded import entries
 
 from runner.adapters.chain import RpcChainReader
@@ -25,31 +26,8 @@ from runner.ethereum.user_operation import ENTRY_POINT_V07, USER_OPERATION_EVENT
 
 SENDER = "0x" + 12 * "00" + 20 * "ab"
 CALLS = [{"to": "0x" + 20 * "ab", "data": "0xa9059cbb"}, {"to": "0x" + 20 * "00", "value": "0x1"}]
-SPONSORED = {
-    "type": "user-operation-v070",
-    "data": {
-        "sender": "0x76E765e80FFAC96ac10Aa8908a8267A3B80d606D",
-        "nonce": "0x10000000000000000",
-        "callData": "0x34FCD5be",
-        "paymaster": "0x3f222Df6aB18C1E10d0Ec136503c3B0dfd929048",
-        "paymasterData": "0xabab",
-        "paymasterVerificationGasLimit": "0x74d3",
-        "paymasterPostOpGasLimit": "0x0",
-        "maxPriorityFeePerGas": "0x60e4b0",
-        "maxFeePerGas": "0x1bf52290",
-        "callGasLimit": "0x02bb8",
-        "verificationGasLimit": "0xc845",
-        "preVerificationGas": "0x14b74",
-    },
-    "chainId": "0x66eee",
-    "signatureRequest": {
-        "type": "personal_sign",
-        "data": {"raw": "0x" + 32 * "5a"},
-        "rawPayload": "0x" + 32 * "a5",
-    },
-    "feePayment": {"sponsored": True, "tokenAddress": "0x" + 40 * "0", "maxAmount": "0x0"},
-    "details": {"type": "user-operation", "data": {"hash": "0x" + 32 * "5a", "calls": CALLS}},
-}
+SPONSORED = copy.deepcopy(PREPARED)
+SPONSORED["details"]["data"]["calls"] = CALLS
 UNSPONSORED = copy.deepcopy(SPONSORED)
 for name in OPERATION_MEMBERS[-4:]:
     del UNSPONSORED["data"][name]
